@@ -1,0 +1,53 @@
+"""Fairlead: the release and safety layer for agent workflows in production.
+
+This face is for product teams, who declare workflows, tools and guardrails. Operators import
+`fairlead.operations`, tests import `fairlead.testing`.
+"""
+
+from fairlead.authoring.app import App
+from fairlead.authoring.grounded import grounded
+from fairlead.authoring.guardrail import Guardrail, guardrail
+from fairlead.authoring.memory import Memory, Recall
+from fairlead.authoring.run import Run
+from fairlead.authoring.tool import Tool, tool
+from fairlead.authoring.workflow import Workflow, workflow
+from fairlead.core.context import Context
+from fairlead.core.errors import FairleadError
+from fairlead.core.grounding import Answer, Citation, GroundedSource, Source
+from fairlead.core.guarding import PASS, Check, Sample, Verdict, fail
+from fairlead.core.identity import Principal
+from fairlead.core.limits import SLO, Limits
+from fairlead.core.outcome import NotSucceeded, Outcome
+from fairlead.core.request import Draft, Request
+
+__all__ = [
+    "PASS",
+    "SLO",
+    "Answer",
+    "App",
+    "Check",
+    "Citation",
+    "Context",
+    "Draft",
+    "FairleadError",
+    "GroundedSource",
+    "Guardrail",
+    "Limits",
+    "Memory",
+    "NotSucceeded",
+    "Outcome",
+    "Principal",
+    "Recall",
+    "Request",
+    "Run",
+    "Sample",
+    "Source",
+    "Tool",
+    "Verdict",
+    "Workflow",
+    "fail",
+    "grounded",
+    "guardrail",
+    "tool",
+    "workflow",
+]

@@ -1,0 +1,1 @@
+"""Evaluation datasets on pydantic-evals."""

@@ -1,0 +1,1 @@
+"""Documents from a folder: Markdown, text, HTML and PDF."""

@@ -1,0 +1,1 @@
+"""Agent loops, model providers and the extractive model on pydantic-ai."""

@@ -1,0 +1,113 @@
+"""Agent loops on pydantic-ai."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic_ai import Agent, Tool
+from pydantic_ai.exceptions import AgentRunError, UserError
+from pydantic_ai.models import Model, infer_model
+from pydantic_ai.settings import ModelSettings
+from pydantic_ai.usage import UsageLimits
+
+from fairlead.adapters.pydantic_ai.durability import Durability
+from fairlead.adapters.pydantic_ai.extractive import ExtractiveModel
+from fairlead.adapters.pydantic_ai.failures import model_error
+from fairlead.core.errors import CallFailed, InvalidDeclaration, OutsideRun
+from fairlead.ports.boundary import current_call
+from fairlead.ports.generator import Task, ToolBinding
+
+EXTRACTIVE = "fairlead:extractive"
+
+
+def make_model(name: str) -> Model:
+    """Return a model by its name.
+
+    Args:
+        name: `provider:model`; `fairlead:extractive` is the embedded one.
+
+    Raises:
+        ModelUnknown: No such provider or model, or its extra is not installed.
+        ModelKeyMissing: The provider's key is not set.
+    """
+    if name == EXTRACTIVE:
+        return ExtractiveModel()
+    try:
+        return infer_model(name)
+    except Exception as error:
+        raise model_error(name, error) from error
+
+
+class PydanticGenerator:
+    """Runs agent loops inside a run; every model turn and tool goes through the boundary."""
+
+    async def generate(self, task: Task) -> Any:
+        """Return the loop's output, of the task's type."""
+        agent, model = _agent(task)
+        try:
+            result = await agent.run(
+                task.message,
+                model=make_model(task.override) if task.override else None,
+                capabilities=[Durability(model, name=task.name)] if _ready(task) else None,
+                # The boundary bounds the calls of a run; a second bound would only be another word.
+                usage_limits=UsageLimits(request_limit=None),
+            )
+        except (AgentRunError, UserError) as error:
+            raise CallFailed(f"the agent of {task.name} failed: {error}") from error
+        return result.output
+
+    def check(self, model: Any) -> None:
+        """Make sure that a model could be called, without calling it."""
+        if isinstance(model, str):
+            make_model(model)
+        elif not isinstance(model, Agent):
+            raise InvalidDeclaration(f"a model is a name or an Agent, not {type(model).__name__}")
+
+
+def _ready(task: Task) -> bool:
+    return not isinstance(task.model, str)
+
+
+def _agent(task: Task) -> tuple[Agent[None, Any], str]:
+    """Return the agent of a task and its model's name, as policies know it."""
+    if _ready(task):
+        if not isinstance(task.model, Agent):
+            raise InvalidDeclaration(f"{task.model!r} is no pydantic-ai Agent")
+        return task.model, task.override or label_of(task.model)
+    agent = Agent(
+        make_model(task.model),
+        name=task.name,
+        output_type=task.output,
+        instructions=task.instructions or None,
+        tools=[_tool(binding) for binding in task.tools],
+        model_settings=ModelSettings(**task.settings) if task.settings else None,  # type: ignore[typeddict-item]
+        capabilities=[Durability(task.model, name=task.name)],
+        retries=2,
+    )
+    return agent, task.model
+
+
+def label_of(agent: Agent[Any, Any]) -> str:
+    """Return `provider:model` of a ready agent."""
+    model = agent.model
+    if isinstance(model, str):
+        return model
+    if isinstance(model, Model):
+        return f"{model.system}:{model.model_name}"
+    raise InvalidDeclaration(f"agent {agent.name} has no model")
+
+
+def _tool(binding: ToolBinding) -> Tool[None]:
+    async def body(**arguments: Any) -> Any:
+        context = current_call.get()
+        if context is None:
+            raise OutsideRun(f"tool {binding.name} was executed outside of a call")
+        return await binding.body(context, arguments)
+
+    return Tool.from_schema(
+        body,
+        name=binding.name,
+        description=binding.description,
+        json_schema=binding.parameters,
+        takes_ctx=False,
+    )

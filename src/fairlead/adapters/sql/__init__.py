@@ -1,0 +1,1 @@
+"""Our tables in SQLAlchemy Core, on the same database as the engine."""

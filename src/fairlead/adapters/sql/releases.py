@@ -1,0 +1,181 @@
+"""Releases, gate evidence and the pointer's history on SQL."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from pydantic import TypeAdapter
+
+from fairlead.adapters.sql.database import Database
+from fairlead.adapters.sql.events import append
+from fairlead.adapters.sql.schema import activations, gate_evidence, releases
+from fairlead.core.digests import canonical_json
+from fairlead.core.errors import ReleaseDamaged, UnknownRelease
+from fairlead.core.event import Fact
+from fairlead.core.release import Manifest, Release, manifest_digest, manifest_json
+from fairlead.ports.clock import Clock
+from fairlead.ports.releases import Activation, Evidence
+
+_MANIFEST = TypeAdapter(Manifest)
+
+
+class SqlReleaseStore:
+    """Keeps releases for ever, and the pointer's history."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    def put(self, release: Release) -> bool:
+        """Store a release; return False when it is there already."""
+        manifest = release.manifest
+        with self._database.transaction() as connection:
+            there = connection.execute(
+                sa.select(releases.c.digest).where(releases.c.digest == release.digest)
+            ).first()
+            if there is not None:
+                return False
+            connection.execute(
+                sa.insert(releases).values(
+                    digest=release.digest,
+                    app=manifest.app,
+                    code_digest=manifest.code_digest,
+                    bundle_digest=manifest.bundle_digest,
+                    manifest=canonical_json(manifest_json(manifest)),
+                    bad=False,
+                    created_at=release.created_at,
+                )
+            )
+            data = {"code": manifest.code_digest, "bundle": manifest.bundle_digest}
+            append(connection, self._clock, _fact(release.digest, "release.created", data))
+            return True
+
+    def get(self, name: str) -> Release:
+        """Return a release by its digest or a prefix that only one has.
+
+        Raises:
+            UnknownRelease: There is none, or more than one.
+            ReleaseDamaged: Its manifest does not match its digest.
+        """
+        query = sa.select(releases).where(releases.c.digest.startswith(name, autoescape=True))
+        with self._database.reading() as connection:
+            rows = connection.execute(query.limit(2)).all() if name else []
+        if len(rows) != 1:
+            what = "no release has" if not rows else "more than one release has"
+            raise UnknownRelease(f"{what} the name {name!r}", release=name)
+        return _release(rows[0])
+
+    def list(self) -> Sequence[Release]:
+        """Return all releases, newest first."""
+        query = sa.select(releases).order_by(releases.c.created_at.desc(), releases.c.digest)
+        with self._database.reading() as connection:
+            return [_release(row) for row in connection.execute(query).all()]
+
+    def record_gate(self, evidence: Evidence) -> None:
+        """Store a gate's conclusion, with its event."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                sa.insert(gate_evidence).values(
+                    release=evidence.release,
+                    conclusion=evidence.conclusion,
+                    checks=canonical_json(evidence.checks),
+                    time=evidence.time,
+                )
+            )
+            data = {"conclusion": evidence.conclusion}
+            append(connection, self._clock, _fact(evidence.release, "gate.finished", data))
+
+    def gate(self, release: str) -> Evidence | None:
+        """Return a release's latest evidence, or None."""
+        query = (
+            sa.select(gate_evidence)
+            .where(gate_evidence.c.release == release)
+            .order_by(gate_evidence.c.id.desc())
+            .limit(1)
+        )
+        with self._database.reading() as connection:
+            row = connection.execute(query).first()
+        if row is None:
+            return None
+        return Evidence(
+            release=row.release,
+            conclusion=row.conclusion,
+            checks=json.loads(row.checks),
+            time=row.time,
+        )
+
+    def activate(self, environment: str, activation: Activation) -> None:
+        """Move the pointer, with its event; a rollback marks the release that was active as bad."""
+        rollback = activation.kind == "rollback"
+        with self._database.transaction() as connection:
+            last = connection.execute(
+                sa.select(activations)
+                .where(activations.c.environment == environment)
+                .order_by(activations.c.sequence.desc())
+                .limit(1)
+            ).first()
+            connection.execute(
+                sa.insert(activations).values(
+                    environment=environment,
+                    sequence=last.sequence + 1 if last else 1,
+                    release=activation.release,
+                    kind=activation.kind,
+                    reason=activation.reason,
+                    by=activation.by,
+                    time=activation.time,
+                )
+            )
+            if rollback and last is not None:
+                connection.execute(
+                    sa.update(releases).where(releases.c.digest == last.release).values(bad=True)
+                )
+            data = {
+                "release": activation.release,
+                "from": last.release if last else None,
+                "kind": activation.kind,
+                "reason": activation.reason,
+                "by": activation.by,
+            }
+            kind = "release.rolled_back" if rollback else "release.activated"
+            fact = Fact(chain=f"environment:{environment}", type=kind, data=data)
+            append(connection, self._clock, fact)
+
+    def history(self, environment: str) -> Sequence[Activation]:
+        """Return the pointer's moves, oldest first; the last one is in force."""
+        query = (
+            sa.select(activations)
+            .where(activations.c.environment == environment)
+            .order_by(activations.c.sequence)
+        )
+        with self._database.reading() as connection:
+            return [
+                Activation(
+                    release=row.release,
+                    kind=row.kind,
+                    reason=row.reason,
+                    by=row.by,
+                    time=row.time,
+                )
+                for row in connection.execute(query)
+            ]
+
+
+def _fact(digest: str, type: str, data: dict[str, Any]) -> Fact:
+    return Fact(chain=f"release:{digest}", type=type, data=data)
+
+
+def _release(row: sa.Row[Any]) -> Release:
+    try:
+        manifest = _MANIFEST.validate_json(row.manifest)
+        if manifest_digest(manifest) != row.digest:
+            raise ValueError("its manifest was changed")
+    except ValueError as error:
+        raise ReleaseDamaged(
+            f"release {row.digest[:12]} is damaged: {error}", release=row.digest
+        ) from error
+    return Release(
+        digest=row.digest, manifest=manifest, created_at=row.created_at, bad=bool(row.bad)
+    )

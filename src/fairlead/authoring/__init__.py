@@ -1,0 +1,1 @@
+"""Declarations of the product lane; nothing runs here."""

@@ -1,0 +1,67 @@
+"""An app: what one team ships."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fairlead.authoring.guardrail import Guardrail
+from fairlead.authoring.tool import Tool
+from fairlead.authoring.workflow import Workflow
+from fairlead.core.errors import InvalidDeclaration, UnknownWorkflow
+
+
+@dataclass(frozen=True, init=False)
+class App:
+    """The workflows that a team ships together.
+
+    Attributes:
+        name: The app's name.
+        workflows: Workflows by name.
+    """
+
+    name: str
+    workflows: dict[str, Workflow[Any, Any]]
+
+    def __init__(self, name: str, *, workflows: Sequence[Workflow[Any, Any]]) -> None:
+        if not name.strip():
+            raise InvalidDeclaration("an app needs a name")
+        by_name = {workflow.name: workflow for workflow in workflows}
+        if len(by_name) != len(workflows):
+            raise InvalidDeclaration(f"app {name}: two workflows have the same name", app=name)
+        object.__setattr__(self, "name", name)
+        object.__setattr__(self, "workflows", by_name)
+        _unique(name, "tools", [tool for w in workflows for tool in w.tools])
+        _unique(name, "guardrails", [rail for w in workflows for rail in w.guardrails])
+
+    def workflow(self, name: str) -> Workflow[Any, Any]:
+        """Return a workflow by name.
+
+        Raises:
+            UnknownWorkflow: The app has no workflow of that name.
+        """
+        found = self.workflows.get(name)
+        if found is None:
+            names = ", ".join(sorted(self.workflows)) or "none"
+            raise UnknownWorkflow(
+                f"app {self.name} has no workflow {name!r}; it has: {names}", workflow=name
+            )
+        return found
+
+    @property
+    def tools(self) -> dict[str, Tool[..., Any]]:
+        """Every tool of every workflow, by name."""
+        return {tool.name: tool for w in self.workflows.values() for tool in w.tools}
+
+    @property
+    def guardrails(self) -> dict[str, Guardrail[Any]]:
+        """Every guardrail of every workflow, by name."""
+        return {rail.name: rail for w in self.workflows.values() for rail in w.guardrails}
+
+
+def _unique(app: str, what: str, items: Sequence[Tool[..., Any] | Guardrail[Any]]) -> None:
+    seen: dict[str, object] = {}
+    for item in items:
+        if seen.setdefault(item.name, item) is not item:
+            raise InvalidDeclaration(f"app {app}: two {what} are named {item.name!r}", app=app)

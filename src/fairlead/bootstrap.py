@@ -1,0 +1,307 @@
+"""The composition root: the only module that names adapters."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from fairlead.authoring.app import App
+from fairlead.core.errors import AppImportFailed
+from fairlead.core.identity import Principal
+from fairlead.core.release import Manifest, Release
+from fairlead.delivery.collections import declared_collections
+from fairlead.delivery.datasets import Dataset, declared_datasets
+from fairlead.delivery.evaluate import CaseResult, Evaluation, judge
+from fairlead.delivery.gate import Gate
+from fairlead.delivery.release import Releases
+from fairlead.delivery.resolve import code_digest, resolve
+from fairlead.memory.ingest import Ingestion
+from fairlead.ports.app_files import AppFiles
+from fairlead.ports.clock import Clock, SystemClock
+from fairlead.ports.journal import CallRecord
+from fairlead.ports.telemetry import Telemetry
+from fairlead.runtime.admission import Admission
+from fairlead.runtime.execute import Runner, Stores
+from fairlead.runtime.scope import Services
+from fairlead.runtime.worker import Lease, Worker
+from fairlead.settings import Settings
+
+if TYPE_CHECKING:
+    # Adapters load their libraries; whoever only reads `--help` does not wait for them.
+    import sqlalchemy as sa
+
+    from fairlead.adapters.dbos.queue import DbosRunQueue
+    from fairlead.adapters.sql.database import Database
+    from fairlead.adapters.sql.documents import SqlDocumentStore
+    from fairlead.adapters.sql.events import SqlEventLog
+    from fairlead.adapters.sql.journal import SqlJournal
+    from fairlead.adapters.sql.releases import SqlReleaseStore
+    from fairlead.adapters.sql.runs import SqlRunStore
+    from fairlead.adapters.sql.workers import SqlWorkerStore
+
+
+@dataclass(frozen=True, kw_only=True)
+class Platform:
+    """Everything that one process uses of one database.
+
+    Attributes:
+        settings: The app's settings.
+        clock: Time and chance.
+        database: The database.
+        engine_connections: The same database with the engine's own transaction control.
+        queue: Where runs wait.
+        runs: Where runs are kept.
+        journal: Where calls are kept.
+        events: The event log.
+        release_store: Where releases are kept.
+        workers: Where leases are kept.
+        documents: Where documents are kept.
+        telemetry: Where spans and metrics go.
+    """
+
+    settings: Settings
+    clock: Clock
+    database: Database
+    engine_connections: sa.Engine
+    queue: DbosRunQueue
+    runs: SqlRunStore
+    journal: SqlJournal
+    events: SqlEventLog
+    release_store: SqlReleaseStore
+    workers: SqlWorkerStore
+    documents: SqlDocumentStore
+    telemetry: Telemetry
+
+    @property
+    def releases(self) -> Releases:
+        """The verbs of this environment's releases."""
+        return Releases(
+            store=self.release_store, clock=self.clock, environment=self.settings.environment
+        )
+
+    @property
+    def admission(self) -> Admission:
+        """The way in for requests."""
+        return Admission(runs=self.runs, queue=self.queue, clock=self.clock)
+
+    @property
+    def ingestion(self) -> Ingestion:
+        """The way in for documents."""
+        from fairlead.adapters.files.reader import FolderReader
+
+        source = FolderReader(max_bytes=self.settings.max_bytes)
+        return Ingestion(source=source, store=self.documents, events=self.events)
+
+    def worker(self, app: App, files: AppFiles) -> Worker:
+        """Return a worker for an app's code; a process runs one at a time."""
+        from fairlead.adapters.cedar.authorizer import compile_policies
+        from fairlead.adapters.dbos.host import DbosHost
+        from fairlead.adapters.pydantic_ai.generator import PydanticGenerator
+
+        worker_id, code = self.clock.id(), code_digest(files)
+        runner = Runner(
+            app=app,
+            code_digest=code,
+            worker_id=worker_id,
+            stores=Stores(
+                runs=self.runs,
+                releases=self.release_store,
+                documents=self.documents,
+                events=self.events,
+            ),
+            services=Services(journal=self.journal, clock=self.clock, telemetry=self.telemetry),
+            generator=PydanticGenerator(),
+            compile=compile_policies,
+        )
+        settings = self.settings
+        return Worker(
+            runner=runner,
+            host=DbosHost(
+                self.engine_connections,
+                self.queue,
+                worker_id=worker_id,
+                code=code,
+                concurrency=settings.concurrency,
+            ),
+            queue=self.queue,
+            runs=self.runs,
+            workers=self.workers,
+            clock=self.clock,
+            lease=Lease(
+                ttl_s=settings.lease_s, drain_s=settings.drain_s, takeovers=settings.takeovers
+            ),
+        )
+
+
+@contextmanager
+def open_platform(settings: Settings, *, telemetry: Telemetry | None = None) -> Iterator[Platform]:
+    """Open an app's database and everything on it; close it when the block ends.
+
+    Args:
+        settings: The app's settings.
+        telemetry: Where spans and metrics go; None follows the settings.
+
+    Raises:
+        FairleadError: The database cannot be used: FL-200 to FL-205.
+    """
+    from fairlead.adapters.dbos.queue import DbosRunQueue
+    from fairlead.adapters.sql.database import Database
+    from fairlead.adapters.sql.documents import SqlDocumentStore
+    from fairlead.adapters.sql.events import SqlEventLog
+    from fairlead.adapters.sql.faults import translated
+    from fairlead.adapters.sql.journal import SqlJournal
+    from fairlead.adapters.sql.releases import SqlReleaseStore
+    from fairlead.adapters.sql.runs import SqlRunStore
+    from fairlead.adapters.sql.workers import SqlWorkerStore
+
+    clock = SystemClock()
+    database = Database(
+        settings.database_url,
+        busy_timeout_s=settings.busy_timeout_s,
+        synchronous=settings.synchronous,
+    )
+    connections = database.make_engine(immediate=False)
+    with translated(str(database.path)):
+        queue = DbosRunQueue(settings.database_url, connections)
+    platform = Platform(
+        settings=settings,
+        clock=clock,
+        database=database,
+        engine_connections=connections,
+        queue=queue,
+        runs=SqlRunStore(database, clock),
+        journal=SqlJournal(database, clock),
+        events=SqlEventLog(database, clock),
+        release_store=SqlReleaseStore(database, clock),
+        workers=SqlWorkerStore(database, clock),
+        documents=SqlDocumentStore(database.engine),
+        telemetry=telemetry or _telemetry(settings),
+    )
+    try:
+        yield platform
+    finally:
+        platform.telemetry.flush()
+        queue.close()
+        connections.dispose()
+        database.close()
+
+
+def load_app(settings: Settings) -> App:
+    """Import the app that the settings name.
+
+    Raises:
+        AppImportFailed: It does not import, or is no `App`.
+    """
+    from fairlead.adapters.files.app import load_object
+
+    found = load_object(settings.folder, settings.module)
+    if not isinstance(found, App):
+        raise AppImportFailed(f"{settings.module} is no fairlead.App", module=settings.module)
+    return found
+
+
+def read_app_files(settings: Settings) -> AppFiles:
+    """Read the files that a release of the app is made from."""
+    from fairlead.adapters.files.app import read_files
+
+    return read_files(settings.folder)
+
+
+def resolve_app(settings: Settings) -> tuple[App, AppFiles, Manifest]:
+    """Import an app, read its files, and resolve both into a manifest."""
+    app, files = load_app(settings), read_app_files(settings)
+    return app, files, resolve(app, files, settings.config)
+
+
+def _telemetry(settings: Settings) -> Telemetry:
+    if settings.otlp_endpoint is None:
+        from fairlead.adapters.otel.null import NullTelemetry
+
+        return NullTelemetry()
+    from fairlead.adapters.otel.telemetry import otlp_telemetry
+
+    return otlp_telemetry(settings.otlp_endpoint)
+
+
+def make_gate(settings: Settings) -> tuple[Gate, Manifest]:
+    """Prepare the gate for an app as it stands in its folder."""
+    from fairlead.adapters.cedar.authorizer import compile_policies
+    from fairlead.adapters.evals.dataset import parse_dataset
+    from fairlead.adapters.pydantic_ai.generator import PydanticGenerator
+
+    app, files, manifest = resolve_app(settings)
+    datasets = declared_datasets(files, settings.config, parse_dataset)
+    gate = Gate(
+        app=app,
+        manifest=manifest,
+        compile=compile_policies,
+        generator=PydanticGenerator(),
+        today=datetime.now(tz=UTC).date(),
+        thresholds={dataset.workflow: dataset.threshold for dataset in datasets},
+        evaluate=lambda: _evaluate(settings, app, files, manifest, datasets),
+    )
+    return gate, manifest
+
+
+def _evaluate(
+    settings: Settings,
+    app: App,
+    files: AppFiles,
+    manifest: Manifest,
+    datasets: tuple[Dataset, ...],
+) -> Evaluation:
+    """Run every case as a durable run of the candidate, on a scratch database.
+
+    The scratch database holds the collections that the configuration declares, so that the verdict
+    depends on the candidate alone and nothing of it stays.
+    """
+    from fairlead.adapters.otel.telemetry import collecting_telemetry
+
+    with TemporaryDirectory(prefix="fairlead-gate-") as folder:
+        scratch = replace(
+            settings,
+            database_url=f"sqlite:///{folder}/gate.db",
+            synchronous="normal",
+            drain_s=0.0,
+        )
+        telemetry = collecting_telemetry()
+        with open_platform(scratch, telemetry=telemetry) as platform:
+            for name, path in declared_collections(settings.folder, settings.config).items():
+                platform.ingestion.ingest(Principal().tenant, name, path)
+            release, _ = platform.releases.create(manifest)
+            worker = platform.worker(app, files)
+            worker.start()
+            try:
+                return asyncio.run(_ask(platform, release, datasets))
+            finally:
+                worker.stop()
+
+
+async def _ask(platform: Platform, release: Release, datasets: tuple[Dataset, ...]) -> Evaluation:
+    results: list[CaseResult] = []
+    calls: list[CallRecord] = []
+    ended: list[str] = []
+    for dataset in datasets:
+        started = []
+        for case in dataset.cases:
+            run = platform.admission.start(
+                release, dataset.workflow, case.inputs, principal=Principal(), purpose="gate"
+            )
+            started.append((case, run.id))
+        for case, run_id in started:
+            limits = release.manifest.workflows[dataset.workflow].limits
+            done = await platform.admission.wait(run_id, limits.wall_time.total_seconds() + 5.0)
+            results.append(judge(case, done))
+            calls += platform.journal.of_run(run_id)
+            ended.append(run_id)
+    return Evaluation(
+        results=tuple(results),
+        calls=tuple(calls),
+        signals=tuple(platform.telemetry.signals()),
+        runs=tuple(ended),
+    )

@@ -1,0 +1,138 @@
+"""A call is one crossing of the boundary by a run; a result is how it came back."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Literal, TypeAlias
+
+from fairlead.core.digests import Json, digest
+
+CallKind: TypeAlias = Literal["model", "tool", "retrieval"]
+Effect: TypeAlias = Literal["read", "idempotent", "once"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """What a run asks of the outside.
+
+    Attributes:
+        run_id: The run that makes the call.
+        number: Position in the run, from 1; the same on every replay.
+        kind: What is called.
+        name: Name of the model, tool or collection.
+        arguments: JSON arguments; their digest is compared on replay.
+        effect: `read` may be repeated, `idempotent` may be repeated under its key, `once` may not.
+        lineage: Root of the run's lineage, so that a fork keeps the keys of what it inherits.
+    """
+
+    run_id: str
+    number: int
+    kind: CallKind
+    name: str
+    arguments: Json
+    effect: Effect
+    lineage: str
+
+    @property
+    def key(self) -> str:
+        """The idempotency key: lineage and logical position."""
+        return f"{self.lineage}:{self.number}"
+
+    @property
+    def arguments_digest(self) -> str:
+        """Digest of what is called and with what."""
+        return digest([self.kind, self.name, self.arguments])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Usage:
+    """What a call used."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost_usd: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Done:
+    """The call returned a value."""
+
+    value: Json
+    usage: Usage = field(default_factory=Usage)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refused:
+    """The call was denied before anything was executed."""
+
+    code: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failed:
+    """The call was executed and failed; trying again is no use or no longer allowed."""
+
+    code: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetryAt:
+    """The call failed for now; the run sleeps durably and tries again.
+
+    Attributes:
+        delay_s: Seconds to wait.
+        reason: The error of the last try.
+    """
+
+    delay_s: float
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unknown:
+    """A `once` call may or may not have happened."""
+
+    reason: str
+
+
+Result: TypeAlias = Done | Refused | Failed | RetryAt | Unknown
+
+_TYPES: dict[str, type] = {
+    "done": Done,
+    "denied": Refused,
+    "failed": Failed,
+    "retry": RetryAt,
+    "unknown": Unknown,
+}
+_NAMES = {cls: name for name, cls in _TYPES.items()}
+
+
+def result_state(result: Result) -> str:
+    """Return a result's state as one word: done, denied, failed, retry or unknown."""
+    return _NAMES[type(result)]
+
+
+def result_to_json(result: Result) -> dict[str, Json]:
+    """Return a result as JSON for the journal."""
+    return {"state": result_state(result), **asdict(result)}
+
+
+def result_from_json(data: dict[str, Json]) -> Result:
+    """Rebuild a result from the journal."""
+    fields = {name: value for name, value in data.items() if name != "state"}
+    if data["state"] == "done":
+        fields["usage"] = Usage(**fields["usage"])
+    result: Result = _TYPES[data["state"]](**fields)
+    return result
+
+
+def cut(text: str, limit: int = 500) -> str:
+    """Bound a reason that comes from outside.
+
+    Args:
+        text: Any text.
+        limit: Most characters to keep.
+    """
+    return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -1,0 +1,129 @@
+"""Events: facts in an append-only log, chained by hashes.
+
+Each chain belongs to one run or one control object, so concurrent runs do not queue for one
+tail. An event's hash covers its content and the hash before it; changing, removing or moving an
+event breaks the chain from there on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from fairlead.core.digests import Json, digest
+
+GENESIS = "0" * 64
+"""What the first event of each chain names as its predecessor."""
+
+EVENT_TYPES: dict[str, str] = {
+    "run.admitted": "A run was accepted and pinned to a release.",
+    "run.started": "A worker began to execute a run.",
+    "run.finished": "A run ended, in a final state.",
+    "run.cancelled": "A run was cancelled, with who and why.",
+    "run.taken_over": "A run was taken over from a worker that died.",
+    "run.quarantined": "A run was in flight at too many worker deaths and was stopped.",
+    "call.intended": "A call with an effect is about to be executed.",
+    "call.finished": "A call was answered, denied or failed; with its decision and digests.",
+    "checks.finished": "The guardrails gave their verdicts on a draft.",
+    "release.created": "A release was made.",
+    "gate.finished": "A release went through its checks.",
+    "release.activated": "New runs start on this release.",
+    "release.rolled_back": "New runs start on the previous good release again.",
+    "documents.ingested": "A collection was brought up to date.",
+    "worker.started": "A worker began to take runs.",
+    "worker.stopped": "A worker stopped cleanly.",
+    "worker.died": "A worker's lease lapsed; its runs were queued again.",
+}
+"""Every event type with its meaning; appending another one is an error."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fact:
+    """What happened, before it has a place in a chain.
+
+    Attributes:
+        chain: `run:<id>` or the control object's chain, such as `environment:default`.
+        type: One of EVENT_TYPES.
+        data: Digests and small facts; payloads live in blobs.
+    """
+
+    chain: str
+    type: str
+    data: dict[str, Json] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.type not in EVENT_TYPES:
+            raise ValueError(f"unknown event type {self.type!r}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """A fact in its place.
+
+    Attributes:
+        chain: The chain it stands in.
+        sequence: Position in the chain, from 1.
+        id: Unique id.
+        type: One of EVENT_TYPES.
+        time: Seconds since 1970, UTC.
+        data: Digests and small facts.
+        previous: Hash of the event before it, or GENESIS.
+        hash: Hash of this event.
+    """
+
+    chain: str
+    sequence: int
+    id: str
+    type: str
+    time: float
+    data: dict[str, Json]
+    previous: str
+    hash: str
+
+
+def seal(fact: Fact, *, sequence: int, id: str, time: float, previous: str) -> Event:
+    """Give a fact its place in a chain.
+
+    Args:
+        fact: What happened.
+        sequence: Position, one after the chain's tail.
+        id: Unique id.
+        time: Seconds since 1970, UTC.
+        previous: The tail's hash, or GENESIS.
+    """
+    body = [fact.chain, sequence, id, fact.type, time, fact.data, previous]
+    return Event(
+        chain=fact.chain,
+        sequence=sequence,
+        id=id,
+        type=fact.type,
+        time=time,
+        data=fact.data,
+        previous=previous,
+        hash=digest(body),
+    )
+
+
+def verify_chain(events: Iterable[Event]) -> str | None:
+    """Check one chain from its first event.
+
+    Args:
+        events: The chain's events in order.
+
+    Returns:
+        What is wrong, at the first place where it is; None when the chain holds.
+    """
+    previous, expected = GENESIS, 1
+    for event in events:
+        if event.sequence != expected:
+            return f"event {expected} of {event.chain} is missing"
+        if event.previous != previous:
+            return f"event {event.sequence} of {event.chain} does not follow the one before it"
+        fact = Fact(chain=event.chain, type=event.type, data=event.data)
+        sealed = seal(
+            fact, sequence=event.sequence, id=event.id, time=event.time, previous=previous
+        )
+        if sealed.hash != event.hash:
+            return f"event {event.sequence} of {event.chain} was changed"
+        previous, expected = event.hash, expected + 1
+    return None

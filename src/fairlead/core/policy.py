@@ -1,0 +1,69 @@
+"""Decisions: what a policy says of one call."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from fairlead.core.digests import Json
+
+Action: TypeAlias = Literal["generate", "call", "retrieve"]
+ResourceKind: TypeAlias = Literal["Model", "Tool", "Collection"]
+
+ACTIONS: dict[Action, ResourceKind] = {
+    "generate": "Model",
+    "call": "Tool",
+    "retrieve": "Collection",
+}
+"""Each action with the kind of thing that it is done to."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Query:
+    """What is to be decided.
+
+    Attributes:
+        user: Who asks.
+        tenant: The asker's tenant.
+        action: What is to be done.
+        resource: Name of the model, tool or collection.
+        context: What rules may look at: workflow, effect, scope, arguments.
+    """
+
+    user: str
+    tenant: str
+    action: Action
+    resource: str
+    context: dict[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """What the policy says.
+
+    Attributes:
+        effect: allow or deny.
+        reasons: Ids of the rules that decided, or why nothing could be decided.
+    """
+
+    effect: Literal["allow", "deny"]
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """What a rule's head says, for static checks.
+
+    Attributes:
+        id: The rule's id: its `@id` annotation, else file and position.
+        effect: permit or forbid.
+        actions: The actions it names; empty when it names none and so means all.
+        resource: Name of the one resource it names; None when it names none.
+        resource_kind: Kind of what it names, one thing or all of a kind; None when it names none.
+    """
+
+    id: str
+    effect: Literal["permit", "forbid"]
+    actions: tuple[str, ...]
+    resource: str | None
+    resource_kind: str | None

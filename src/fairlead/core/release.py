@@ -1,0 +1,194 @@
+"""A release: what a run executes under, immutable and named by its content."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from fairlead.core.calls import Effect
+from fairlead.core.digests import Json, digest
+from fairlead.core.intent import IntentPage
+from fairlead.core.limits import SLO, Limits
+
+
+@dataclass(frozen=True, kw_only=True)
+class ToolContract:
+    """What a tool may do.
+
+    Attributes:
+        name: The tool's name.
+        description: What it does, as the model reads it.
+        effect: read, idempotent or once.
+        scope: The right that a caller needs, such as `refunds:write`.
+        targets: Arguments that name what is acted on.
+        parameters: JSON schema of the arguments.
+    """
+
+    name: str
+    description: str
+    effect: Effect
+    scope: str
+    targets: tuple[str, ...]
+    parameters: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecallTerms:
+    """What a workflow retrieves.
+
+    Attributes:
+        collection: The collection that is searched.
+        top_k: Most passages per question.
+        min_score: Passages below this relevance (0.0 to 1.0) are left out.
+    """
+
+    collection: str
+    top_k: int = 5
+    min_score: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not self.collection:
+            raise ValueError("collection must have a name")
+        if not 1 <= self.top_k <= 100:
+            raise ValueError("top_k must be from 1 to 100")
+        if not 0.0 <= self.min_score <= 1.0:
+            raise ValueError("min_score must be from 0.0 to 1.0")
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkflowTerms:
+    """A workflow's operating terms, resolved: files over defaults in the decorator.
+
+    Attributes:
+        name: The workflow's name.
+        intent: Its intent page.
+        model: `provider:model`; empty for a workflow without a model.
+        model_settings: Settings of the model, such as `temperature`.
+        prompt: Text of the prompt file; empty when there is none.
+        tools: Names of the tools that it may call.
+        guardrails: Names of its guardrails, in order.
+        recall: What it retrieves; None when it retrieves nothing.
+        limits: Its bounds.
+        slo: Its objective.
+        input_schema: JSON schema of its input.
+        output_schema: JSON schema of its output.
+    """
+
+    name: str
+    intent: IntentPage
+    model: str
+    prompt: str
+    tools: tuple[str, ...]
+    guardrails: tuple[str, ...]
+    recall: RecallTerms | None
+    limits: Limits
+    slo: SLO
+    input_schema: dict[str, Any]
+    output_schema: dict[str, Any]
+    model_settings: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SignalRule:
+    """A signal that must be emitted.
+
+    Attributes:
+        span: Name of the span's operation, such as `retrieval`.
+        attributes: Attributes that each such span must carry.
+        when: Kind of call that obliges to it (`run`, `model`, `tool`, `retrieval`).
+    """
+
+    span: str
+    attributes: tuple[str, ...]
+    when: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """Everything that a run reads of its release.
+
+    Attributes:
+        app: The app's name.
+        code_digest: Digest of the Python files, the lock, Python's minor version and Fairlead's.
+        bundle_digest: Digest of the configuration, prompts, policies, intents and evaluations.
+        python: Python's minor version, such as `3.11`.
+        fairlead: Fairlead's version.
+        workflows: Terms by workflow.
+        contracts: Contracts by tool.
+        policies: Policy texts by path.
+        telemetry: Signals that must be emitted, beside the platform's own.
+    """
+
+    app: str
+    code_digest: str
+    bundle_digest: str
+    python: str
+    fairlead: str
+    workflows: dict[str, WorkflowTerms]
+    contracts: dict[str, ToolContract]
+    policies: dict[str, str]
+    telemetry: tuple[SignalRule, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Release:
+    """A stored release.
+
+    Attributes:
+        digest: Digest of the manifest: its name.
+        manifest: What runs read.
+        created_at: Seconds since 1970, UTC.
+        bad: True once it was rolled back.
+    """
+
+    digest: str
+    manifest: Manifest
+    created_at: float
+    bad: bool = False
+
+    @property
+    def id(self) -> str:
+        """The short name: the first 12 digits of the digest."""
+        return self.digest[:12]
+
+
+def diff_json(before: Json, after: Json, path: str = "") -> list[tuple[str, Json, Json]]:
+    """List what differs between two JSON values.
+
+    Args:
+        before: The older value.
+        after: The newer value.
+        path: Where both stand; empty at the top.
+
+    Returns:
+        Path, old value and new value per difference; None where a side has nothing.
+    """
+    if isinstance(before, dict) and isinstance(after, dict):
+        found: list[tuple[str, Json, Json]] = []
+        for key in sorted(before.keys() | after.keys()):
+            inner = f"{path}.{key}" if path else str(key)
+            found += diff_json(before.get(key), after.get(key), inner)
+        return found
+    return [] if before == after else [(path, before, after)]
+
+
+def manifest_json(manifest: Manifest) -> dict[str, Json]:
+    """Return a manifest as JSON, times in seconds; equal manifests give equal JSON."""
+    data: dict[str, Json] = _plain(asdict(manifest))
+    return data
+
+
+def manifest_digest(manifest: Manifest) -> str:
+    """Return the digest that names a release."""
+    return digest(manifest_json(manifest))
+
+
+def _plain(value: Any) -> Json:
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    return value

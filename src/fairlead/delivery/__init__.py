@@ -1,0 +1,1 @@
+"""The platform lane's change: release, gate, activation, rollback."""

@@ -1,0 +1,207 @@
+"""The gate: every check that a release must pass, the same in CI, at deploy and on a laptop.
+
+A check concludes `success` or `failure`; one that could not be done, because an earlier one
+failed, is `skipped`, and a gate with a skipped check does not pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Literal
+
+from fairlead.authoring.app import App
+from fairlead.core.context import Context
+from fairlead.core.errors import FairleadError
+from fairlead.core.guarding import Sample, Verdict
+from fairlead.core.identity import Principal
+from fairlead.core.release import Manifest
+from fairlead.core.request import Draft, Request
+from fairlead.delivery.evaluate import Evaluation
+from fairlead.guardrails.intent import intent_findings
+from fairlead.guardrails.policy import policy_findings
+from fairlead.guardrails.shapes import SchemaCheck
+from fairlead.guardrails.telemetry import PLATFORM_RULES, telemetry_findings
+from fairlead.ports.authorizer import PolicyCompiler
+from fairlead.ports.generator import Generator
+
+Conclusion = Literal["success", "failure", "skipped"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckRun:
+    """One check of a gate.
+
+    Attributes:
+        name: schema, contract, policy, intent, model, guardrail, eval or telemetry.
+        conclusion: success, failure or skipped.
+        summary: What was looked at, in a few words.
+        findings: What is wrong; empty for a success.
+    """
+
+    name: str
+    conclusion: Conclusion
+    summary: str
+    findings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gate:
+    """A gate on one candidate.
+
+    Attributes:
+        app: The app as imported.
+        manifest: The candidate's manifest.
+        compile: The policy compiler.
+        generator: Knows which models can be called.
+        today: For review dates.
+        thresholds: Least share of passed cases (0.0 to 1.0) by workflow.
+        evaluate: Runs the datasets on the candidate.
+    """
+
+    app: App
+    manifest: Manifest
+    compile: PolicyCompiler
+    generator: Generator
+    today: date
+    thresholds: dict[str, float]
+    evaluate: Callable[[], Evaluation]
+
+    def run(self) -> tuple[CheckRun, ...]:
+        """Do every check, in order."""
+        static = (
+            self._check("schema", self._schema),
+            self._check("contract", self._contract),
+            self._check("policy", self._policy),
+            self._check("intent", self._intent),
+            self._check("model", self._model),
+            self._check("guardrail", self._guardrail),
+        )
+        if any(check.conclusion != "success" for check in static):
+            why = "not tried: an earlier check failed"
+            skipped = (
+                CheckRun(name=name, conclusion="skipped", summary=why)
+                for name in ("eval", "telemetry")
+            )
+            return (*static, *skipped)
+        try:
+            evaluation = self.evaluate()
+        except FairleadError as error:
+            failed = CheckRun(
+                name="eval", conclusion="failure", summary="could not run", findings=(str(error),)
+            )
+            skipped_one = CheckRun(
+                name="telemetry", conclusion="skipped", summary="not tried: no run was made"
+            )
+            return (*static, failed, skipped_one)
+        return (
+            *static,
+            self._check("eval", lambda: self._eval(evaluation)),
+            self._check("telemetry", lambda: self._telemetry(evaluation)),
+        )
+
+    def _check(self, name: str, body: Callable[[], tuple[str, list[str]]]) -> CheckRun:
+        try:
+            summary, findings = body()
+        except FairleadError as error:
+            summary, findings = "could not be decided", [str(error)]
+        conclusion: Conclusion = "failure" if findings else "success"
+        return CheckRun(name=name, conclusion=conclusion, summary=summary, findings=tuple(findings))
+
+    def _schema(self) -> tuple[str, list[str]]:
+        findings = []
+        for name, terms in self.manifest.workflows.items():
+            for what, schema in (("input", terms.input_schema), ("output", terms.output_schema)):
+                try:
+                    SchemaCheck(schema)
+                except ValueError as error:
+                    findings.append(f"workflow {name}: the schema of its {what} is wrong: {error}")
+        return f"{len(self.manifest.workflows)} workflows", findings
+
+    def _contract(self) -> tuple[str, list[str]]:
+        findings = []
+        for terms in self.manifest.workflows.values():
+            missing = [tool for tool in terms.tools if tool not in self.manifest.contracts]
+            findings += [f"tool {tool} has no contract" for tool in missing]
+        for name, contract in self.manifest.contracts.items():
+            if not contract.scope.strip():
+                findings.append(f"tool {name} names no scope")
+            if contract.effect != "read" and not contract.targets:
+                findings.append(f"tool {name} has effect {contract.effect} and names no target")
+        return f"{len(self.manifest.contracts)} tools", findings
+
+    def _policy(self) -> tuple[str, list[str]]:
+        rules = self.compile(self.manifest.policies).rules
+        terms = self.manifest.workflows.values()
+        findings = policy_findings(
+            rules,
+            tools=sorted(self.manifest.contracts),
+            collections=sorted({t.recall.collection for t in terms if t.recall}),
+            models=sorted({t.model for t in terms if t.model}),
+        )
+        return f"{len(rules)} rules", findings
+
+    def _intent(self) -> tuple[str, list[str]]:
+        findings = intent_findings(self.manifest.workflows, today=self.today)
+        return f"{len(self.manifest.workflows)} pages", findings
+
+    def _model(self) -> tuple[str, list[str]]:
+        models: list[Any] = [t.model for t in self.manifest.workflows.values() if t.model]
+        for model in models:
+            self.generator.check(model)
+        return ", ".join(sorted(set(models))) or "no model", []
+
+    def _guardrail(self) -> tuple[str, list[str]]:
+        findings, tried = [], 0
+        for name, rail in self.app.guardrails.items():
+            if {sample.passes for sample in rail.samples} != {True, False}:
+                findings.append(f"guardrail {name} needs a sample that passes and one that fails")
+            for number, sample in enumerate(rail.samples, 1):
+                tried += 1
+                verdict = _try(rail.function, rail.stage, sample)
+                if verdict.passed != sample.passes:
+                    said = "passes" if verdict.passed else f"fails ({verdict.reason})"
+                    findings.append(f"guardrail {name}: sample {number} {said}")
+        return f"{len(self.app.guardrails)} guardrails, {tried} samples", findings
+
+    def _eval(self, evaluation: Evaluation) -> tuple[str, list[str]]:
+        findings, parts = [], []
+        for workflow in self.manifest.workflows:
+            results = [r for r in evaluation.results if r.workflow == workflow]
+            if not results:
+                findings.append(f"workflow {workflow} has no dataset: add [gate.{workflow}]")
+                continue
+            passed = sum(not result.findings for result in results)
+            share, least = passed / len(results), self.thresholds[workflow]
+            parts.append(f"{workflow} {passed}/{len(results)}, threshold {least:.0%}")
+            if share < least:
+                findings.append(
+                    f"{workflow}: {share:.0%} of the cases pass, {least:.0%} are needed"
+                )
+                findings += [
+                    f"{workflow}, case {result.case}: {'; '.join(result.findings)}"
+                    for result in results
+                    if result.findings
+                ]
+        return "; ".join(parts), findings
+
+    def _telemetry(self, evaluation: Evaluation) -> tuple[str, list[str]]:
+        rules = (*PLATFORM_RULES, *self.manifest.telemetry)
+        findings = telemetry_findings(rules, evaluation.calls, evaluation.signals, evaluation.runs)
+        return f"{len(rules)} rules, {len(evaluation.signals)} signals", findings
+
+
+def concludes(checks: tuple[CheckRun, ...]) -> Conclusion:
+    """Return a gate's conclusion: success only when every check is one."""
+    return "success" if all(check.conclusion == "success" for check in checks) else "failure"
+
+
+def _try(function: Callable[..., Verdict], stage: str, sample: Sample) -> Verdict:
+    context = Context(run_id="sample", workflow="", release="", principal=Principal())
+    subject: Any = (
+        Request(question=sample.question, input=sample.question)
+        if stage == "input"
+        else Draft(output=sample.output, sources=sample.sources)
+    )
+    return function(context, subject)

@@ -1,0 +1,121 @@
+"""Releases: made once, activated with evidence, rolled back in one move."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fairlead.core.errors import GateRefused, NoPreviousRelease, ReasonMissing, UnknownRelease
+from fairlead.core.release import Manifest, Release, diff_json, manifest_digest, manifest_json
+from fairlead.ports.clock import Clock
+from fairlead.ports.releases import Activation, ReleaseStore
+
+
+@dataclass(frozen=True, kw_only=True)
+class Releases:
+    """The verbs of one environment's releases.
+
+    Attributes:
+        store: Where they are kept.
+        clock: Time.
+        environment: The environment whose pointer is moved.
+    """
+
+    store: ReleaseStore
+    clock: Clock
+    environment: str
+
+    def create(self, manifest: Manifest) -> tuple[Release, bool]:
+        """Store a release; an identical one is the same release.
+
+        Returns:
+            The release, and whether it is new.
+        """
+        release = Release(
+            digest=manifest_digest(manifest), manifest=manifest, created_at=self.clock.now()
+        )
+        if self.store.put(release):
+            return release, True
+        return self.store.get(release.digest), False
+
+    def current(self) -> Release:
+        """Return the release that new runs start on.
+
+        Raises:
+            UnknownRelease: None was activated yet.
+        """
+        history = self.store.history(self.environment)
+        if not history:
+            raise UnknownRelease(f"no release is active in environment {self.environment!r}")
+        return self.store.get(history[-1].release)
+
+    def activate(self, name: str, *, by: str, override: str | None = None) -> Release:
+        """Let new runs start on a release.
+
+        Args:
+            name: Its digest or a prefix.
+            by: Who does it.
+            override: Why, when it has no passed gate; None demands a passed gate.
+
+        Raises:
+            GateRefused: It has no passed gate, or it is marked bad, and there is no override.
+            ReasonMissing: The override says nothing.
+        """
+        release = self.store.get(name)
+        if override is not None and not override.strip():
+            raise ReasonMissing("an override needs a written reason", release=release.digest)
+        if override is None:
+            evidence = self.store.gate(release.digest)
+            if release.bad:
+                raise GateRefused(
+                    f"release {release.id} was rolled back and is marked bad",
+                    release=release.digest,
+                )
+            if evidence is None or evidence.conclusion != "success":
+                what = "has not been checked" if evidence is None else "did not pass its checks"
+                raise GateRefused(f"release {release.id} {what}", release=release.digest)
+        kind = "activate" if override is None else "override"
+        self._move(release, kind, override or "", by)
+        return release
+
+    def rollback(self, *, by: str, reason: str) -> tuple[Release, Release]:
+        """Put the previous good release back, and mark the active one bad.
+
+        Args:
+            by: Who does it.
+            reason: Why.
+
+        Returns:
+            The release that was active and the one that is now.
+
+        Raises:
+            NoPreviousRelease: No earlier release is good.
+        """
+        history = self.store.history(self.environment)
+        if not history:
+            raise NoPreviousRelease(f"no release is active in environment {self.environment!r}")
+        active = self.store.get(history[-1].release)
+        for activation in reversed(history[:-1]):
+            if activation.release == active.digest:
+                continue
+            earlier = self.store.get(activation.release)
+            if not earlier.bad:
+                self._move(earlier, "rollback", reason, by)
+                return active, earlier
+        raise NoPreviousRelease(
+            f"no good release was active before {active.id}", release=active.digest
+        )
+
+    def diff(self, before: str, after: str) -> list[tuple[str, object, object]]:
+        """List what differs between two releases: path, old value, new value."""
+        return diff_json(
+            manifest_json(self.store.get(before).manifest),
+            manifest_json(self.store.get(after).manifest),
+        )
+
+    def _move(self, release: Release, kind: str, reason: str, by: str) -> None:
+        self.store.activate(
+            self.environment,
+            Activation(
+                release=release.digest, kind=kind, reason=reason, by=by, time=self.clock.now()
+            ),
+        )

@@ -1,0 +1,242 @@
+"""Resolves an app into a manifest: values in files win over defaults in decorators."""
+
+from __future__ import annotations
+
+import sys
+import tomllib
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from importlib.metadata import version
+from typing import Any, TypeVar
+
+from fairlead.authoring.app import App
+from fairlead.authoring.workflow import Workflow
+from fairlead.core.digests import digest, digest_bytes, digest_files
+from fairlead.core.errors import InvalidConfig
+from fairlead.core.intent import IntentPage
+from fairlead.core.limits import SLO, Limits
+from fairlead.core.release import Manifest, RecallTerms, SignalRule, WorkflowTerms
+from fairlead.guardrails.shapes import shape_of
+from fairlead.ports.app_files import AppFiles
+from fairlead.runtime.tools import contract_of
+from fairlead.settings import APP_FILE
+
+T = TypeVar("T")
+
+PROCESS_TABLES = frozenset(("database", "worker", "ingest"))
+"""Tables of `fairlead.toml` that say how a process runs, not what a release is."""
+
+_WORKFLOW_KEYS = frozenset(
+    ("model", "model_settings", "prompt", "collection", "top_k", "min_score", "limits", "slo")
+)
+_PAGE_KEYS = frozenset(
+    ("problem", "expected_outcomes", "non_goals", "compliance", "resilience", "review_date")
+)
+
+
+def code_digest(files: AppFiles) -> str:
+    """Return the digest of the code: files, lock, Python's minor version, Fairlead's version."""
+    return digest([digest_files(files.code), _python(), version("fairlead")])
+
+
+def bundle_digest(files: AppFiles, config: Mapping[str, Any]) -> str:
+    """Return the digest of the bundle.
+
+    Args:
+        files: The app's files.
+        config: All of `fairlead.toml`; tables that only concern a process do not count.
+    """
+    release = {name: table for name, table in config.items() if name not in PROCESS_TABLES}
+    texts = {p: digest_bytes(data) for p, data in files.bundle.items() if p != APP_FILE}
+    return digest({"config": _stable(release), "files": texts})
+
+
+def resolve(app: App, files: AppFiles, config: Mapping[str, Any]) -> Manifest:
+    """Make an app's manifest.
+
+    Args:
+        app: The app as imported.
+        files: Its files.
+        config: All of `fairlead.toml`.
+
+    Raises:
+        InvalidConfig: A value is not understood, or a file that is named is not there.
+    """
+    tables = config.get("workflow", {})
+    unknown = sorted(set(tables) - set(app.workflows))
+    if unknown:
+        raise InvalidConfig(
+            f"{APP_FILE} has [workflow.{unknown[0]}] and the app has no such workflow"
+        )
+    return Manifest(
+        app=app.name,
+        code_digest=code_digest(files),
+        bundle_digest=bundle_digest(files, config),
+        python=_python(),
+        fairlead=version("fairlead"),
+        workflows={
+            name: _terms(workflow, files, tables.get(name, {}))
+            for name, workflow in sorted(app.workflows.items())
+        },
+        contracts={name: contract_of(tool) for name, tool in sorted(app.tools.items())},
+        policies=files.below("policies"),
+        telemetry=_signals(config.get("telemetry", {})),
+    )
+
+
+def _terms(
+    workflow: Workflow[Any, Any], files: AppFiles, table: Mapping[str, Any]
+) -> WorkflowTerms:
+    where = f"workflow.{workflow.name}"
+    _known(table, _WORKFLOW_KEYS, where)
+    limits = _limits(workflow.limits, table.get("limits", {}), f"{where}.limits")
+    slo = _slo(workflow.slo, table.get("slo", {}), f"{where}.slo")
+    declared = workflow.model if isinstance(workflow.model, str) else ""
+    return WorkflowTerms(
+        name=workflow.name,
+        intent=_intent(workflow, files, limits, slo),
+        model=_text(table.get("model", declared), f"{where}.model"),
+        model_settings=dict(table.get("model_settings", {})),
+        prompt=_prompt(table.get("prompt", workflow.prompt), files, where),
+        tools=tuple(tool.name for tool in workflow.tools),
+        guardrails=tuple(rail.name for rail in workflow.guardrails),
+        recall=_recall(workflow.memory.semantic, table, where),
+        limits=limits,
+        slo=slo,
+        input_schema=shape_of(workflow.input).schema,
+        output_schema=shape_of(workflow.output).schema,
+    )
+
+
+def _prompt(name: str | None, files: AppFiles, where: str) -> str:
+    if name is None:
+        return ""
+    text = files.text(f"prompts/{name}")
+    if text is None:
+        raise InvalidConfig(f"{where}.prompt names prompts/{name}, which is not there")
+    return text
+
+
+def _recall(
+    declared: RecallTerms | None, table: Mapping[str, Any], where: str
+) -> RecallTerms | None:
+    given = {key: table[key] for key in ("collection", "top_k", "min_score") if key in table}
+    if declared is None and not given:
+        return None
+    values = {
+        "collection": declared.collection if declared else "",
+        "top_k": declared.top_k if declared else 5,
+        "min_score": declared.min_score if declared else 0.0,
+        **given,
+    }
+    return _made(RecallTerms, values, where)
+
+
+def _limits(declared: Limits, table: Mapping[str, Any], where: str) -> Limits:
+    _known(
+        table, frozenset(("steps", "cost_usd", "wall_time_s", "attempts", "call_timeout_s")), where
+    )
+    values = {
+        "steps": table.get("steps", declared.steps),
+        "cost_usd": table.get("cost_usd", declared.cost_usd),
+        "attempts": table.get("attempts", declared.attempts),
+        "wall_time": _seconds(table.get("wall_time_s"), declared.wall_time, where),
+        "call_timeout": _seconds(table.get("call_timeout_s"), declared.call_timeout, where),
+    }
+    return _made(Limits, values, where)
+
+
+def _slo(declared: SLO, table: Mapping[str, Any], where: str) -> SLO:
+    _known(table, frozenset(("success", "latency_p95_s")), where)
+    values = {
+        "success": table.get("success", declared.success),
+        "latency_p95": _seconds(table.get("latency_p95_s"), declared.latency_p95, where),
+    }
+    return _made(SLO, values, where)
+
+
+def _intent(workflow: Workflow[Any, Any], files: AppFiles, limits: Limits, slo: SLO) -> IntentPage:
+    path = f"intents/{workflow.name}.toml"
+    try:
+        page = tomllib.loads(files.text(path) or "")
+    except tomllib.TOMLDecodeError as error:
+        raise InvalidConfig(f"{path} is not understood: {error}", file=path) from error
+    _known(page, _PAGE_KEYS, path)
+    lists = {
+        key: tuple(str(item) for item in page.get(key, ()))
+        for key in ("expected_outcomes", "non_goals", "compliance", "resilience")
+    }
+    return IntentPage(
+        summary=workflow.intent,
+        owner=workflow.owner,
+        problem=str(page.get("problem", "")),
+        review_date=str(page.get("review_date", "")),
+        objectives=(
+            f"{slo.success:.2%} of runs succeed",
+            f"95 of 100 runs end within {slo.latency_p95.total_seconds():g} s",
+        ),
+        limits=(
+            f"at most {limits.steps} calls per run",
+            f"at most {limits.cost_usd:g} USD per run",
+            f"at most {limits.wall_time.total_seconds():g} s per run",
+        ),
+        **lists,
+    )
+
+
+def _signals(table: Mapping[str, Any]) -> tuple[SignalRule, ...]:
+    _known(table, frozenset(("endpoint", "must_emit")), "telemetry")
+    rules = []
+    for item in table.get("must_emit", ()):
+        _known(item, frozenset(("span", "attributes", "when")), "telemetry.must_emit")
+        if item.get("when") not in ("run", "model", "tool", "retrieval"):
+            raise InvalidConfig("telemetry.must_emit.when must be run, model, tool or retrieval")
+        attributes = tuple(str(name) for name in item.get("attributes", ()))
+        rules.append(
+            SignalRule(span=str(item.get("span")), attributes=attributes, when=item["when"])
+        )
+    return tuple(rules)
+
+
+def _known(table: Mapping[str, Any], keys: frozenset[str], where: str) -> None:
+    if not isinstance(table, Mapping):
+        raise InvalidConfig(f"{where} must be a table", key=where)
+    unknown = sorted(set(table) - keys)
+    if unknown:
+        names = ", ".join(sorted(keys))
+        raise InvalidConfig(
+            f"{where} has an unknown key {unknown[0]!r}; it knows: {names}", key=where
+        )
+
+
+def _made(cls: Callable[..., T], values: dict[str, Any], where: str) -> T:
+    try:
+        return cls(**values)
+    except (TypeError, ValueError) as error:
+        raise InvalidConfig(f"{where}: {error}", key=where) from error
+
+
+def _seconds(value: Any, default: timedelta, where: str) -> timedelta:
+    if value is None:
+        return default
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise InvalidConfig(f"{where}: {value!r} is no number of seconds", key=where)
+    return timedelta(seconds=value)
+
+
+def _text(value: Any, where: str) -> str:
+    if not isinstance(value, str):
+        raise InvalidConfig(f"{where} must be text, not {value!r}", key=where)
+    return value
+
+
+def _stable(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _stable(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_stable(item) for item in value]
+    return value if isinstance(value, str | int | float | bool) else str(value)
+
+
+def _python() -> str:
+    return f"{sys.version_info.major}.{sys.version_info.minor}"

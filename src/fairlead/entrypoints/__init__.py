@@ -1,0 +1,1 @@
+"""Thin ways in: they parse, call an operation, and print."""

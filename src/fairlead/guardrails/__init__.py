@@ -1,0 +1,1 @@
+"""Executable checks, pure: CI, the gate and every run call the same code."""

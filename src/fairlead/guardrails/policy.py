@@ -1,0 +1,76 @@
+"""Static checks of policies: nothing is left without a rule, and no rule is left without a use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from fairlead.core.policy import ACTIONS, Rule
+
+_ACTION_OF: dict[str, str] = {kind: action for action, kind in ACTIONS.items()}
+
+
+def policy_findings(
+    rules: Sequence[Rule],
+    *,
+    tools: Iterable[str],
+    collections: Iterable[str],
+    models: Iterable[str],
+) -> list[str]:
+    """Find what no rule permits and which rules match nothing.
+
+    Only heads are read: a rule whose conditions are never true still counts as covering.
+
+    Args:
+        rules: The heads of all rules.
+        tools: Names of the release's tools.
+        collections: Names of the collections that it retrieves from.
+        models: Names of its models.
+
+    Returns:
+        One line per finding, in a stable order; none means that all is well.
+    """
+    named: Mapping[str, frozenset[str]] = {
+        "Tool": frozenset(tools),
+        "Collection": frozenset(collections),
+        "Model": frozenset(models),
+    }
+    permits = [rule for rule in rules if rule.effect == "permit"]
+    found = [
+        f"{kind.lower()} {name} is covered by no rule"
+        for kind, names in named.items()
+        for name in sorted(names)
+        if not any(_covers(rule, kind, name) for rule in permits)
+    ]
+    for rule in rules:
+        found.extend(_dead_parts(rule, named))
+    return found
+
+
+def _covers(rule: Rule, kind: str, name: str) -> bool:
+    return (
+        (not rule.actions or _ACTION_OF[kind] in rule.actions)
+        and rule.resource_kind in (None, kind)
+        and rule.resource in (None, name)
+    )
+
+
+def _dead_parts(rule: Rule, named: Mapping[str, frozenset[str]]) -> Iterator[str]:
+    known: dict[str, str] = {name: kind for name, kind in ACTIONS.items() if name in rule.actions}
+    kind = rule.resource_kind
+    unknown = [name for name in rule.actions if name not in known]
+    misfits = [name for name in known if kind in named and known[name] != kind]
+    # One action that works is enough for the rule to match something.
+    dead = bool(rule.actions) and len(unknown) + len(misfits) == len(rule.actions)
+    start = (
+        f"rule {rule.id} matches nothing" if dead else f"rule {rule.id} matches less than it says"
+    )
+    for name in unknown:
+        yield f"{start}: there is no action named {name}"
+    for name in misfits:
+        yield f"{start}: {name} is done to a {known[name]}, never to a {kind}"
+    if kind is None:
+        return
+    if kind not in named:
+        yield f"rule {rule.id} matches nothing: there is no kind of resource named {kind}"
+    elif rule.resource is not None and rule.resource not in named[kind]:
+        yield (f"rule {rule.id} matches nothing: there is no {kind.lower()} named {rule.resource}")

@@ -1,0 +1,137 @@
+"""Shapes: types of inputs, outputs, arguments and results, as JSON schema and as values.
+
+pydantic is imported when the first shape is made, so that importing Fairlead stays cheap.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from fairlead.core.digests import Json
+from fairlead.core.errors import FairleadError, InvalidInput, ResultNotJson
+
+if TYPE_CHECKING:
+    import jsonschema_rs
+    from pydantic import TypeAdapter
+
+
+class Shape:
+    """A type that can be read from JSON and written to JSON."""
+
+    def __init__(self, type: Any) -> None:
+        """Prepare a type.
+
+        Args:
+            type: Any type that pydantic knows: str, a dataclass, a model, a list of these.
+        """
+        from pydantic import TypeAdapter
+
+        self._adapter: TypeAdapter[Any] = TypeAdapter(type)
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """The JSON schema."""
+        return self._adapter.json_schema()
+
+    def load(self, value: Json) -> Any:
+        """Return the value that JSON stands for.
+
+        Raises:
+            InvalidInput: The JSON does not fit; the message names the places.
+        """
+        from pydantic import ValidationError
+
+        try:
+            return self._adapter.validate_python(value)
+        except ValidationError as error:
+            raise InvalidInput(_places(error.errors(include_url=False))) from error
+
+    def dump(self, value: Any, *, of: str) -> Json:
+        """Return a value as JSON.
+
+        Args:
+            value: What a tool or a workflow returned.
+            of: What returned it, for the message.
+
+        Raises:
+            ResultNotJson: The value cannot be written as JSON.
+        """
+        from pydantic_core import PydanticSerializationError
+
+        try:
+            return self._adapter.dump_python(value, mode="json", warnings="error")
+        except (PydanticSerializationError, ValueError, TypeError) as error:
+            raise ResultNotJson(f"what {of} returned is not JSON: {error}") from error
+
+
+def shape_of(type: Any) -> Shape:
+    """Return the shape of a type, made once."""
+    return _shape_of(type)
+
+
+@lru_cache(maxsize=512)
+def _shape_of(type: Any) -> Shape:
+    return Shape(type)
+
+
+@lru_cache(maxsize=512)
+def arguments_model(signature: inspect.Signature, name: str) -> Shape:
+    """Return the shape of a function's arguments; unknown arguments do not fit.
+
+    Args:
+        signature: The function's signature, without its context.
+        name: The function's name.
+    """
+    from pydantic import ConfigDict, create_model
+
+    fields: dict[str, Any] = {
+        parameter.name: (
+            Any if parameter.annotation is parameter.empty else parameter.annotation,
+            ... if parameter.default is parameter.empty else parameter.default,
+        )
+        for parameter in signature.parameters.values()
+    }
+    config = ConfigDict(extra="forbid", arbitrary_types_allowed=False)
+    return Shape(create_model(name, __config__=config, **fields))
+
+
+class SchemaCheck:
+    """Checks JSON values against one JSON schema, fast."""
+
+    def __init__(self, schema: Mapping[str, Any]) -> None:
+        """Compile a schema."""
+        import jsonschema_rs
+
+        self._validator: jsonschema_rs.Validator = jsonschema_rs.validator_for(dict(schema))
+
+    def finding(self, value: Json) -> str | None:
+        """Return what does not fit, in words, or None."""
+        for error in self._validator.iter_errors(value):
+            path = ".".join(str(part) for part in error.instance_path)
+            return f"{path}: {error.message}" if path else str(error.message)
+        return None
+
+
+def require(schema: Mapping[str, Any], value: Json, error: type[FairleadError], what: str) -> None:
+    """Raise an error unless a value fits a schema.
+
+    Args:
+        schema: The JSON schema.
+        value: The value.
+        error: What to raise.
+        what: What the value is, for the message.
+    """
+    finding = SchemaCheck(schema).finding(value)
+    if finding is not None:
+        raise error(f"{what} does not fit its schema: {finding}")
+
+
+def _places(errors: list[Any]) -> str:
+    parts = [
+        f"{'.'.join(str(part) for part in error['loc']) or 'value'}: {error['msg']}"
+        for error in errors[:5]
+    ]
+    return "; ".join(parts)

@@ -1,0 +1,1 @@
+"""What runs read: ingest documents and recall passages under policy."""

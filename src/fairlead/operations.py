@@ -1,0 +1,283 @@
+"""The platform lane: what an operator's code may do. The command line does no more than this."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from fairlead.bootstrap import (
+    Platform,
+    load_app,
+    make_gate,
+    open_platform,
+    read_app_files,
+    resolve_app,
+)
+from fairlead.core.digests import Json
+from fairlead.core.errors import CodeMismatch
+from fairlead.core.event import verify_chain
+from fairlead.core.grounding import GroundedSource
+from fairlead.core.guarding import Check
+from fairlead.core.identity import Principal
+from fairlead.core.outcome import Outcome
+from fairlead.core.release import Release
+from fairlead.delivery.collections import chosen, declared_collections
+from fairlead.delivery.gate import CheckRun, concludes
+from fairlead.delivery.resolve import code_digest
+from fairlead.memory.ingest import Ingested
+from fairlead.ports.releases import Evidence
+from fairlead.ports.runs import RunRecord
+from fairlead.runtime.worker import Worker
+from fairlead.settings import Settings, load_settings
+
+__all__ = [
+    "CheckRun",
+    "GateReport",
+    "Ingested",
+    "Platform",
+    "PolicyContext",
+    "Release",
+    "RunRecord",
+    "Settings",
+    "Verification",
+    "Worker",
+    "check_app",
+    "create_release",
+    "ingest",
+    "load_settings",
+    "make_worker",
+    "open_platform",
+    "operator",
+    "outcome_of_run",
+    "route_request",
+    "verify_events",
+    "working",
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class GateReport:
+    """A gate's conclusion on a release.
+
+    Attributes:
+        release: The release that was checked.
+        checks: Every check.
+    """
+
+    release: Release
+    checks: tuple[CheckRun, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether every check is a success."""
+        return concludes(self.checks) == "success"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolicyContext:
+    """For whom, and by which workflow, a request is answered.
+
+    Attributes:
+        platform: The open platform.
+        workflow: The workflow's name.
+        principal: Who asks.
+        timeout_s: Most seconds to wait for the answer.
+    """
+
+    platform: Platform
+    workflow: str
+    principal: Principal = field(default_factory=Principal)
+    timeout_s: float = 60.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verification:
+    """What a look through the event log found.
+
+    Attributes:
+        chains: How many chains there are.
+        events: How many events there are.
+        findings: What was changed, removed or moved; empty when the log holds.
+    """
+
+    chains: int
+    events: int
+    findings: tuple[str, ...]
+
+
+def operator() -> str:
+    """Return who operates this process: the name of its user."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"
+
+
+def create_release(platform: Platform) -> tuple[Release, bool]:
+    """Make a release of the app as it stands in its folder.
+
+    Args:
+        platform: The open platform.
+
+    Returns:
+        The release, and whether it is new: identical content is the same release.
+    """
+    _, _, manifest = resolve_app(platform.settings)
+    return platform.releases.create(manifest)
+
+
+def check_app(platform: Platform) -> GateReport:
+    """Put the app, as it stands in its folder, through the gate, and keep the evidence.
+
+    Args:
+        platform: The open platform; the gate's own runs use a scratch database.
+    """
+    gate, manifest = make_gate(platform.settings)
+    checks = gate.run()
+    release, _ = platform.releases.create(manifest)
+    platform.release_store.record_gate(
+        Evidence(
+            release=release.digest,
+            conclusion=concludes(checks),
+            checks=[asdict(check) for check in checks],
+            time=platform.clock.now(),
+        )
+    )
+    return GateReport(release=release, checks=checks)
+
+
+def ingest(
+    platform: Platform,
+    collection: str | None = None,
+    *,
+    folder: Path | None = None,
+    tenant: str = Principal().tenant,
+) -> list[Ingested]:
+    """Bring collections up to date with their folders.
+
+    Args:
+        platform: The open platform.
+        collection: One collection; None for all that the configuration declares.
+        folder: Read the collection from here, not from where the configuration says.
+        tenant: Whose collections they are.
+
+    Raises:
+        CollectionMissing: There is no such collection or folder.
+    """
+    settings = platform.settings
+    if collection is not None and folder is not None:
+        folders = {collection: folder}
+    else:
+        folders = chosen(declared_collections(settings.folder, settings.config), collection)
+    ingestion = platform.ingestion
+    return [ingestion.ingest(tenant, name, path) for name, path in folders.items()]
+
+
+def make_worker(platform: Platform, release: str | None = None) -> Worker:
+    """Prepare a worker for the app's code as it stands in its folder.
+
+    Args:
+        platform: The open platform.
+        release: A release whose code it must be; None for whatever code is here.
+
+    Raises:
+        CodeMismatch: The code here is not that release's code.
+        UnknownRelease: There is no such release.
+    """
+    files = read_app_files(platform.settings)
+    if release is not None:
+        wanted = platform.release_store.get(release)
+        if wanted.manifest.code_digest != code_digest(files):
+            raise CodeMismatch(
+                f"release {wanted.id} was made from other code than stands in the app's folder",
+                release=wanted.digest,
+            )
+    return platform.worker(load_app(platform.settings), files)
+
+
+@contextmanager
+def working(platform: Platform, release: Release) -> Iterator[None]:
+    """Make sure that a worker lives for a release: use one that runs, else be one for a while.
+
+    Args:
+        platform: The open platform.
+        release: The release whose runs must be executed.
+
+    Raises:
+        CodeMismatch: No worker runs, and the code here is not that release's code.
+    """
+    living = platform.workers.living(platform.settings.lease_s)
+    if any(worker.code_digest == release.manifest.code_digest for worker in living):
+        yield
+        return
+    worker = make_worker(platform, release.digest)
+    worker.start()
+    try:
+        yield
+    finally:
+        worker.stop()
+
+
+async def route_request(query: Json, policy_ctx: PolicyContext) -> Outcome[Json]:
+    """Answer a request by a durable run of the active release.
+
+    Args:
+        query: The workflow's input as JSON: a question, for a workflow that takes text.
+        policy_ctx: For whom, and by which workflow.
+
+    Returns:
+        The outcome with `answer`, `checks` and `grounded_sources`.
+
+    Raises:
+        FairleadError: The request was not admitted, or did not end in time.
+    """
+    platform = policy_ctx.platform
+    release = platform.releases.current()
+    with working(platform, release):
+        run = platform.admission.start(
+            release, policy_ctx.workflow, query, principal=policy_ctx.principal
+        )
+        ended = await platform.admission.wait(run.id, policy_ctx.timeout_s)
+    return outcome_of_run(ended)
+
+
+def outcome_of_run(run: RunRecord) -> Outcome[Json]:
+    """Return the outcome of a run that has ended.
+
+    Args:
+        run: The run as it is on record.
+
+    Raises:
+        ValueError: It has not ended.
+    """
+    if run.state == "queued" or run.state == "running":
+        raise ValueError(f"run {run.id} is {run.state}")
+    data = run.outcome or {"answer": None, "checks": [], "grounded_sources": [], "code": ""}
+    return Outcome(
+        state=run.state,
+        answer=data["answer"],
+        checks=tuple(Check(**check) for check in data["checks"]),
+        grounded_sources=tuple(GroundedSource(**source) for source in data["grounded_sources"]),
+        reason=run.reason,
+        code=data["code"],
+    )
+
+
+def verify_events(platform: Platform) -> Verification:
+    """Check every chain of the event log, and that nothing was cut off.
+
+    Args:
+        platform: The open platform.
+    """
+    chains = events = 0
+    findings: list[str] = []
+    for chain in platform.events.chains():
+        chains, events = chains + 1, events + len(chain)
+        finding = verify_chain(chain)
+        if finding is not None:
+            findings.append(finding)
+    gaps: Sequence[str] = platform.events.gaps()
+    return Verification(chains=chains, events=events, findings=(*findings, *gaps))

@@ -1,0 +1,28 @@
+"""The event log."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+from fairlead.core.event import Event, Fact
+
+
+class EventLog(Protocol):
+    """Appends facts to their chains, and reads them back."""
+
+    def append(self, facts: Sequence[Fact]) -> None:
+        """Append facts, in one transaction."""
+        ...
+
+    def list(self, *, chain: str | None = None, limit: int = 100) -> Sequence[Event]:
+        """Return the newest events, newest last."""
+        ...
+
+    def chains(self) -> Iterator[Sequence[Event]]:
+        """Yield each chain whole, in order."""
+        ...
+
+    def gaps(self) -> Sequence[str]:
+        """Name what the other tables know and the log does not: the traces of a truncation."""
+        ...

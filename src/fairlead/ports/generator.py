@@ -1,0 +1,75 @@
+"""The agent loop: makes a draft from a prompt, with model turns and tools as calls."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from fairlead.core.context import Context
+from fairlead.core.digests import Json
+
+
+@dataclass(frozen=True, kw_only=True)
+class ToolBinding:
+    """A tool as the agent loop offers it to a model.
+
+    Attributes:
+        name: The tool's name.
+        description: What it does.
+        parameters: JSON schema of its arguments.
+        body: Executes it inside a call, from JSON arguments to a JSON result.
+    """
+
+    name: str
+    description: str
+    parameters: dict[str, Any]
+    body: Callable[[Context, dict[str, Json]], Awaitable[Json]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """What the agent loop is to do.
+
+    Attributes:
+        name: The workflow's name; names the agent.
+        model: `provider:model`, or a ready agent of the library behind this port.
+        override: Model of the manifest that replaces a ready agent's own; empty for none.
+        instructions: The prompt file's text.
+        message: The user's message, with the sources.
+        output: Type of the output.
+        tools: What the model may call.
+        settings: The model's settings.
+        steps: Most model turns.
+    """
+
+    name: str
+    model: Any
+    instructions: str
+    message: str
+    output: Any
+    steps: int
+    override: str = ""
+    tools: Sequence[ToolBinding] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Generator(Protocol):
+    """Runs agent loops inside a run; every model turn and tool goes through the boundary."""
+
+    async def generate(self, task: Task) -> Any:
+        """Return the loop's output, of the task's type.
+
+        Raises:
+            FairleadError: A call was denied or failed, or the model cannot do the task.
+        """
+        ...
+
+    def check(self, model: Any) -> None:
+        """Make sure that a model could be called, without calling it.
+
+        Raises:
+            ModelUnknown: No such provider or model, or its extra is not installed.
+            ModelKeyMissing: The provider's key is not set.
+        """
+        ...

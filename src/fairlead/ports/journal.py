@@ -1,0 +1,88 @@
+"""The durable record of calls."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from fairlead.core.calls import Call, Result, Usage
+
+
+@dataclass(frozen=True, kw_only=True)
+class CallRecord:
+    """A call as it is on record.
+
+    Attributes:
+        key: The idempotency key.
+        run_id: The run.
+        number: Position in the run, from 1.
+        kind: What was called.
+        name: Name of the model, tool or collection.
+        effect: read, idempotent or once.
+        state: intended, done, denied, failed or unknown.
+        arguments_digest: Digest of what was asked.
+        result: How it came back; None while it is only intended.
+        attempts: Executions of the body.
+        usage: Tokens and money.
+        reason: Why it was denied or failed; empty otherwise.
+        started_at: Seconds since 1970, UTC.
+        finished_at: The same; None while it is only intended.
+    """
+
+    key: str
+    run_id: str
+    number: int
+    kind: str
+    name: str
+    effect: str
+    state: str
+    arguments_digest: str
+    result: Result | None
+    attempts: int
+    started_at: float
+    finished_at: float | None
+    usage: Usage = field(default_factory=Usage)
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timing:
+    """When a call was executed, and how often.
+
+    Attributes:
+        started_at: Seconds since 1970, UTC.
+        finished_at: The same.
+        attempts: Executions of the body.
+    """
+
+    started_at: float
+    finished_at: float
+    attempts: int
+
+
+class Journal(Protocol):
+    """Keeps calls, each with its event, in one transaction."""
+
+    def find(self, key: str) -> CallRecord | None:
+        """Return the call under a key, or None."""
+        ...
+
+    def intend(self, call: Call, at: float) -> None:
+        """Record that an effect is about to happen."""
+        ...
+
+    def finish(self, call: Call, result: Result, timing: Timing, decision: str) -> None:
+        """Record how a call ended, with its event.
+
+        Args:
+            call: The call.
+            result: How it came back.
+            timing: When, and how often it was tried.
+            decision: Why it was allowed or denied.
+        """
+        ...
+
+    def of_run(self, run_id: str) -> Sequence[CallRecord]:
+        """Return a run's calls in order."""
+        ...

@@ -1,0 +1,83 @@
+"""Releases, the evidence of their gates, and which one is active."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from fairlead.core.digests import Json
+from fairlead.core.release import Release
+
+
+@dataclass(frozen=True, kw_only=True)
+class Activation:
+    """One move of the pointer that new runs follow.
+
+    Attributes:
+        release: Digest of the release that became active.
+        kind: `activate`, `override` (no passed gate) or `rollback`.
+        reason: Why; required for an override.
+        by: Who did it.
+        time: Seconds since 1970, UTC.
+    """
+
+    release: str
+    kind: str
+    reason: str
+    by: str
+    time: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """A gate's conclusion on a release.
+
+    Attributes:
+        release: Digest of the release.
+        conclusion: success or failure.
+        checks: Every check, as JSON.
+        time: Seconds since 1970, UTC.
+    """
+
+    release: str
+    conclusion: str
+    checks: Json
+    time: float
+
+
+class ReleaseStore(Protocol):
+    """Keeps releases for ever, and the pointer's history."""
+
+    def put(self, release: Release) -> bool:
+        """Store a release; return False when it is there already."""
+        ...
+
+    def get(self, name: str) -> Release:
+        """Return a release by its digest or a prefix that only one has.
+
+        Raises:
+            UnknownRelease: There is none, or more than one.
+            ReleaseDamaged: Its manifest does not match its digest.
+        """
+        ...
+
+    def list(self) -> Sequence[Release]:
+        """Return all releases, newest first."""
+        ...
+
+    def record_gate(self, evidence: Evidence) -> None:
+        """Store a gate's conclusion, with its event."""
+        ...
+
+    def gate(self, release: str) -> Evidence | None:
+        """Return a release's latest evidence, or None."""
+        ...
+
+    def activate(self, environment: str, activation: Activation) -> None:
+        """Move the pointer, with its event; a rollback marks the release that was active as bad."""
+        ...
+
+    def history(self, environment: str) -> Sequence[Activation]:
+        """Return the pointer's moves, oldest first; the last one is in force."""
+        ...

@@ -1,0 +1,1 @@
+"""The request path and the boundary. Read pipeline.py, then boundary.py."""

@@ -1,0 +1,46 @@
+"""Request -> Admitted: the request is bound to its run, and its input is checked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from fairlead.authoring.guardrail import Guardrail
+from fairlead.core.request import Admitted, Request
+from fairlead.runtime.check import enforce, judge
+from fairlead.runtime.scope import RunScope
+
+
+def request_of(input: Any, as_json: Any, question: str | None) -> Request:
+    """Return the request that an input stands for.
+
+    Args:
+        input: The workflow's input.
+        as_json: The same as JSON.
+        question: What to retrieve for; None takes the input when it is text, else its field
+            `question`, else all of it as JSON.
+    """
+    if question is None:
+        found = input if isinstance(input, str) else getattr(input, "question", None)
+        question = found if isinstance(found, str) else str(as_json)
+    return Request(question=question, input=as_json)
+
+
+def admit(request: Request, scope: RunScope, guardrails: Iterable[Guardrail[Any]]) -> Admitted:
+    """Check the request and bind it to the run.
+
+    Args:
+        request: What is asked.
+        scope: The run.
+        guardrails: The workflow's guardrails; those of the input stage are asked.
+
+    Raises:
+        GuardrailBlocked: A check failed that blocks or escalates.
+    """
+    checks = tuple(
+        judge(rail, rail.function(scope.context, request))
+        for rail in guardrails
+        if rail.stage == "input"
+    )
+    enforce(checks)
+    return Admitted(request=request, context=scope.context, terms=scope.terms, checks=checks)

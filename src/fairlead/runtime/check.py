@@ -1,0 +1,49 @@
+"""Draft -> Checked: every output guardrail gives its verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from fairlead.authoring.guardrail import Guardrail
+from fairlead.core.errors import GuardrailBlocked, GuardrailEscalated
+from fairlead.core.guarding import Check, Verdict
+from fairlead.core.request import Admitted, Checked, Draft
+
+
+def enforce(checks: tuple[Check, ...]) -> None:
+    """Raise for the first failed check that blocks, else for the first that escalates."""
+    failed = [check for check in checks if not check.passed]
+    for on_fail, error in (("block", GuardrailBlocked), ("escalate", GuardrailEscalated)):
+        for check in failed:
+            if check.on_fail == on_fail:
+                raise error(f"{check.name}: {check.reason}", guardrail=check.name)
+
+
+def check(
+    draft: Draft[Any], admitted: Admitted, guardrails: Iterable[Guardrail[Any]]
+) -> Checked[Any]:
+    """Ask every output guardrail; what their failures do is decided when the outcome is made.
+
+    Args:
+        draft: What the model made.
+        admitted: The request, with the verdicts of the input stage.
+        guardrails: The workflow's guardrails; those of the output stage are asked.
+    """
+    checks = tuple(
+        judge(rail, rail.function(admitted.context, draft))
+        for rail in guardrails
+        if rail.stage == "output"
+    )
+    return Checked(draft=draft, checks=admitted.checks + checks)
+
+
+def judge(guardrail: Guardrail[Any], verdict: Verdict) -> Check:
+    """Return a guardrail's verdict as a check."""
+    return Check(
+        name=guardrail.name,
+        stage=guardrail.stage,
+        passed=verdict.passed,
+        reason=verdict.reason,
+        on_fail=guardrail.on_fail,
+    )

@@ -1,0 +1,32 @@
+"""The journal: an outcome on record is returned, a new one is recorded with its event.
+
+A worker may die after the outcome was recorded and before the engine recorded the step; the step
+is then executed again, and this is what keeps the body from being executed with it.
+"""
+
+from __future__ import annotations
+
+from fairlead.core.calls import Failed, Refused, Result, RetryAt
+from fairlead.core.errors import ReplayDiverged
+from fairlead.ports.journal import Timing
+from fairlead.runtime.interceptors.attempt import Attempt, Next
+from fairlead.runtime.persist import persist
+from fairlead.runtime.scope import Services
+
+
+async def record(attempt: Attempt, services: Services, inner: Next) -> tuple[Result, int]:
+    """Return the outcome on record, or ask `inner` and record its outcome."""
+    call, clock, journal = attempt.call, services.clock, services.journal
+    known = await persist(clock, journal.find, call.key)
+    if known is not None and known.result is not None:
+        if known.arguments_digest != call.arguments_digest:
+            reason = f"call {call.number} is on record as {known.kind} {known.name}"
+            return Failed(code=ReplayDiverged.code, reason=reason), known.attempts
+        return known.result, known.attempts
+    started_at = clock.now()
+    result, tries = await inner(attempt, services)
+    if not isinstance(result, RetryAt):
+        timing = Timing(started_at=started_at, finished_at=clock.now(), attempts=tries)
+        decision = result.reason if isinstance(result, Refused) else "allowed"
+        await persist(clock, journal.finish, call, result, timing, decision)
+    return result, tries

@@ -1,0 +1,91 @@
+"""The request path: seven types, six stages, in this order.
+
+    Request -> Admitted -> Authorized -> Grounding -> Draft -> Checked -> Outcome
+
+Each stage takes only what the stage before produces, so none can be skipped or moved without a
+type error. No stage catches another stage's error; here every FairleadError becomes an outcome,
+once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from fairlead.authoring.workflow import Workflow
+from fairlead.core.errors import (
+    Denied,
+    FairleadError,
+    GuardrailBlocked,
+    GuardrailEscalated,
+    RunCancelled,
+)
+from fairlead.core.outcome import Outcome, OutcomeState
+from fairlead.core.request import Request
+from fairlead.ports.clock import Clock
+from fairlead.ports.documents import DocumentStore
+from fairlead.ports.engine import Engine
+from fairlead.ports.events import EventLog
+from fairlead.ports.generator import Generator
+from fairlead.runtime.admit import admit
+from fairlead.runtime.authorize import authorize
+from fairlead.runtime.boundary import Boundary
+from fairlead.runtime.check import check
+from fairlead.runtime.generate import generate
+from fairlead.runtime.record import conclude, record_checks
+from fairlead.runtime.retrieve import retrieve
+
+
+@dataclass(frozen=True, kw_only=True)
+class Path:
+    """What the request path of one run uses.
+
+    Attributes:
+        workflow: The workflow, for its types, tools and guardrails.
+        boundary: The run's way out.
+        engine: For journaled steps that are no calls.
+        documents: What may be retrieved.
+        generator: The agent loop.
+        events: The run's chain.
+        clock: Time and chance.
+    """
+
+    workflow: Workflow[Any, Any]
+    boundary: Boundary
+    engine: Engine
+    documents: DocumentStore
+    generator: Generator
+    events: EventLog
+    clock: Clock
+
+    async def walk(self, request: Request) -> Outcome[Any]:
+        """Walk the whole path; an error becomes an outcome."""
+        try:
+            return await self._stages(request)
+        except FairleadError as error:
+            return outcome_of(error)
+
+    async def _stages(self, request: Request) -> Outcome[Any]:
+        scope = self.boundary.scope
+        admitted = admit(request, scope, self.workflow.guardrails)
+        authorized = authorize(admitted, scope.rules.authorizer)
+        grounding = await retrieve(authorized, self.boundary, self.documents)
+        draft = await generate(grounding, self.workflow, self.generator)
+        checked = check(draft, admitted, self.workflow.guardrails)
+        await record_checks(
+            scope.context.run_id, checked.checks, self.engine, self.events, self.clock
+        )
+        return conclude(checked)
+
+
+def outcome_of(error: FairleadError) -> Outcome[Any]:
+    """Return the outcome that an error makes."""
+    return Outcome(state=_state_of(error), reason=error.message, code=error.code)
+
+
+def _state_of(error: FairleadError) -> OutcomeState:
+    if isinstance(error, GuardrailEscalated):
+        return "escalated"
+    if isinstance(error, Denied | GuardrailBlocked):
+        return "denied"
+    return "cancelled" if isinstance(error, RunCancelled) else "failed"

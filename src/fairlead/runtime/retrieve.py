@@ -1,0 +1,86 @@
+"""Authorized -> Grounding: passages for the question, filtered before ranking."""
+
+from __future__ import annotations
+
+import asyncio
+
+from fairlead.core.context import Context
+from fairlead.core.digests import Json
+from fairlead.core.grounding import Passage, Source
+from fairlead.core.release import RecallTerms
+from fairlead.core.request import Authorized, Grounding
+from fairlead.memory.recall import recall
+from fairlead.ports.boundary import CallBoundary, Driven
+from fairlead.ports.documents import DocumentStore
+
+
+async def retrieve(
+    authorized: Authorized, boundary: CallBoundary, documents: DocumentStore
+) -> Grounding:
+    """Retrieve for an authorized request; a workflow without memory rests on nothing.
+
+    Raises:
+        FairleadError: The retrieval was denied or failed.
+    """
+    admitted = authorized.admitted
+    terms = admitted.terms.recall
+    if terms is None:
+        return Grounding(authorized=authorized, sources=())
+    sources = await retrieve_passages(
+        admitted.request.question, terms, authorized.collections, boundary, documents
+    )
+    return Grounding(authorized=authorized, sources=sources)
+
+
+async def retrieve_passages(
+    question: str,
+    terms: RecallTerms,
+    collections: tuple[str, ...],
+    boundary: CallBoundary,
+    documents: DocumentStore,
+) -> tuple[Source, ...]:
+    """Make one retrieval call.
+
+    Args:
+        question: What to look for.
+        terms: Collection, number and threshold.
+        collections: What the principal may read.
+        boundary: The run's boundary.
+        documents: The store.
+    """
+
+    async def drive(context: Context) -> Driven:
+        sources = await asyncio.to_thread(
+            recall, documents, question, terms, context.principal.tenant, collections
+        )
+        return Driven(value=[_to_json(source) for source in sources])
+
+    arguments = {"question": question, "top_k": terms.top_k, "min_score": terms.min_score}
+    found = await boundary.call("retrieval", terms.collection, arguments, drive)
+    return tuple(_from_json(item) for item in found)
+
+
+def _to_json(source: Source) -> Json:
+    passage = source.passage
+    return {
+        "id": source.id,
+        "score": source.score,
+        "collection": passage.collection,
+        "document": passage.document,
+        "title": passage.title,
+        "start": passage.start,
+        "end": passage.end,
+        "text": passage.text,
+    }
+
+
+def _from_json(item: Json) -> Source:
+    passage = Passage(
+        collection=item["collection"],
+        document=item["document"],
+        title=item["title"],
+        start=item["start"],
+        end=item["end"],
+        text=item["text"],
+    )
+    return Source(id=item["id"], score=item["score"], passage=passage)

@@ -1,0 +1,90 @@
+"""Tools as calls: from Python arguments to JSON and back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fairlead.authoring.tool import Tool
+from fairlead.core.context import Context
+from fairlead.core.digests import Json
+from fairlead.core.errors import ArgumentsInvalid, InvalidInput
+from fairlead.core.release import ToolContract
+from fairlead.guardrails.shapes import Shape, arguments_model, shape_of
+from fairlead.ports.boundary import Driven, Driver
+from fairlead.ports.generator import ToolBinding
+
+AnyTool = Tool[..., Any]
+
+
+def arguments_of(tool: AnyTool) -> Shape:
+    """Return the shape of a tool's arguments."""
+    return arguments_model(tool.signature, tool.name)
+
+
+def result_of(tool: AnyTool) -> Shape:
+    """Return the shape of a tool's result."""
+    annotation = tool.signature.return_annotation
+    return shape_of(Any if annotation is tool.signature.empty else annotation)
+
+
+def contract_of(tool: AnyTool) -> ToolContract:
+    """Return a tool's contract, as a release records it."""
+    return ToolContract(
+        name=tool.name,
+        description=tool.description,
+        effect=tool.effect,
+        scope=tool.scope,
+        targets=tool.targets,
+        parameters=arguments_of(tool).schema,
+    )
+
+
+def to_json(tool: AnyTool, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Json]:
+    """Return the arguments of a Python call as JSON, defaults filled in.
+
+    Raises:
+        ArgumentsInvalid: They do not fit the tool's signature.
+    """
+    try:
+        bound = tool.signature.bind(*args, **kwargs)
+    except TypeError as error:
+        raise ArgumentsInvalid(f"tool {tool.name}: {error}", tool=tool.name) from error
+    bound.apply_defaults()
+    shape = arguments_of(tool)
+    try:
+        value = shape.load(bound.arguments)
+    except InvalidInput as error:
+        raise ArgumentsInvalid(f"tool {tool.name}: {error.message}", tool=tool.name) from error
+    arguments: dict[str, Json] = shape.dump(value, of=f"the caller of {tool.name}")
+    return arguments
+
+
+async def execute(tool: AnyTool, context: Context, arguments: dict[str, Json]) -> Json:
+    """Execute a tool's body from JSON to JSON; only ever inside a call."""
+    loaded = arguments_of(tool).load(arguments)
+    named = {name: getattr(loaded, name) for name in tool.signature.parameters}
+    value = await tool.function(context, **named)
+    return result_of(tool).dump(value, of=f"tool {tool.name}")
+
+
+def driver_of(tool: AnyTool, arguments: dict[str, Json]) -> Driver:
+    """Return the body of one call of a tool."""
+
+    async def drive(context: Context) -> Driven:
+        return Driven(value=await execute(tool, context, arguments))
+
+    return drive
+
+
+def binding_of(tool: AnyTool) -> ToolBinding:
+    """Return a tool as an agent loop offers it to a model."""
+
+    async def body(context: Context, arguments: dict[str, Json]) -> Json:
+        return await execute(tool, context, arguments)
+
+    return ToolBinding(
+        name=tool.name,
+        description=tool.description,
+        parameters=arguments_of(tool).schema,
+        body=body,
+    )

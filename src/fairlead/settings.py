@@ -1,0 +1,215 @@
+"""Settings, read once from `fairlead.toml` and the environment, then passed down."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from fairlead.core.errors import AppFileMissing, InvalidConfig
+
+APP_FILE = "fairlead.toml"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """One setting for the reference docs.
+
+    Attributes:
+        key: Where it stands in `fairlead.toml`.
+        env: Environment variable that wins over the file; empty for none.
+        default: Its default, as text.
+        meaning: What it does, with its unit.
+    """
+
+    key: str
+    default: str
+    meaning: str
+    env: str = ""
+
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting(key="app.name", default="the folder's name", meaning="Name of the app."),
+    Setting(
+        key="app.module",
+        default="app.py:app",
+        meaning="File and variable that hold the `App`, below the app's folder.",
+    ),
+    Setting(
+        key="app.environment",
+        default="default",
+        env="FAIRLEAD_ENVIRONMENT",
+        meaning="Environment whose active release new runs follow.",
+    ),
+    Setting(
+        key="database.url",
+        default="sqlite:///.fairlead/fairlead.db",
+        env="FAIRLEAD_DATABASE_URL",
+        meaning="Where everything is kept; a relative SQLite path starts at the app's folder.",
+    ),
+    Setting(
+        key="database.busy_timeout_s",
+        default="30",
+        env="FAIRLEAD_DATABASE_BUSY_TIMEOUT_S",
+        meaning="Seconds to wait for a database that another process holds.",
+    ),
+    Setting(
+        key="database.synchronous",
+        default="full",
+        env="FAIRLEAD_DATABASE_SYNCHRONOUS",
+        meaning="SQLite only: `full` survives a loss of power, `normal` survives the death of a "
+        "process and may lose the last commits with the power.",
+    ),
+    Setting(
+        key="worker.concurrency",
+        default="8",
+        env="FAIRLEAD_WORKER_CONCURRENCY",
+        meaning="Most runs that one worker executes at the same time.",
+    ),
+    Setting(
+        key="worker.lease_s",
+        default="2",
+        env="FAIRLEAD_WORKER_LEASE_S",
+        meaning="Seconds without a heartbeat after which a worker counts as dead.",
+    ),
+    Setting(
+        key="worker.drain_s",
+        default="10",
+        env="FAIRLEAD_WORKER_DRAIN_S",
+        meaning="Seconds that a stopping worker waits for the runs that it executes.",
+    ),
+    Setting(
+        key="worker.takeovers",
+        default="3",
+        env="FAIRLEAD_WORKER_TAKEOVERS",
+        meaning="Worker deaths under one run after which the run is quarantined.",
+    ),
+    Setting(
+        key="ingest.max_bytes",
+        default="10000000",
+        env="FAIRLEAD_INGEST_MAX_BYTES",
+        meaning="Largest document, in bytes.",
+    ),
+    Setting(
+        key="telemetry.endpoint",
+        default="none",
+        env="OTEL_EXPORTER_OTLP_ENDPOINT",
+        meaning="OTLP endpoint for spans and metrics; without one nothing is exported.",
+    ),
+)
+"""Every setting that is not a workflow's."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """An app's settings; `SETTINGS` says what each one means.
+
+    Attributes:
+        folder: The app's folder.
+        config: All of `fairlead.toml`, for the parts that a release resolves.
+    """
+
+    folder: Path
+    app_name: str
+    module: str
+    environment: str
+    database_url: str
+    busy_timeout_s: float
+    synchronous: str
+    concurrency: int
+    lease_s: float
+    drain_s: float
+    takeovers: int
+    max_bytes: int
+    otlp_endpoint: str | None
+    config: dict[str, Any] = field(default_factory=dict)
+
+
+def load_settings(folder: Path, environment: Mapping[str, str] | None = None) -> Settings:
+    """Read an app's settings.
+
+    Args:
+        folder: The app's folder.
+        environment: Environment variables; None reads the process's own.
+
+    Raises:
+        AppFileMissing: The folder holds no `fairlead.toml`.
+        InvalidConfig: The file is no TOML, or a value is of the wrong kind.
+    """
+    folder = folder.resolve()
+    path = folder / APP_FILE
+    try:
+        config = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise AppFileMissing(f"there is no {APP_FILE} in {folder}", folder=str(folder)) from error
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InvalidConfig(f"{path} is not understood: {error}", file=str(path)) from error
+    values = _Values(config, os.environ if environment is None else environment)
+    synchronous = values.text("database.synchronous")
+    if synchronous not in ("full", "normal"):
+        raise InvalidConfig(f"database.synchronous must be full or normal, not {synchronous!r}")
+    return Settings(
+        folder=folder,
+        app_name=values.text("app.name", folder.name),
+        module=values.text("app.module"),
+        environment=values.text("app.environment"),
+        database_url=_database_url(folder, values.text("database.url")),
+        busy_timeout_s=values.number("database.busy_timeout_s"),
+        synchronous=synchronous,
+        concurrency=int(values.number("worker.concurrency", least=1)),
+        lease_s=values.number("worker.lease_s", least=0.1),
+        drain_s=values.number("worker.drain_s"),
+        takeovers=int(values.number("worker.takeovers", least=1)),
+        max_bytes=int(values.number("ingest.max_bytes", least=1)),
+        otlp_endpoint=values.text("telemetry.endpoint", "") or None,
+        config=config,
+    )
+
+
+class _Values:
+    """Looks a setting up: environment first, then the file, then the default."""
+
+    def __init__(self, config: dict[str, Any], environment: Mapping[str, str]) -> None:
+        self._config = config
+        self._environment = environment
+        self._settings = {setting.key: setting for setting in SETTINGS}
+
+    def _raw(self, key: str, default: str | None) -> Any:
+        setting = self._settings[key]
+        if setting.env and self._environment.get(setting.env):
+            return self._environment[setting.env]
+        table, _, name = key.partition(".")
+        section = self._config.get(table, {})
+        if not isinstance(section, dict):
+            raise InvalidConfig(f"[{table}] in {APP_FILE} must be a table", key=table)
+        return section.get(name, setting.default if default is None else default)
+
+    def text(self, key: str, default: str | None = None) -> str:
+        value = self._raw(key, default)
+        if not isinstance(value, str):
+            raise InvalidConfig(f"{key} must be text, not {value!r}", key=key)
+        return value
+
+    def number(self, key: str, *, least: float = 0.0) -> float:
+        value = self._raw(key, None)
+        try:
+            number = float(value)
+        except (TypeError, ValueError) as error:
+            raise InvalidConfig(f"{key} must be a number, not {value!r}", key=key) from error
+        if isinstance(value, bool) or not least <= number < float("inf"):
+            raise InvalidConfig(f"{key} must be a number of at least {least:g}", key=key)
+        return number
+
+
+def _database_url(folder: Path, url: str) -> str:
+    prefix = "sqlite:///"
+    if not url.startswith(prefix):
+        raise InvalidConfig(
+            f"database.url must begin with {prefix} in this version, not {url.split(':')[0]!r}",
+            key="database.url",
+        )
+    path = Path(url.removeprefix(prefix))
+    return prefix + str(path if path.is_absolute() else folder / path)

@@ -1,0 +1,116 @@
+"""The static check of policies finds what no rule permits and what no rule needs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fairlead.core.policy import ACTIONS, Rule
+from fairlead.guardrails.policy import policy_findings
+
+
+def rule(ident: str = "r", **fields: Any) -> Rule:
+    values: dict[str, Any] = {
+        "effect": "permit",
+        "actions": (),
+        "resource": None,
+        "resource_kind": None,
+        **fields,
+    }
+    return Rule(id=ident, **values)
+
+
+def findings(*rules: Rule) -> list[str]:
+    return policy_findings(rules, tools=["refund"], collections=["docs"], models=["openai:m"])
+
+
+ALL = rule("all")
+
+
+def test_nothing_is_covered_without_rules() -> None:
+    assert findings() == [
+        "tool refund is covered by no rule",
+        "collection docs is covered by no rule",
+        "model openai:m is covered by no rule",
+    ]
+
+
+def test_one_rule_for_everything() -> None:
+    assert findings(ALL) == []
+
+
+def test_one_rule_each() -> None:
+    assert (
+        findings(
+            rule("a", actions=("call",), resource="refund", resource_kind="Tool"),
+            rule("b", actions=("retrieve",)),
+            rule("c", resource_kind="Model"),
+        )
+        == []
+    )
+
+
+def test_a_forbid_covers_nothing() -> None:
+    assert "tool refund is covered by no rule" in findings(rule(effect="forbid"))
+
+
+def test_another_action_or_tool_does_not_cover() -> None:
+    found = findings(rule("a", actions=("retrieve",)), rule("b", resource_kind="Model"))
+    assert found == ["tool refund is covered by no rule"]
+
+
+def test_unknown_resource() -> None:
+    gone = rule("old", actions=("call",), resource="refnd", resource_kind="Tool")
+    assert findings(ALL, gone) == ["rule old matches nothing: there is no tool named refnd"]
+    stop = rule("stop", effect="forbid", resource="wiki", resource_kind="Collection")
+    assert findings(ALL, stop) == ["rule stop matches nothing: there is no collection named wiki"]
+
+
+def test_unknown_kind() -> None:
+    assert findings(ALL, rule("x", resource="a", resource_kind="Robot")) == [
+        "rule x matches nothing: there is no kind of resource named Robot"
+    ]
+
+
+def test_unknown_action() -> None:
+    assert findings(ALL, rule("x", actions=("cal",))) == [
+        "rule x matches nothing: there is no action named cal"
+    ]
+    assert findings(ALL, rule("x", actions=("cal", "call"))) == [
+        "rule x matches less than it says: there is no action named cal"
+    ]
+
+
+def test_action_and_resource_do_not_go_together() -> None:
+    misfit = rule("x", actions=("call",), resource="docs", resource_kind="Collection")
+    assert findings(ALL, misfit) == [
+        "rule x matches nothing: call is done to a Tool, never to a Collection"
+    ]
+    half = rule("x", actions=("call", "retrieve"), resource="docs", resource_kind="Collection")
+    assert findings(ALL, half) == [
+        "rule x matches less than it says: call is done to a Tool, never to a Collection"
+    ]
+
+
+_names = st.sampled_from(["a", "b", "c"])
+_rules = st.builds(
+    Rule,
+    id=st.text(min_size=1, max_size=3),
+    effect=st.sampled_from(["permit", "forbid"]),
+    actions=st.lists(st.sampled_from([*ACTIONS, "fly"]), max_size=3, unique=True).map(tuple),
+    resource=st.none() | _names,
+    resource_kind=st.none() | st.sampled_from([*ACTIONS.values(), "Robot"]),
+)
+
+
+@given(rules=st.lists(_rules, max_size=5), tools=st.frozensets(_names))
+def test_one_more_permit_never_uncovers(rules: list[Rule], tools: frozenset[str]) -> None:
+    def uncovered(some: list[Rule]) -> set[str]:
+        found = policy_findings(some, tools=tools, collections=(), models=())
+        return {line for line in found if line.endswith("is covered by no rule")}
+
+    assert uncovered([*rules, ALL]) == set()
+    for count in range(len(rules)):
+        assert uncovered(rules[: count + 1]) <= uncovered(rules[:count])
