@@ -57,7 +57,7 @@ $(STAMP): pyproject.toml requirements-dev.txt
 # DOCS (a folder) and QUESTIONS (a file) reach the demo through the environment:
 # `make demo DOCS=handbook QUESTIONS=questions.txt`. Make exports what stands on its command line.
 demo: setup ## Answer questions from documents, with no model key
-	@$(BIN)/python -m examples.answers.demo
+	@$(BIN)/python -m examples.demo
 
 test: lint ## Run every check that a change must pass
 	$(BIN)/pytest -n 2 -m "not soak"

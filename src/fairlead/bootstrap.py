@@ -179,7 +179,7 @@ def open_platform(settings: Settings, *, telemetry: Telemetry | None = None) -> 
         events=SqlEventLog(database, clock),
         release_store=SqlReleaseStore(database, clock),
         workers=SqlWorkerStore(database, clock),
-        documents=SqlDocumentStore(database.engine),
+        documents=SqlDocumentStore(database),
         telemetry=telemetry or _telemetry(settings),
     )
     try:
@@ -236,6 +236,7 @@ def make_gate(settings: Settings) -> tuple[Gate, Manifest]:
 
     app, files, manifest = resolve_app(settings)
     datasets = declared_datasets(files, settings.config, parse_dataset)
+    candidate = _Candidate(app=app, files=files, manifest=manifest, datasets=datasets)
     gate = Gate(
         app=app,
         manifest=manifest,
@@ -243,18 +244,22 @@ def make_gate(settings: Settings) -> tuple[Gate, Manifest]:
         generator=PydanticGenerator(),
         today=datetime.now(tz=UTC).date(),
         thresholds={dataset.workflow: dataset.threshold for dataset in datasets},
-        evaluate=lambda: _evaluate(settings, app, files, manifest, datasets),
+        evaluate=lambda: _evaluate(settings, candidate),
     )
     return gate, manifest
 
 
-def _evaluate(
-    settings: Settings,
-    app: App,
-    files: AppFiles,
-    manifest: Manifest,
-    datasets: tuple[Dataset, ...],
-) -> Evaluation:
+@dataclass(frozen=True, kw_only=True)
+class _Candidate:
+    """An app as it stands in its folder, with its datasets."""
+
+    app: App
+    files: AppFiles
+    manifest: Manifest
+    datasets: tuple[Dataset, ...]
+
+
+def _evaluate(settings: Settings, candidate: _Candidate) -> Evaluation:
     """Run every case as a durable run of the candidate, on a scratch database.
 
     The scratch database holds the collections that the configuration declares, so that the verdict
@@ -273,11 +278,11 @@ def _evaluate(
         with open_platform(scratch, telemetry=telemetry) as platform:
             for name, path in declared_collections(settings.folder, settings.config).items():
                 platform.ingestion.ingest(Principal().tenant, name, path)
-            release, _ = platform.releases.create(manifest)
-            worker = platform.worker(app, files)
+            release, _ = platform.releases.create(candidate.manifest)
+            worker = platform.worker(candidate.app, candidate.files)
             worker.start()
             try:
-                return asyncio.run(_ask(platform, release, datasets))
+                return asyncio.run(_ask(platform, release, candidate.datasets))
             finally:
                 worker.stop()
 

@@ -14,6 +14,7 @@ from fairlead.core.digests import Json
 from fairlead.core.errors import (
     CodeMismatch,
     FairleadError,
+    ReplayDiverged,
     WorkflowFailed,
 )
 from fairlead.core.identity import Principal
@@ -97,7 +98,11 @@ class Runner:
             )
             return None
 
-        await engine.step("finish", finish)
+        try:
+            await engine.step("finish", finish)
+        except ReplayDiverged:
+            # The record cannot be followed any further; the run must end all the same.
+            await finish()
         return None
 
     async def _body(self, engine: Engine, begun: Json, release: str) -> tuple[Outcome[Any], Json]:

@@ -73,7 +73,11 @@ class Path:
         draft = await generate(grounding, self.workflow, self.generator)
         checked = check(draft, admitted, self.workflow.guardrails)
         await record_checks(
-            scope.context.run_id, checked.checks, self.engine, self.events, self.clock
+            checked,
+            scope.context.run_id,
+            engine=self.engine,
+            events=self.events,
+            clock=self.clock,
         )
         return conclude(checked)
 

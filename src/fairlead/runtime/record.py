@@ -8,7 +8,6 @@ from typing import Any
 from fairlead.core.errors import GuardrailBlocked, GuardrailEscalated
 from fairlead.core.event import Fact
 from fairlead.core.grounding import ground
-from fairlead.core.guarding import Check
 from fairlead.core.outcome import Outcome, OutcomeState
 from fairlead.core.request import Checked
 from fairlead.ports.clock import Clock
@@ -19,10 +18,18 @@ from fairlead.runtime.persist import persist
 
 
 async def record_checks(
-    run_id: str, checks: tuple[Check, ...], engine: Engine, events: EventLog, clock: Clock
+    checked: Checked[Any], run_id: str, *, engine: Engine, events: EventLog, clock: Clock
 ) -> None:
-    """Append the verdicts to the run's chain, in one journaled step."""
-    data = {"checks": [asdict(check) for check in checks]}
+    """Append the verdicts to the run's chain, in one journaled step.
+
+    Args:
+        checked: The verdicts.
+        run_id: The run.
+        engine: Journals the step.
+        events: The run's chain.
+        clock: Time and chance.
+    """
+    data = {"checks": [asdict(check) for check in checked.checks]}
     fact = Fact(chain=f"run:{run_id}", type="checks.finished", data=data)
 
     async def step() -> None:

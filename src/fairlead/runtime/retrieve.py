@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import asdict
 
 from fairlead.core.context import Context
 from fairlead.core.digests import Json
 from fairlead.core.grounding import Passage, Source
-from fairlead.core.release import RecallTerms
 from fairlead.core.request import Authorized, Grounding
 from fairlead.memory.recall import recall
 from fairlead.ports.boundary import CallBoundary, Driven
-from fairlead.ports.documents import DocumentStore
+from fairlead.ports.documents import DocumentStore, Query
 
 
 async def retrieve(
     authorized: Authorized, boundary: CallBoundary, documents: DocumentStore
 ) -> Grounding:
-    """Retrieve for an authorized request; a workflow without memory rests on nothing.
+    """Make one retrieval call; a workflow without memory rests on nothing.
 
     Raises:
         FairleadError: The retrieval was denied or failed.
@@ -26,38 +26,20 @@ async def retrieve(
     terms = admitted.terms.recall
     if terms is None:
         return Grounding(authorized=authorized, sources=())
-    sources = await retrieve_passages(
-        admitted.request.question, terms, authorized.collections, boundary, documents
+    query = Query(
+        text=admitted.request.question,
+        tenant=admitted.context.principal.tenant,
+        collections=authorized.collections,
+        top_k=terms.top_k,
+        min_score=terms.min_score,
     )
-    return Grounding(authorized=authorized, sources=sources)
 
-
-async def retrieve_passages(
-    question: str,
-    terms: RecallTerms,
-    collections: tuple[str, ...],
-    boundary: CallBoundary,
-    documents: DocumentStore,
-) -> tuple[Source, ...]:
-    """Make one retrieval call.
-
-    Args:
-        question: What to look for.
-        terms: Collection, number and threshold.
-        collections: What the principal may read.
-        boundary: The run's boundary.
-        documents: The store.
-    """
-
-    async def drive(context: Context) -> Driven:
-        sources = await asyncio.to_thread(
-            recall, documents, question, terms, context.principal.tenant, collections
-        )
+    async def drive(_: Context) -> Driven:
+        sources = await asyncio.to_thread(recall, documents, query)
         return Driven(value=[_to_json(source) for source in sources])
 
-    arguments = {"question": question, "top_k": terms.top_k, "min_score": terms.min_score}
-    found = await boundary.call("retrieval", terms.collection, arguments, drive)
-    return tuple(_from_json(item) for item in found)
+    found = await boundary.call("retrieval", terms.collection, asdict(query), drive)
+    return Grounding(authorized=authorized, sources=tuple(_from_json(item) for item in found))
 
 
 def _to_json(source: Source) -> Json:

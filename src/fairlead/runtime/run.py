@@ -45,10 +45,8 @@ class DurableRun:
 
     def evidence_of(self, value: Any) -> Outcome[Any]:
         """Return the outcome of the `answer` that made a value, else one without evidence."""
-        for outcome in reversed(self._answered):
-            if outcome.answer is value:
-                return outcome
-        return Outcome(state="succeeded", answer=value)
+        made = [outcome for outcome in self._answered if outcome.answer is value]
+        return made[-1] if made else Outcome(state="succeeded", answer=value)
 
     async def call(self, tool: Tool[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Call a tool."""

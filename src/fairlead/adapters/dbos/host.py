@@ -11,9 +11,11 @@ from collections.abc import Awaitable, Callable
 
 import sqlalchemy as sa
 from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer
+from dbos import error as dbos_error
 
 from fairlead.adapters.dbos.queue import APPLICATION, WORKFLOW, DbosRunQueue
 from fairlead.core.digests import Json
+from fairlead.core.errors import ReplayDiverged
 from fairlead.ports.engine import RunBody
 
 POLL_S = 0.1
@@ -28,7 +30,10 @@ class DbosEngine:
         async def journaled() -> Json:
             return await body()
 
-        return await DBOS.run_step_async({"name": name}, journaled)
+        try:
+            return await DBOS.run_step_async({"name": name}, journaled)
+        except dbos_error.DBOSUnexpectedStepError as error:
+            raise ReplayDiverged(f"another step than {name!r} is on record: {error}") from error
 
     async def sleep(self, seconds: float) -> None:
         """Wait durably; a restart in between does not begin the wait anew."""

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Sequence
 import sqlalchemy as sa
 
 from fairlead.adapters.sql import schema
+from fairlead.adapters.sql.database import Database
 from fairlead.adapters.sql.ranking import Question, Statistics, rank, read_question
 from fairlead.core.grounding import Passage
 from fairlead.ports.documents import Document, Hit, Query
@@ -73,13 +74,8 @@ _CANDIDATES = sa.text(
 class SqlDocumentStore:
     """Keeps documents in SQLite and finds passages by their words."""
 
-    def __init__(self, engine: sa.Engine) -> None:
-        """Use a database.
-
-        Args:
-            engine: An engine for SQLite whose database holds our tables and `FTS_DDL`.
-        """
-        self._engine = engine
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     def replace(
         self, tenant: str, collection: str, documents: Iterable[Document]
@@ -103,9 +99,7 @@ class SqlDocumentStore:
             if document.path in wanted:
                 raise ValueError(f"two documents with the path {document.path!r}")
             wanted[document.path] = document
-        with self._engine.begin() as connection:
-            # Any write statement takes the lock, so that what is read next stays true.
-            connection.execute(sa.delete(schema.documents).where(sa.false()))
+        with self._database.transaction() as connection:
             stored = _stored(connection, tenant, collection)
             unchanged = {
                 path
@@ -138,7 +132,7 @@ class SqlDocumentStore:
         )
         within = f"scope : ({scopes})"
         most = max(_CANDIDATES_MIN, _CANDIDATES_PER_HIT * query.top_k)
-        with self._engine.connect() as connection:
+        with self._database.reading() as connection:
             numbers = connection.scalars(
                 _CANDIDATES,
                 {"match": f"{within} AND {_any_of(question.terms.values())}", "most": most},
@@ -158,7 +152,7 @@ class SqlDocumentStore:
             .group_by(table.c.collection)
             .order_by(table.c.collection)
         )
-        with self._engine.connect() as connection:
+        with self._database.reading() as connection:
             return {str(name): int(number) for name, number in connection.execute(counted)}
 
 
@@ -172,7 +166,7 @@ def _scope(tenant: str, collection: str) -> str:
 
     It ends in a digit, because the index would cut an English ending off a word.
     """
-    name = json.dumps([tenant.strip(), collection]).encode()
+    name = json.dumps([tenant, collection]).encode()
     return f"s{hashlib.sha256(name).hexdigest()[:32]}0"
 
 

@@ -68,9 +68,13 @@ class SqlEventLog:
 
     def list(self, *, chain: str | None = None, limit: int = 100) -> Sequence[Event]:
         """Return the newest events, newest last."""
-        query = sa.select(*_COLUMNS).order_by(events.c.time.desc(), events.c.id.desc()).limit(limit)
-        if chain is not None:
-            query = query.where(events.c.chain == chain)
+        query = sa.select(*_COLUMNS).limit(limit)
+        if chain is None:
+            query = query.order_by(
+                events.c.time.desc(), events.c.chain.desc(), events.c.sequence.desc()
+            )
+        else:
+            query = query.where(events.c.chain == chain).order_by(events.c.sequence.desc())
         with self._database.reading() as connection:
             rows = connection.execute(query).all()
         return [_event(row) for row in reversed(rows)]

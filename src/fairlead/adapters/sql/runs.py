@@ -77,7 +77,7 @@ class SqlRunStore:
             run = _get(connection, run_id)
             if run.state not in FINAL_STATES:
                 blob = put_json(connection, outcome, self._clock.now())
-                self._end(connection, run_id, state, reason, blob)
+                self._end(connection, run_id, state, reason=reason, outcome=blob)
                 data = {"state": state, "outcome": blob}
                 append(connection, self._clock, _fact(run_id, "run.finished", data))
             return _get(connection, run_id)
@@ -92,7 +92,7 @@ class SqlRunStore:
             run = _get(connection, run_id)
             if run.state in FINAL_STATES:
                 raise RunFinished(f"run {run_id} has already {run.state}", run=run_id)
-            self._end(connection, run_id, "cancelled", reason, None)
+            self._end(connection, run_id, "cancelled", reason=reason)
             data = {"by": by, "reason": reason}
             append(connection, self._clock, _fact(run_id, "run.cancelled", data))
             return _get(connection, run_id)
@@ -119,7 +119,7 @@ class SqlRunStore:
                 append(connection, self._clock, _fact(run_id, "run.taken_over", data))
                 return True
             reason = f"{RunQuarantined.code}: {deaths} workers died while they executed it"
-            self._end(connection, run_id, "failed", reason, None)
+            self._end(connection, run_id, "failed", reason=reason)
             append(connection, self._clock, _fact(run_id, "run.quarantined", data))
             return False
 
@@ -156,13 +156,16 @@ class SqlRunStore:
         connection: sa.Connection,
         run_id: str,
         state: RunState,
+        *,
         reason: str,
-        blob: str | None,
+        outcome: str | None = None,
     ) -> None:
         connection.execute(
             sa.update(runs)
             .where(runs.c.id == run_id)
-            .values(state=state, reason=reason, outcome_digest=blob, finished_at=self._clock.now())
+            .values(
+                state=state, reason=reason, outcome_digest=outcome, finished_at=self._clock.now()
+            )
         )
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fairlead.adapters.files.convert import Content, html_content, markdown_content, plain_content
-from fairlead.adapters.files.passages import PASSAGE_CHARS_MAX, Cut, cut
+from fairlead.adapters.files.passages import PASSAGE_CHARS_MAX, Block, Cut, cut
 from fairlead.core.text import sentences
 
 MANUAL = """---
@@ -167,3 +167,7 @@ def test_html_passages_lose_nothing(source: str) -> None:
 @pytest.mark.parametrize("text", ["", " \n ", "\n\n\n"])
 def test_nothing_gives_no_passage(text: str) -> None:
     assert passages(markdown_content(text)) == passages(plain_content(text)) == []
+
+
+def test_a_block_of_white_space_gives_no_passage() -> None:
+    assert cut(" \n ", "Doc", [Block(start=0, end=3)]) == []

@@ -222,6 +222,21 @@ def test_a_file_at_the_limit_is_read(tmp_path: Path) -> None:
     assert isinstance(read(tmp_path, max_bytes=4)["a.md"], DocumentTooLarge)
 
 
+def test_a_file_that_grows_while_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.md").write_text("12345")
+    real = Path.open
+
+    def open_grown(self: Path, mode: str) -> Any:
+        with real(self, "ab") as stream:
+            stream.write(b"67890")
+        return real(self, mode)
+
+    monkeypatch.setattr(Path, "open", open_grown)
+    assert isinstance(read(tmp_path, max_bytes=5)["a.md"], DocumentTooLarge)
+
+
 def test_a_file_that_vanishes_while_the_folder_is_read(tmp_path: Path) -> None:
     for name in ("a.md", "b.md", "c.md"):
         (tmp_path / name).write_text("Text.")

@@ -1,0 +1,1 @@
+"""Apps that run as they are, and the demo."""

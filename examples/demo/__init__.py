@@ -1,0 +1,1 @@
+"""The demo: what Fairlead does, shown by real processes on real documents."""

@@ -1,0 +1,297 @@
+"""`make demo`: ingest, answer through a crash, refuse a bad release, roll it back, verify.
+
+Each part is observed from outside; the exit code is 0 only when all of them were.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from examples.demo.material import Material, prepare, questions, set_value
+from examples.demo.report import checks_table, outcome_table, re_executed
+from fairlead import FairleadError, Principal
+from fairlead.operations import (
+    Platform,
+    Release,
+    check_app,
+    ingest,
+    load_settings,
+    open_platform,
+    operator,
+    verify_events,
+)
+
+FINAL = frozenset(("succeeded", "escalated", "denied", "failed", "cancelled"))
+
+
+@dataclass
+class Story:
+    """The demo as it goes on.
+
+    Attributes:
+        console: Where it is told.
+        material: What it works with.
+        platform: The open platform.
+        observed: Each observation with whether it was made.
+        parts: Parts told so far.
+    """
+
+    console: Console
+    material: Material
+    platform: Platform
+    observed: dict[str, bool] = field(default_factory=dict)
+    parts: int = 0
+
+    def part(self, title: str) -> None:
+        """Begin a part."""
+        self.parts += 1
+        self.console.print(f"\n[bold]{self.parts}. {title}[/bold]")
+
+    def see(self, what: str, seen: bool) -> None:
+        """Note whether something was observed."""
+        self.observed[what] = seen
+        mark = "[green]✓[/green]" if seen else "[red]✗[/red]"
+        self.console.print(f"   {mark} {what}", highlight=False)
+
+    def worker(self) -> subprocess.Popen[bytes]:
+        """Start a worker process and wait until it takes runs."""
+        command = [sys.executable, "-m", "examples.demo.worker"]
+        arguments = [str(self.material.app), str(self.material.executions)]
+        process = subprocess.Popen(command + arguments, cwd=Path(__file__).parents[2])
+        until = time.monotonic() + 30
+        while time.monotonic() < until and process.poll() is None:
+            living = self.platform.workers.living(self.platform.settings.lease_s)
+            if any(worker.pid == process.pid for worker in living):
+                return process
+            time.sleep(0.05)
+        raise SystemExit("the worker did not start")
+
+    def ask(self, release: Release, texts: list[str], user: str) -> list[str]:
+        """Start a run per question; return their ids."""
+        start = self.platform.admission.start
+        principal = Principal(user=user)
+        return [
+            start(release, "answer", {"question": text}, principal=principal).id for text in texts
+        ]
+
+    def wait(self, ids: list[str]) -> None:
+        """Wait until all runs have ended, with progress."""
+        columns = (
+            TextColumn("   {task.description}"),
+            BarColumn(bar_width=30),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+        )
+        with Progress(*columns, console=self.console) as progress:
+            task = progress.add_task("runs ended", total=len(ids))
+            for run_id in ids:
+                asyncio.run(self.platform.admission.wait(run_id, 60.0))
+                progress.advance(task)
+
+    def states(self, ids: list[str]) -> list[str]:
+        """Return the states of runs."""
+        return [self.platform.runs.get(run_id).state for run_id in ids]
+
+
+def main() -> int:
+    """Tell the story."""
+    plain = Console()
+    console = Console(width=min(plain.width, 110) if plain.is_terminal else 110)
+    began = time.monotonic()
+    console.print("[bold]Fairlead[/bold] keeps agent workflows true under load.", highlight=False)
+    with tempfile.TemporaryDirectory(prefix="fairlead-demo-") as folder:
+        material = prepare(Path(folder), os.environ.get("DOCS") or None)
+        with open_platform(load_settings(material.app)) as platform:
+            story = Story(console=console, material=material, platform=platform)
+            workers: list[subprocess.Popen[bytes]] = []
+            try:
+                _tell(story, workers)
+            finally:
+                for worker in workers:
+                    worker.send_signal(signal.SIGTERM)
+                for worker in workers:
+                    worker.wait(timeout=20)
+            missing = [what for what, seen in story.observed.items() if not seen]
+            took = time.monotonic() - began
+    if missing:
+        console.print(f"\n[red]Not observed:[/red] {'; '.join(missing)}")
+        return 1
+    console.print(
+        f"\nAll {len(story.observed)} observations made in {took:.0f} s. What to type next:\n"
+        "   .venv/bin/fairlead init my-app      an app of your own, ready to run\n"
+        "   .venv/bin/fairlead check --app my-app\n"
+        '   .venv/bin/fairlead run answer "How do I return a pump?" --app my-app\n'
+        "   docs/tutorial/first-app.md          the same, explained",
+        highlight=False,
+    )
+    return 0
+
+
+def _tell(story: Story, workers: list[subprocess.Popen[bytes]]) -> None:
+    texts = _ingest(story)
+    good = _release(story)
+    _crash(story, workers, good, texts)
+    bad = _refuse(story)
+    _roll_back(story, workers[-1], good, bad, texts)
+    _account(story)
+
+
+def _ingest(story: Story) -> list[str]:
+    story.part("Documents")
+    for done in ingest(story.platform):
+        for error in done.refused:
+            story.console.print(f"   [yellow]left out:[/yellow] {error}", highlight=False)
+        story.see(f"{done.written} documents ingested from {_where(story)}", done.written > 0)
+    texts = questions(story.material, os.environ.get("QUESTIONS") or None, story.platform)
+    story.console.print(f"   {len(texts)} questions to ask", highlight=False)
+    return texts
+
+
+def _where(story: Story) -> str:
+    return "README.md and docs/" if story.material.own else str(story.material.documents)
+
+
+def _release(story: Story) -> Release:
+    story.part("Release A passes the gate and is activated")
+    report = check_app(story.platform)
+    story.console.print(checks_table(report))
+    story.see(f"gate passed for release A ({report.release.id})", report.passed)
+    story.platform.releases.activate(report.release.digest, by=operator())
+    return report.release
+
+
+def _crash(
+    story: Story, workers: list[subprocess.Popen[bytes]], release: Release, texts: list[str]
+) -> None:
+    story.part(f"{len(texts)} durable runs, and the worker is killed with SIGKILL")
+    ids = story.ask(release, texts, "reader")
+    first = story.worker()
+    workers.append(first)
+    while True:
+        states = story.states(ids)
+        ended, running = sum(s in FINAL for s in states), states.count("running")
+        if (ended >= 4 and running) or ended == len(ids):
+            break
+        time.sleep(0.005)
+    first.kill()
+    first.wait()
+    workers.remove(first)
+    states = story.states(ids)
+    ended = sum(state in FINAL for state in states)
+    story.console.print(
+        f"   worker {first.pid} killed: {ended} runs had ended, "
+        f"{states.count('running')} were executing, {states.count('queued')} were queued",
+        highlight=False,
+    )
+    story.see("runs were in flight when the worker died", "running" in states)
+    second = story.worker()
+    workers.append(second)
+    story.console.print(f"   worker {second.pid} started and takes over", highlight=False)
+    story.wait(ids)
+    again, in_flight, executed = re_executed(story.platform, story.material.executions, ids)
+    story.see("every run ended", all(state in FINAL for state in story.states(ids)))
+    story.see(
+        f"recorded calls executed again: {again} (of {executed} executions, told by the bodies "
+        f"themselves; {in_flight} in-flight reads were repeated)",
+        again == 0,
+    )
+
+
+def _refuse(story: Story) -> Release:
+    story.part("Release B changes one setting, and the gate refuses it")
+    set_value(story.material.app / "fairlead.toml", "min_score", "1.0")
+    story.console.print("   fairlead.toml: min_score = 0.2 -> 1.0 (“less noise”)", highlight=False)
+    with open_platform(load_settings(story.material.app)) as candidate:
+        report = check_app(candidate)
+    failed = [check for check in report.checks if check.conclusion == "failure"]
+    for check in failed:
+        for finding in check.findings[:3]:
+            story.console.print(f"   [red]{check.name}[/red]: {finding}", highlight=False)
+    story.see(
+        f"gate refused release B ({report.release.id}) for its evaluation",
+        [check.name for check in failed] == ["eval"],
+    )
+    refusal = ""
+    try:
+        story.platform.releases.activate(report.release.digest, by=operator())
+    except FairleadError as error:
+        refusal = str(error)
+    story.see(f"activation without an override is refused: {refusal}", bool(refusal))
+    return report.release
+
+
+def _roll_back(
+    story: Story,
+    worker: subprocess.Popen[bytes],
+    good: Release,
+    bad: Release,
+    texts: list[str],
+) -> None:
+    story.part("B is forced in, harms its runs, and is rolled back")
+    releases = story.platform.releases
+    on_good = story.ask(good, texts[:8], "in-flight")
+    reason = "we want to see it on real traffic"
+    releases.activate(bad.digest, by=operator(), override=reason)
+    pending = sum(state not in FINAL for state in story.states(on_good))
+    on_bad = story.ask(releases.current(), texts[:8], "on-b")
+    story.wait(on_good + on_bad)
+    harmed = story.states(on_bad).count("escalated")
+    story.see(
+        f"{harmed} of {len(on_bad)} runs on B failed the grounding check",
+        harmed >= len(on_bad) // 2,
+    )
+    late_on_bad = story.ask(releases.current(), texts[:4], "late-on-b")
+    began = time.time()
+    _, back = releases.rollback(by=operator(), reason="answers are not grounded")
+    after = story.ask(releases.current(), texts[:4], "after")
+    moved_s = story.platform.runs.get(after[0]).created_at - began
+    story.wait(late_on_bad + after)
+    first = story.platform.runs.get(after[0])
+    served_s = (first.finished_at or 0.0) - began
+    story.see(
+        f"new runs use A again {moved_s:.3f} s after the rollback; the first was answered after "
+        f"{served_s:.2f} s",
+        back.digest == good.digest and first.release == good.digest,
+    )
+    kept = all(
+        story.platform.runs.get(run_id).release == release.digest
+        for ids, release in ((on_good, good), (on_bad + late_on_bad, bad), (after, good))
+        for run_id in ids
+    )
+    fine = story.states(on_good).count("succeeded") > len(on_good) // 2
+    story.see(
+        f"runs in flight ({pending} at the switch to B, {len(late_on_bad)} at the rollback) ended "
+        "on the release that they were pinned to",
+        kept and fine and pending > 0,
+    )
+    story.see(
+        f"the worker is still process {worker.pid}: no restart for B, none for the rollback",
+        worker.poll() is None,
+    )
+
+
+def _account(story: Story) -> None:
+    story.part("The account")
+    story.console.print(outcome_table(story.platform))
+    found = verify_events(story.platform)
+    for finding in found.findings:
+        story.console.print(f"   [red]{finding}[/red]", highlight=False)
+    story.see(
+        f"the event log holds: {found.events} events in {found.chains} hash chains",
+        not found.findings and found.events > 0,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,88 @@
+"""The demo's worker: like `fairlead worker`, but each driver's body writes down that it executes.
+
+The bodies append to a file of their own, outside of the journal, so that the demo can tell from
+another witness whether a recorded call was ever executed again.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from fairlead.operations import load_settings, make_worker, open_platform
+from fairlead.ports.boundary import current_call
+from fairlead.ports.documents import DocumentStore, Hit, Query
+
+
+@dataclass(frozen=True)
+class Witness:
+    """Appends one line per execution of a body: the call's key, the process, the time."""
+
+    path: Path
+
+    def note(self) -> None:
+        """Write down that the body of the current call executes."""
+        context = current_call.get()
+        key = context.idempotency_key if context else "outside"
+        line = f"{key} {os.getpid()} {time.time():.6f}\n"
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(line)
+
+
+@dataclass(frozen=True)
+class WitnessedDocuments:
+    """A document store whose searches are written down."""
+
+    inner: DocumentStore
+    witness: Witness
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+    def search(self, query: Query) -> Sequence[Hit]:
+        """Write the execution down, then search."""
+        self.witness.note()
+        return self.inner.search(query)
+
+
+def witness_model(witness: Witness) -> None:
+    """Let the extractive model write down each turn that it takes."""
+    from fairlead.adapters.pydantic_ai.extractive import ExtractiveModel
+
+    request = ExtractiveModel.request
+
+    async def witnessed(self: ExtractiveModel, *args: Any, **kwargs: Any) -> Any:
+        witness.note()
+        return await request(self, *args, **kwargs)
+
+    ExtractiveModel.request = witnessed  # type: ignore[method-assign]
+
+
+def main(folder: str, executions: str) -> None:
+    """Work until SIGTERM.
+
+    Args:
+        folder: The app's folder.
+        executions: The file to which bodies append.
+    """
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    witness = Witness(Path(executions))
+    witness_model(witness)
+    with open_platform(load_settings(Path(folder))) as platform:
+        documents: Any = WitnessedDocuments(platform.documents, witness)
+        worker = make_worker(replace(platform, documents=documents))
+        worker.start()
+        stop.wait()
+        worker.stop()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
