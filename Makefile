@@ -17,7 +17,7 @@ SIZE_MEGABYTES := 190
 SIZE_PACKAGES := 60
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format soak size bench-answers lock changelog-check clean
+.PHONY: help setup demo test lint format soak size bench-answers bench-latency lock changelog-check clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -100,6 +100,9 @@ size: setup ## Measure a fresh install against its budget
 
 bench-answers: setup ## Measure the answers of the example; the last line is JSON
 	@$(BIN)/python -m benchmarks.answers
+
+bench-latency: setup ## Measure one answer on 1,000 documents; the last line is JSON
+	@$(BIN)/python -m benchmarks.latency
 
 # The header and the lines must name no machine and no index, so that everyone gets the same file.
 COMPILE = "$$folder/bin/uv" pip compile pyproject.toml --quiet --universal --python-version 3.11 \

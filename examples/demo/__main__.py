@@ -294,4 +294,7 @@ def _account(story: Story) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except FairleadError as error:
+        sys.exit(f"{error}\n{error.hint}")

@@ -134,13 +134,19 @@ class Gate:
     def _policy(self) -> tuple[str, list[str]]:
         rules = self.compile(self.manifest.policies).rules
         terms = self.manifest.workflows.values()
+        declared = {t.model for t in terms if t.model}
         findings = policy_findings(
             rules,
             tools=sorted(self.manifest.contracts),
             collections=sorted({t.recall.collection for t in terms if t.recall}),
-            models=sorted({t.model for t in terms if t.model}),
+            models=sorted(declared | {self.generator.check(agent) for agent in self._agents()}),
         )
         return f"{len(rules)} rules", findings
+
+    def _agents(self) -> list[Any]:
+        """The ready agents that stand in place of a model's name."""
+        workflows = self.app.workflows.values()
+        return [w.model for w in workflows if not isinstance(w.model, str | None)]
 
     def _intent(self) -> tuple[str, list[str]]:
         findings = intent_findings(self.manifest.workflows, today=self.today)
@@ -148,9 +154,8 @@ class Gate:
 
     def _model(self) -> tuple[str, list[str]]:
         models: list[Any] = [t.model for t in self.manifest.workflows.values() if t.model]
-        for model in models:
-            self.generator.check(model)
-        return ", ".join(sorted(set(models))) or "no model", []
+        names = {self.generator.check(model) for model in [*models, *self._agents()]}
+        return ", ".join(sorted(names)) or "no model", []
 
     def _guardrail(self) -> tuple[str, list[str]]:
         findings, tried = [], 0

@@ -65,8 +65,11 @@ class Generator(Protocol):
         """
         ...
 
-    def check(self, model: Any) -> None:
+    def check(self, model: Any) -> str:
         """Make sure that a model could be called, without calling it.
+
+        Returns:
+            `provider:model`, the name by which policies know it.
 
         Raises:
             ModelUnknown: No such provider or model, or its extra is not installed.

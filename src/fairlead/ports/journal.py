@@ -79,7 +79,7 @@ class Journal(Protocol):
             call: The call.
             result: How it came back.
             timing: When, and how often it was tried.
-            decision: Why it was allowed or denied.
+            decision: `allowed`, or the code `FL-nnn` of the refusal.
         """
         ...
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 
 from fairlead.core.errors import GuardrailBlocked, GuardrailEscalated
@@ -29,7 +28,13 @@ async def record_checks(
         events: The run's chain.
         clock: Time and chance.
     """
-    data = {"checks": [asdict(check) for check in checked.checks]}
+    # Facts only: a reason may quote what a user wrote, and stands in the outcome, outside the log.
+    data = {
+        "checks": [
+            {"name": check.name, "stage": check.stage, "passed": check.passed}
+            for check in checked.checks
+        ]
+    }
     fact = Fact(chain=f"run:{run_id}", type="checks.finished", data=data)
 
     async def step() -> None:

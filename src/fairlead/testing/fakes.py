@@ -106,7 +106,7 @@ class FakeJournal:
 
     Attributes:
         records: Every call on record, by key.
-        decisions: Why each was allowed or denied, by key.
+        decisions: `allowed` or the code of the refusal, by key.
     """
 
     records: dict[str, CallRecord] = field(default_factory=dict)

@@ -63,7 +63,7 @@ def load_object(folder: Path, reference: str) -> object:
     sys.modules[spec.name] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a module that exits would end the command as well
         raise AppImportFailed(
             f"{path} does not import: {type(error).__name__}: {error}", module=reference
         ) from error

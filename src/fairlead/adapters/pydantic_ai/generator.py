@@ -56,12 +56,14 @@ class PydanticGenerator:
             raise CallFailed(f"the agent of {task.name} failed: {error}") from error
         return result.output
 
-    def check(self, model: Any) -> None:
-        """Make sure that a model could be called, without calling it."""
-        if isinstance(model, str):
-            make_model(model)
-        elif not isinstance(model, Agent):
+    def check(self, model: Any) -> str:
+        """Make sure that a model could be called, and return the name that policies know."""
+        if isinstance(model, Agent):
+            return label_of(model)
+        if not isinstance(model, str):
             raise InvalidDeclaration(f"a model is a name or an Agent, not {type(model).__name__}")
+        make_model(model)
+        return model
 
 
 def _ready(task: Task) -> bool:

@@ -60,7 +60,7 @@ class SqlJournal:
             call: The call.
             result: How it came back.
             timing: When, and how often it was tried.
-            decision: Why it was allowed or denied.
+            decision: `allowed`, or the code `FL-nnn` of the refusal.
         """
         usage = result.usage if isinstance(result, Done) else Usage()
         reason = "" if isinstance(result, Done) else result.reason

@@ -27,6 +27,7 @@ async def record(attempt: Attempt, services: Services, inner: Next) -> tuple[Res
     result, tries = await inner(attempt, services)
     if not isinstance(result, RetryAt):
         timing = Timing(started_at=started_at, finished_at=clock.now(), attempts=tries)
-        decision = result.reason if isinstance(result, Refused) else "allowed"
+        # The code alone: a reason may quote an argument, and the log holds digests and facts.
+        decision = result.code if isinstance(result, Refused) else "allowed"
         await persist(clock, journal.finish, call, result, timing, decision)
     return result, tries

@@ -1,0 +1,63 @@
+"""Each benchmark does its work on small data and prints its keys as its last line."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+pytestmark = pytest.mark.acceptance
+
+
+def test_bench_answers(tmp_path: Path) -> None:
+    facts = {
+        "Harbour": ["The harbour of Vell was built in 1902.", " It holds forty ships."],
+        "Lighthouse": ["The lighthouse of Vell is painted red.", " Its keeper is Ada Holm."],
+        "Market": ["The market opens on Tuesdays.", " Fish is sold there."],
+    }
+    context = {"title": list(facts), "sentences": list(facts.values())}
+    questions = [
+        {
+            "question": "When was the harbour of Vell built?",
+            "context": context,
+            "supporting_facts": {"title": ["Harbour"], "sent_id": [0]},
+        },
+        {
+            "question": "Which colour is the lighthouse of Vell painted?",
+            "context": context,
+            "supporting_facts": {"title": ["Lighthouse"], "sent_id": [0]},
+        },
+    ]
+    (tmp_path / "hotpot-dev.json").write_text(json.dumps(questions), encoding="utf-8")
+    done = run("benchmarks.answers", FAIRLEAD_BENCH_DATA=str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    figures = json.loads(done.stdout.splitlines()[-1])
+    assert figures["questions"] == 2
+    assert figures["supporting_recall_at_5"] == 1.0
+    assert figures["citations_verbatim"] == 1.0
+    assert figures["abstained"] == 0
+    assert figures["p50_ms"] > 0 and figures["p95_ms"] >= figures["p50_ms"]
+
+
+def test_bench_answers_without_data(tmp_path: Path) -> None:
+    done = run("benchmarks.answers", FAIRLEAD_BENCH_DATA=str(tmp_path))
+    assert done.returncode != 0
+    assert "FAIRLEAD_BENCH_DATA" in done.stderr
+
+
+def run(module: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", module],
+        cwd=ROOT,
+        env={**os.environ, **variables},
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
+    )
