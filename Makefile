@@ -17,7 +17,7 @@ SIZE_MEGABYTES := 190
 SIZE_PACKAGES := 60
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format soak size bench-answers bench-latency lock changelog-check clean
+.PHONY: help setup demo test lint format reference soak size bench-answers bench-latency lock changelog-check clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -71,6 +71,9 @@ lint: setup ## Check style, imports between rooms, and types
 format: setup ## Rewrite the source in the house style
 	$(BIN)/ruff check --fix-only --quiet .
 	$(BIN)/ruff format .
+
+reference: setup ## Write docs/reference from the source
+	$(BIN)/python -m tests.reference
 
 soak: setup ## Run the long tests: random crashes, many runs
 	$(BIN)/pytest -m soak --timeout 3600

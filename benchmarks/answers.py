@@ -19,7 +19,7 @@ from typing import Any
 from benchmarks.bench_app import example_app, quantile
 from fairlead import Principal
 from fairlead.core.calls import Done
-from fairlead.operations import Platform, Release
+from fairlead.operations import Platform, Release, RunRecord
 
 
 @dataclass(frozen=True)
@@ -70,21 +70,21 @@ async def _ask_all(
     platform: Platform, release: Release, questions: list[Any], names: dict[str, str]
 ) -> list[Asked]:
     texts = _texts(platform)
-    return [
-        await _ask(platform, release, item["question"], _supporting(item, names), texts)
-        for item in questions
-    ]
+    asked = []
+    for item in questions:
+        run = platform.admission.start(
+            release, "answer", {"question": item["question"]}, principal=Principal(user="bench")
+        )
+        ended = await platform.admission.wait(run.id, 60.0)
+        asked.append(_judge(platform, ended, _supporting(item, names), texts))
+    return asked
 
 
-async def _ask(
-    platform: Platform, release: Release, question: str, supporting: set[str], texts: dict[str, str]
+def _judge(
+    platform: Platform, ended: RunRecord, supporting: set[str], texts: dict[str, str]
 ) -> Asked:
-    run = platform.admission.start(
-        release, "answer", {"question": question}, principal=Principal(user="bench")
-    )
-    ended = await platform.admission.wait(run.id, 60.0)
     found: set[str] = set()
-    for call in platform.journal.of_run(run.id):
+    for call in platform.journal.of_run(ended.id):
         if call.kind == "retrieval" and isinstance(call.result, Done):
             found |= {source["document"] for source in call.result.value}
     outcome = ended.outcome

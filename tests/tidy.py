@@ -246,8 +246,10 @@ def dead_modules(root: Path, package: str = "fairlead") -> list[str]:
     found = []
     for path in sorted((root / "src" / package).rglob("*.py")):
         parts = path.relative_to(root / "src").with_suffix("").parts
-        # Alembic finds its migrations by their folder.
-        if parts[1] == "entrypoints" or "migrations" in parts or parts[-1].startswith("__"):
+        # Alembic finds its migrations by their folder; a template is copied, not imported.
+        if parts[1] in ("entrypoints", "templates") or "migrations" in parts:
+            continue
+        if parts[-1].startswith("__"):
             continue
         module = ".".join(parts)
         if module in FACES or graph.find_modules_that_directly_import(module):

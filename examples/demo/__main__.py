@@ -129,9 +129,8 @@ def main() -> int:
         return 1
     console.print(
         f"\nAll {len(story.observed)} observations made in {took:.0f} s. What to type next:\n"
-        "   .venv/bin/fairlead init my-app      an app of your own, ready to run\n"
-        "   .venv/bin/fairlead check --app my-app\n"
-        '   .venv/bin/fairlead run answer "How do I return a pump?" --app my-app\n'
+        "   .venv/bin/fairlead init my-app      an app of your own; it prints the next commands\n"
+        "   .venv/bin/fairlead --help           every command, on one page\n"
         "   docs/tutorial/first-app.md          the same, explained",
         highlight=False,
     )
@@ -143,7 +142,7 @@ def _tell(story: Story, workers: list[subprocess.Popen[bytes]]) -> None:
     good = _release(story)
     _crash(story, workers, good, texts)
     bad = _refuse(story)
-    _roll_back(story, workers[-1], good, bad, texts)
+    _roll_back(story, workers[-1], (good, bad), texts)
     _account(story)
 
 
@@ -232,12 +231,9 @@ def _refuse(story: Story) -> Release:
 
 
 def _roll_back(
-    story: Story,
-    worker: subprocess.Popen[bytes],
-    good: Release,
-    bad: Release,
-    texts: list[str],
+    story: Story, worker: subprocess.Popen[bytes], pair: tuple[Release, Release], texts: list[str]
 ) -> None:
+    good, bad = pair
     story.part("B is forced in, harms its runs, and is rolled back")
     releases = story.platform.releases
     on_good = story.ask(good, texts[:8], "in-flight")

@@ -21,8 +21,6 @@ from fairlead.core.outcome import NotSucceeded, Outcome
 from fairlead.core.request import Draft, Request
 
 __all__ = [
-    "PASS",
-    "SLO",
     "Answer",
     "App",
     "Check",
@@ -36,10 +34,12 @@ __all__ = [
     "Memory",
     "NotSucceeded",
     "Outcome",
+    "PASS",
     "Principal",
     "Recall",
     "Request",
     "Run",
+    "SLO",
     "Sample",
     "Source",
     "Tool",

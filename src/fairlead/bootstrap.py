@@ -153,7 +153,6 @@ def open_platform(settings: Settings, *, telemetry: Telemetry | None = None) -> 
     from fairlead.adapters.sql.database import Database
     from fairlead.adapters.sql.documents import SqlDocumentStore
     from fairlead.adapters.sql.events import SqlEventLog
-    from fairlead.adapters.sql.faults import translated
     from fairlead.adapters.sql.journal import SqlJournal
     from fairlead.adapters.sql.releases import SqlReleaseStore
     from fairlead.adapters.sql.runs import SqlRunStore
@@ -166,8 +165,7 @@ def open_platform(settings: Settings, *, telemetry: Telemetry | None = None) -> 
         synchronous=settings.synchronous,
     )
     connections = database.make_engine(immediate=False)
-    with translated(str(database.path)):
-        queue = DbosRunQueue(settings.database_url, connections)
+    queue = DbosRunQueue(settings.database_url, connections)
     platform = Platform(
         settings=settings,
         clock=clock,

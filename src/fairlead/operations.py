@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import getpass
+import os
+import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -17,7 +19,7 @@ from fairlead.bootstrap import (
     resolve_app,
 )
 from fairlead.core.digests import Json
-from fairlead.core.errors import CodeMismatch
+from fairlead.core.errors import CodeMismatch, CollectionMissing
 from fairlead.core.event import verify_chain
 from fairlead.core.grounding import GroundedSource
 from fairlead.core.guarding import Check
@@ -30,6 +32,7 @@ from fairlead.delivery.resolve import code_digest
 from fairlead.memory.ingest import Ingested
 from fairlead.ports.releases import Evidence
 from fairlead.ports.runs import RunRecord
+from fairlead.ports.workers import WorkerRecord
 from fairlead.runtime.worker import Worker
 from fairlead.settings import Settings, load_settings
 
@@ -52,6 +55,7 @@ __all__ = [
     "open_platform",
     "operator",
     "outcome_of_run",
+    "resolve_app",
     "route_request",
     "verify_events",
     "working",
@@ -168,7 +172,9 @@ def ingest(
         CollectionMissing: There is no such collection or folder.
     """
     settings = platform.settings
-    if collection is not None and folder is not None:
+    if folder is not None:
+        if collection is None:
+            raise CollectionMissing(f"{folder} is to be ingested, and no collection is named")
         folders = {collection: folder}
     else:
         folders = chosen(declared_collections(settings.folder, settings.config), collection)
@@ -210,7 +216,8 @@ def working(platform: Platform, release: Release) -> Iterator[None]:
         CodeMismatch: No worker runs, and the code here is not that release's code.
     """
     living = platform.workers.living(platform.settings.lease_s)
-    if any(worker.code_digest == release.manifest.code_digest for worker in living):
+    code = release.manifest.code_digest
+    if any(worker.code_digest == code and not _is_gone(worker) for worker in living):
         yield
         return
     worker = make_worker(platform, release.digest)
@@ -219,6 +226,19 @@ def working(platform: Platform, release: Release) -> Iterator[None]:
         yield
     finally:
         worker.stop()
+
+
+def _is_gone(worker: WorkerRecord) -> bool:
+    """Whether a worker of this machine died while its lease still runs."""
+    if worker.host != socket.gethostname():
+        return False
+    try:
+        os.kill(worker.pid, 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return False
 
 
 async def route_request(query: Json, policy_ctx: PolicyContext) -> Outcome[Json]:

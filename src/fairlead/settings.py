@@ -39,6 +39,11 @@ SETTINGS: tuple[Setting, ...] = (
         meaning="File and variable that hold the `App`, below the app's folder.",
     ),
     Setting(
+        key="app.template",
+        default="none",
+        meaning="Version of the template that the app was made from; `fairlead init` writes it.",
+    ),
+    Setting(
         key="app.environment",
         default="default",
         env="FAIRLEAD_ENVIRONMENT",

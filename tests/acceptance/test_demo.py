@@ -49,7 +49,7 @@ def test_the_demo_on_a_folder_of_other_documents(tmp_path: Path) -> None:
     subjects = ("pump", "valve", "winch", "anchor", "mast", "rudder", "engine", "cabin")
     for number, subject in enumerate(subjects):
         lines = [
-            f"The {subject} of the {colour} ship is oiled every {number + days} days by crew {days}."
+            f"The {subject} of the {colour} ship is oiled every {number + days} days."
             for days, colour in enumerate(("red", "green", "blue", "white"), 2)
         ]
         text = f"# {subject.title()}\n\n" + "\n\n".join(lines) + "\n"

@@ -23,7 +23,7 @@ class Guardrail(Generic[T_contra]):
     Attributes:
         name: The function's name.
         stage: `input` sees the request, `output` sees the draft.
-        on_fail: `block` fails the run, `escalate` hands it to a person, `warn` is only recorded.
+        on_fail: `block` denies the run, `escalate` hands it to a person, `warn` is only recorded.
         function: The check; pure, so that CI, the gate and runs agree.
         samples: Examples that the gate tries: at least one that passes and one that fails.
     """

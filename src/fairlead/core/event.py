@@ -119,6 +119,8 @@ def verify_chain(events: Iterable[Event]) -> str | None:
             return f"event {expected} of {event.chain} is missing"
         if event.previous != previous:
             return f"event {event.sequence} of {event.chain} does not follow the one before it"
+        if event.type not in EVENT_TYPES:
+            return f"event {event.sequence} of {event.chain} has the unknown type {event.type!r}"
         fact = Fact(chain=event.chain, type=event.type, data=event.data)
         sealed = seal(
             fact, sequence=event.sequence, id=event.id, time=event.time, previous=previous

@@ -46,7 +46,7 @@ class Check:
         stage: Where it ran.
         passed: Its verdict.
         reason: Why it failed; empty when it passed.
-        on_fail: What its failure does: block (the run fails), escalate (to a person), warn.
+        on_fail: What its failure does: block (the run is denied), escalate (to a person), warn.
     """
 
     name: str

@@ -16,13 +16,14 @@ def _set(listing: str) -> frozenset[str]:
 STOP_WORDS: frozenset[str] = _set(
     """
     a about above after again against all also am an and any are as at be because been before being
-    below between both but by can cannot could did do does doing done down during each else ever
-    every few for from further had has have having he her here hers herself him himself his how i if
-    in into is it its itself just may me might more most much must my myself no nor not now of off
-    on once only or other our ours ourselves out over own per please same shall she should so some
-    such tell than that the their theirs them themselves then there these they this those through to
-    too under until up upon us very was we were what when where whether which while who whom whose
-    why will with within without would yet you your yours yourself yourselves
+    below between both but by can cannot could describe did do does doing done down during each
+    else ever every explain few for from further had has have having he her here hers herself him
+    himself his how i if in into is it its itself just many may me might more most much must my
+    myself no nor not now of off on once only or other our ours ourselves out over own per please
+    same shall she should so some such tell than that the their theirs them themselves then there
+    these they this those through to too under until up upon us very was we were what when where
+    whether which while who whom whose why will with within without would yet you your yours
+    yourself yourselves
     """
 )
 

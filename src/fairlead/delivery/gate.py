@@ -179,7 +179,9 @@ class Gate:
                 continue
             passed = sum(not result.findings for result in results)
             share, least = passed / len(results), self.thresholds[workflow]
-            parts.append(f"{workflow} {passed}/{len(results)}, threshold {least:.0%}")
+            failed = ", ".join(result.case for result in results if result.findings)
+            but = f" (not: {failed})" if failed else ""
+            parts.append(f"{workflow} {passed}/{len(results)}{but}, threshold {least:.0%}")
             if share < least:
                 findings.append(
                     f"{workflow}: {share:.0%} of the cases pass, {least:.0%} are needed"

@@ -63,6 +63,17 @@ class Boundary:
         self._services = services
         self._turn = asyncio.Lock()
         self._tally = Tally()
+        self._closed = False
+
+    async def close(self) -> None:
+        """Let the call that is being made end, and refuse every later one.
+
+        A body that ends while calls that it gathered still wait leaves nothing behind that would
+        act after the run's end.
+        """
+        self._closed = True
+        async with self._turn:
+            pass
 
     async def call(self, kind: CallKind, name: str, arguments: Json, driver: Driver) -> Json:
         """Make a call under the whole protocol and return its value.
@@ -79,6 +90,8 @@ class Boundary:
         if current_call.get() is not None:
             raise OutsideRun(f"{kind} {name} was called inside the body of another call")
         async with self._turn:
+            if self._closed:
+                raise OutsideRun(f"{kind} {name} was asked for when its run had ended")
             call = self._number(kind, name, arguments)
             refusal = self._before(call)
             result = await self._perform(Attempt.first(call, self.scope, refusal, driver))

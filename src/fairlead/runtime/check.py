@@ -17,7 +17,9 @@ def enforce(checks: tuple[Check, ...]) -> None:
     for on_fail, error in (("block", GuardrailBlocked), ("escalate", GuardrailEscalated)):
         for check in failed:
             if check.on_fail == on_fail:
-                raise error(f"{check.name}: {check.reason}", guardrail=check.name)
+                stopped = error(f"{check.name}: {check.reason}", guardrail=check.name)
+                stopped.checks = checks
+                raise stopped
 
 
 def check(

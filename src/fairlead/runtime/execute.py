@@ -132,6 +132,7 @@ class Runner:
             return outcome_of(failed), None
         finally:
             current_boundary.reset(token)
+            await path.boundary.close()
 
     def _path(
         self, engine: Engine, begun: Json, release: str, workflow: Workflow[Any, Any]

@@ -20,6 +20,7 @@ from fairlead.core.errors import (
     GuardrailEscalated,
     RunCancelled,
 )
+from fairlead.core.guarding import Check
 from fairlead.core.outcome import Outcome, OutcomeState
 from fairlead.core.request import Request
 from fairlead.ports.clock import Clock
@@ -63,7 +64,10 @@ class Path:
         try:
             return await self._stages(request)
         except FairleadError as error:
-            return outcome_of(error)
+            outcome = outcome_of(error)
+            if outcome.checks:
+                await self._record(outcome.checks)
+            return outcome
 
     async def _stages(self, request: Request) -> Outcome[Any]:
         scope = self.boundary.scope
@@ -72,19 +76,20 @@ class Path:
         grounding = await retrieve(authorized, self.boundary, self.documents)
         draft = await generate(grounding, self.workflow, self.generator)
         checked = check(draft, admitted, self.workflow.guardrails)
-        await record_checks(
-            checked,
-            scope.context.run_id,
-            engine=self.engine,
-            events=self.events,
-            clock=self.clock,
-        )
+        await self._record(checked.checks)
         return conclude(checked)
+
+    async def _record(self, checks: tuple[Check, ...]) -> None:
+        run_id = self.boundary.scope.context.run_id
+        await record_checks(
+            checks, run_id, engine=self.engine, events=self.events, clock=self.clock
+        )
 
 
 def outcome_of(error: FairleadError) -> Outcome[Any]:
     """Return the outcome that an error makes."""
-    return Outcome(state=_state_of(error), reason=error.message, code=error.code)
+    checks = error.checks if isinstance(error, GuardrailBlocked) else ()
+    return Outcome(state=_state_of(error), checks=checks, reason=error.message, code=error.code)
 
 
 def _state_of(error: FairleadError) -> OutcomeState:

@@ -7,6 +7,7 @@ from typing import Any
 from fairlead.core.errors import GuardrailBlocked, GuardrailEscalated
 from fairlead.core.event import Fact
 from fairlead.core.grounding import ground
+from fairlead.core.guarding import Check
 from fairlead.core.outcome import Outcome, OutcomeState
 from fairlead.core.request import Checked
 from fairlead.ports.clock import Clock
@@ -17,12 +18,12 @@ from fairlead.runtime.persist import persist
 
 
 async def record_checks(
-    checked: Checked[Any], run_id: str, *, engine: Engine, events: EventLog, clock: Clock
+    checks: tuple[Check, ...], run_id: str, *, engine: Engine, events: EventLog, clock: Clock
 ) -> None:
     """Append the verdicts to the run's chain, in one journaled step.
 
     Args:
-        checked: The verdicts.
+        checks: The verdicts.
         run_id: The run.
         engine: Journals the step.
         events: The run's chain.
@@ -31,8 +32,7 @@ async def record_checks(
     # Facts only: a reason may quote what a user wrote, and stands in the outcome, outside the log.
     data = {
         "checks": [
-            {"name": check.name, "stage": check.stage, "passed": check.passed}
-            for check in checked.checks
+            {"name": check.name, "stage": check.stage, "passed": check.passed} for check in checks
         ]
     }
     fact = Fact(chain=f"run:{run_id}", type="checks.finished", data=data)

@@ -1,3 +1,5 @@
+"""Picking sentences: answerable questions are answered, the others are not."""
+
 from __future__ import annotations
 
 import pytest

@@ -1,3 +1,5 @@
+"""A request and its sources survive being written into a message."""
+
 from __future__ import annotations
 
 import pytest

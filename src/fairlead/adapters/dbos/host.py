@@ -7,6 +7,7 @@ runs; their steps are the journaled steps. It never speaks to a hosted console.
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Awaitable, Callable
 
 import sqlalchemy as sa
@@ -19,6 +20,17 @@ from fairlead.core.errors import ReplayDiverged
 from fairlead.ports.engine import RunBody
 
 POLL_S = 0.1
+
+
+class _NoCancellations(logging.Filter):
+    """That a run was cancelled is on record; it is no error of the worker."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        return not isinstance(error, dbos_error.DBOSAwaitedWorkflowCancelledError)
+
+
+_no_cancellations = _NoCancellations()
 
 
 class DbosEngine:
@@ -60,6 +72,7 @@ class DbosHost:
         self._worker_id = worker_id
         self._code = code
         self._concurrency = concurrency
+        self._executing = 0
 
     @property
     def engine(self) -> DbosEngine:
@@ -68,7 +81,9 @@ class DbosHost:
 
     def launch(self, body: RunBody) -> None:
         """Start taking runs from the queue."""
-        logging.getLogger("dbos").setLevel(logging.ERROR)
+        log = logging.getLogger("dbos")
+        log.setLevel(logging.ERROR)
+        log.addFilter(_no_cancellations)
         config: DBOSConfig = {
             "name": APPLICATION,
             "system_database_engine": self._engine,
@@ -83,7 +98,11 @@ class DbosHost:
 
         @DBOS.workflow(name=WORKFLOW, max_recovery_attempts=1000)
         async def execute(run_id: str, release: str) -> Json:
-            return await body(run_id, release)
+            self._executing += 1
+            try:
+                return await body(run_id, release)
+            finally:
+                self._executing -= 1
 
         # The bound stands before the first look at the queue: a worker that looks without one
         # claims the whole backlog.
@@ -92,4 +111,6 @@ class DbosHost:
 
     def stop(self, drain_s: float) -> None:
         """Stop taking runs, wait up to `drain_s` for those that execute, then let go."""
-        DBOS.destroy(destroy_registry=True, workflow_completion_timeout_sec=int(drain_s))
+        # DBOS waits for a whole second before it looks whether anything executes at all.
+        wait_s = math.ceil(drain_s) if self._executing else 0
+        DBOS.destroy(destroy_registry=True, workflow_completion_timeout_sec=wait_s)

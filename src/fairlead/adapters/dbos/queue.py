@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
-from dbos import DBOS, DBOSClient, DBOSPortableJSONSerializer, EnqueueOptions
 
 from fairlead.ports.engine import Transaction
+
+if TYPE_CHECKING:
+    from dbos import DBOSClient, EnqueueOptions
 
 APPLICATION = "fairlead"
 WORKFLOW = "fairlead.run"
@@ -15,20 +19,31 @@ QUEUE = "runs"
 
 
 class DbosRunQueue:
-    """Queues runs for workers of their code digest."""
+    """Queues runs for workers of their code digest.
+
+    The engine takes a third of a second to import, so it is loaded when it is first used: whoever
+    only lists runs does not wait for it.
+    """
 
     def __init__(self, url: str, engine: sa.Engine) -> None:
-        """Connect, and create the engine's tables when they are not there.
+        """Prepare a connection.
 
         Args:
             url: The database.
             engine: Connections to it, with the engine's own transaction control.
         """
+        self._url = url
+        self._engine = engine
+
+    @cached_property
+    def _client(self) -> DBOSClient:
+        from dbos import DBOS, DBOSClient, DBOSPortableJSONSerializer
+
         # Only a new database: a worker brings older tables up to date when it launches.
-        if not sa.inspect(engine).has_table("workflow_status"):
-            DBOS.migrate(url)
-        self._client = DBOSClient(
-            system_database_engine=engine,
+        if not sa.inspect(self._engine).has_table("workflow_status"):
+            DBOS.migrate(self._url)
+        return DBOSClient(
+            system_database_engine=self._engine,
             serializer=DBOSPortableJSONSerializer(),
             application_name=APPLICATION,
             retry_connection_errors=False,
@@ -77,4 +92,5 @@ class DbosRunQueue:
 
     def close(self) -> None:
         """Let go of the connections."""
-        self._client.destroy()
+        if "_client" in self.__dict__:
+            self._client.destroy()

@@ -33,9 +33,17 @@ def make_model(name: str) -> Model:
     if name == EXTRACTIVE:
         return ExtractiveModel()
     try:
-        return infer_model(name)
+        return _without_own_retries(infer_model(name))
     except Exception as error:
         raise model_error(name, error) from error
+
+
+def _without_own_retries(model: Model) -> Model:
+    """Switch the provider's own retries off: two layers of retries multiply."""
+    client: Any = getattr(model, "client", None)
+    if client is not None and hasattr(client, "max_retries"):
+        client.max_retries = 0
+    return model
 
 
 class PydanticGenerator:

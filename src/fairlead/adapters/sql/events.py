@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from fairlead.adapters.sql.database import Database
-from fairlead.adapters.sql.schema import calls, events, runs
+from fairlead.adapters.sql.schema import activations, calls, events, releases, runs
 from fairlead.core.digests import canonical_json
 from fairlead.core.event import GENESIS, Event, Fact, seal
 from fairlead.core.outcome import FINAL_STATES
@@ -118,8 +118,36 @@ class SqlEventLog:
         missing_ends = sa.select(runs.c.id).where(
             runs.c.state.in_(FINAL_STATES), ("run:" + runs.c.id).not_in(ended)
         )
+        moves = (
+            sa.select(events.c.chain, sa.func.count().label("n"))
+            .where(events.c.type.in_(("release.activated", "release.rolled_back")))
+            .group_by(events.c.chain)
+            .subquery()
+        )
+        moved = (
+            sa.select(activations.c.environment, sa.func.count().label("n"))
+            .group_by(activations.c.environment)
+            .subquery()
+        )
+        missing_moves = (
+            sa.select(moved.c.environment)
+            .join(moves, moves.c.chain == "environment:" + moved.c.environment, isouter=True)
+            .where(moved.c.n > sa.func.coalesce(moves.c.n, 0))
+        )
+        made = sa.select(events.c.chain).where(events.c.type == "release.created")
+        missing_releases = sa.select(releases.c.digest).where(
+            ("release:" + releases.c.digest).not_in(made)
+        )
         with self._database.reading() as connection:
             found = [
+                f"environment {row[0]} has more activations on record than events"
+                for row in connection.execute(missing_moves)
+            ]
+            found += [
+                f"release {row[0][:12]} is on record and its chain does not say so"
+                for row in connection.execute(missing_releases)
+            ]
+            found += [
                 f"run {row[0]} has more calls on record than events"
                 for row in connection.execute(missing_calls)
             ]
@@ -132,5 +160,13 @@ class SqlEventLog:
 
 def _event(row: Any) -> Event:
     values = dict(row._mapping)
-    values["data"] = json.loads(str(values["data"]))
+    try:
+        values["data"] = json.loads(str(values["data"]), parse_constant=_no_number)
+    except ValueError:
+        # Somebody wrote over it: its hash no longer fits, and the verification says where.
+        values["data"] = {"not JSON": str(values["data"])}
     return Event(**values)
+
+
+def _no_number(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")

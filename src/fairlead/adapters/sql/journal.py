@@ -54,7 +54,7 @@ class SqlJournal:
             append(connection, self._clock, fact)
 
     def finish(self, call: Call, result: Result, timing: Timing, decision: str) -> None:
-        """Record how a call ended, with its event.
+        """Record how a call ended, with its event; what is on record stays, unless it is unknown.
 
         Args:
             call: The call.
@@ -65,6 +65,12 @@ class SqlJournal:
         usage = result.usage if isinstance(result, Done) else Usage()
         reason = "" if isinstance(result, Done) else result.reason
         with self._database.transaction() as connection:
+            stored = connection.execute(
+                sa.select(calls.c.state).where(calls.c.key == call.key)
+            ).scalar()
+            if stored not in (None, "intended", "unknown"):
+                # A worker that was only asleep comes late: the outcome that the run saw stays.
+                return
             blob = put_json(connection, result_to_json(result), timing.finished_at)
             values: dict[str, Any] = {
                 "state": result_state(result),
@@ -76,15 +82,11 @@ class SqlJournal:
                 "reason": reason,
                 "finished_at": timing.finished_at,
             }
-            intended = connection.execute(
-                sa.update(calls).where(calls.c.key == call.key).values(**values)
-            )
-            if intended.rowcount == 0:
-                connection.execute(
-                    sa.insert(calls).values(
-                        **_identity(call), **values, started_at=timing.started_at
-                    )
-                )
+            if stored is None:
+                values = {**_identity(call), **values, "started_at": timing.started_at}
+                connection.execute(sa.insert(calls).values(**values))
+            else:
+                connection.execute(sa.update(calls).where(calls.c.key == call.key).values(**values))
             append(connection, self._clock, _finished(call, result, blob, decision))
 
     def of_run(self, run_id: str) -> Sequence[CallRecord]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import sqlalchemy as sa
@@ -15,7 +16,7 @@ from fairlead.core.digests import Json
 from fairlead.core.errors import RunFinished, RunQuarantined, UnknownRun
 from fairlead.core.event import Fact
 from fairlead.core.identity import Principal
-from fairlead.core.outcome import FINAL_STATES, RunState
+from fairlead.core.outcome import FINAL_STATES, Outcome, RunState
 from fairlead.ports.clock import Clock
 from fairlead.ports.engine import Transaction
 from fairlead.ports.runs import RunRecord
@@ -119,7 +120,9 @@ class SqlRunStore:
                 append(connection, self._clock, _fact(run_id, "run.taken_over", data))
                 return True
             reason = f"{RunQuarantined.code}: {deaths} workers died while they executed it"
-            self._end(connection, run_id, "failed", reason=reason)
+            outcome = Outcome[Json](state="failed", reason=reason, code=RunQuarantined.code)
+            blob = put_json(connection, asdict(outcome), self._clock.now())
+            self._end(connection, run_id, "failed", reason=reason, outcome=blob)
             append(connection, self._clock, _fact(run_id, "run.quarantined", data))
             return False
 

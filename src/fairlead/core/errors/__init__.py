@@ -32,6 +32,7 @@ from fairlead.core.errors.given import (
     InvalidDeclaration,
     InvalidInput,
     TargetExists,
+    TargetUnwritable,
     UnknownWorkflow,
 )
 from fairlead.core.errors.log import ChainBroken
@@ -112,6 +113,7 @@ __all__ = [
     "StoreTooNew",
     "StoreUnavailable",
     "TargetExists",
+    "TargetUnwritable",
     "UnknownRelease",
     "UnknownRun",
     "UnknownWorkflow",

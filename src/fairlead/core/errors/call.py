@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fairlead.core.errors.base import FairleadError
+from fairlead.core.guarding import Check
 
 
 class ModelKeyMissing(FairleadError):
@@ -34,7 +35,13 @@ class CallFailed(FairleadError):
 
 
 class GuardrailBlocked(FairleadError):
-    """A guardrail stopped a draft."""
+    """A guardrail stopped a request or a draft.
+
+    Attributes:
+        checks: Every verdict up to there.
+    """
+
+    checks: tuple[Check, ...] = ()
 
     code = "FL-604"
     hint = "See the verdicts with `fairlead runs show ID`."

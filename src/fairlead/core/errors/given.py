@@ -54,6 +54,13 @@ class TargetExists(FairleadError):
     hint = "Choose a folder that does not exist or is empty."
 
 
+class TargetUnwritable(FairleadError):
+    """`fairlead init` cannot write there."""
+
+    code = "FL-008"
+    hint = "Choose a folder in which you may write, on a disk that is not full."
+
+
 class DocumentEmpty(FairleadError):
     """A document holds no text."""
 

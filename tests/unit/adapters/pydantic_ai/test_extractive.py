@@ -1,3 +1,5 @@
+"""The extractive model behind a real agent: it quotes, cites and abstains."""
+
 from __future__ import annotations
 
 import asyncio

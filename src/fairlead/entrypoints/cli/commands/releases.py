@@ -1,0 +1,123 @@
+"""Makes releases, compares them, and chooses the active one."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from fairlead.entrypoints.cli.options import HERE, App, AsJson
+from fairlead.entrypoints.cli.workplace import at_work
+
+if TYPE_CHECKING:
+    from fairlead.operations import Platform, Release
+
+Id = Annotated[str, typer.Argument(metavar="ID", help="The release's id, or how it begins.")]
+Before = Annotated[str, typer.Argument(metavar="A", help="The older release.")]
+After = Annotated[str, typer.Argument(metavar="B", help="The newer release.")]
+Override = Annotated[
+    str | None,
+    typer.Option("--override", metavar="REASON", help="Do without a passed gate, and say why."),
+]
+Reason = Annotated[
+    str, typer.Option("--reason", metavar="TEXT", help="Why; it is kept in the event log.")
+]
+
+
+def create(*, app: App = HERE, as_json: AsJson = False) -> None:
+    """Make a release of the app as it stands in its folder."""
+    with at_work(app, as_json=as_json) as (platform, screen):
+        from fairlead.operations import create_release
+
+        release, new = create_release(platform)
+        if screen.as_json:
+            screen.json({"release": release.digest, "id": release.id, "new": new})
+        else:
+            what = "made" if new else "is there already: nothing has changed since"
+            screen.line(f"release {release.id} {what}")
+            if platform.release_store.gate(release.digest) is None:
+                screen.line("Next: fairlead check")
+
+
+def list_all(*, app: App = HERE, as_json: AsJson = False) -> None:
+    """List releases, newest first, with their gates and which one is active."""
+    with at_work(app, as_json=as_json) as (platform, screen):
+        active = _active(platform)
+        rows = [_row(platform, release, active) for release in platform.release_store.list()]
+        if screen.as_json:
+            screen.json(rows)
+        else:
+            from fairlead.entrypoints.cli.views.listings import releases_view
+
+            screen.show(*releases_view(rows, screen.columns))
+
+
+def show(id: Id, *, app: App = HERE, as_json: AsJson = False) -> None:
+    """Print what a release holds, and the evidence of its gate."""
+    with at_work(app, as_json=as_json) as (platform, screen):
+        from fairlead.core.release import manifest_json
+
+        release = platform.release_store.get(id)
+        row = _row(platform, release, _active(platform))
+        evidence = platform.release_store.gate(release.digest)
+        if screen.as_json:
+            gate = None if evidence is None else asdict(evidence)
+            screen.json({**row, "evidence": gate, "manifest": manifest_json(release.manifest)})
+        else:
+            from fairlead.entrypoints.cli.views.release import release_view
+
+            screen.show(*release_view(release, row, evidence))
+
+
+def diff(a: Before, b: After, *, app: App = HERE, as_json: AsJson = False) -> None:
+    """List what differs between two releases."""
+    with at_work(app, as_json=as_json) as (platform, screen):
+        found = platform.releases.diff(a, b)
+        if screen.as_json:
+            screen.json([{"path": path, "before": old, "after": new} for path, old, new in found])
+        else:
+            from fairlead.entrypoints.cli.views.release import diff_view
+
+            screen.show(*diff_view(found))
+
+
+def activate(id: Id, *, override: Override = None, app: App = HERE) -> None:
+    """Let new runs start on a release whose gate has passed."""
+    with at_work(app) as (platform, screen):
+        from fairlead.operations import operator
+
+        release = platform.releases.activate(id, by=operator(), override=override)
+        screen.line(f"release {release.id} is active in {platform.settings.environment}")
+
+
+def rollback(*, reason: Reason = "no reason was given", app: App = HERE) -> None:
+    """Put the previous good release back, and mark the active one bad."""
+    with at_work(app) as (platform, screen):
+        from fairlead.operations import operator
+
+        bad, good = platform.releases.rollback(by=operator(), reason=reason)
+        screen.line(
+            f"release {good.id} is active again in {platform.settings.environment}; "
+            f"{bad.id} is marked bad"
+        )
+
+
+def _active(platform: Platform) -> str | None:
+    history = platform.release_store.history(platform.settings.environment)
+    return history[-1].release if history else None
+
+
+def _row(platform: Platform, release: Release, active: str | None) -> dict[str, Any]:
+    evidence = platform.release_store.gate(release.digest)
+    return {
+        "release": release.digest,
+        "id": release.id,
+        "app": release.manifest.app,
+        "active": release.digest == active,
+        "bad": release.bad,
+        "gate": None if evidence is None else evidence.conclusion,
+        "code": release.manifest.code_digest,
+        "bundle": release.manifest.bundle_digest,
+        "created_at": release.created_at,
+    }

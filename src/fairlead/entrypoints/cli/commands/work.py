@@ -1,0 +1,212 @@
+"""Commands that make work happen: ingest, run and worker."""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import ExitStack, suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fairlead.core.errors import CodeMismatch, RunTimedOut
+from fairlead.core.identity import Principal
+from fairlead.core.outcome import FINAL_STATES
+from fairlead.entrypoints.cli.interruption import INTERRUPTION
+from fairlead.entrypoints.cli.options import HERE, App, AsJson, Tenant
+from fairlead.entrypoints.cli.workplace import at_work
+
+if TYPE_CHECKING:
+    from fairlead.operations import Platform, RunRecord
+
+LOCAL = Principal()
+POLL_S = 0.02
+"""Seconds between two looks at whether a run has ended, or a signal has come."""
+
+Collection = Annotated[
+    str | None, typer.Argument(metavar="COLLECTION", help="One collection; else all of them.")
+]
+From = Annotated[
+    Path | None,
+    typer.Option("--from", metavar="FOLDER", help="Read COLLECTION from here this time."),
+]
+Workflow = Annotated[str, typer.Argument(metavar="WORKFLOW", help="The workflow's name.")]
+Input = Annotated[
+    str, typer.Argument(metavar="INPUT", help="JSON, or plain text; - reads it from stdin.")
+]
+User = Annotated[str, typer.Option("--user", metavar="NAME", help="Who asks.")]
+Detach = Annotated[
+    bool, typer.Option("--detach", help="Print the run's id and leave; start no worker.")
+]
+Timeout = Annotated[
+    float,
+    typer.Option("--timeout", metavar="SECONDS", min=0.1, max=86_400.0, help="Longest wait."),
+]
+ForRelease = Annotated[
+    str | None,
+    typer.Option("--release", metavar="ID", help="Refuse to start unless the code is this one's."),
+]
+Concurrency = Annotated[
+    int | None,
+    typer.Option("--concurrency", metavar="N", min=1, max=1000, help="Most runs at the same time."),
+]
+
+
+def ingest(
+    collection: Collection = None,
+    *,
+    folder: From = None,
+    tenant: Tenant = LOCAL.tenant,
+    app: App = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """Bring collections up to date with their folders.
+
+    Exit status 1 when a file was refused; the other files are ingested.
+    """
+    if folder is not None and collection is None:
+        raise typer.BadParameter("it needs a COLLECTION", param_hint="--from")
+    with at_work(app, as_json=as_json) as (platform, screen):
+        from fairlead.entrypoints.cli.ending import explain
+        from fairlead.entrypoints.cli.views.ingested import ingested_view
+        from fairlead.operations import ingest as bring_up_to_date
+
+        done = bring_up_to_date(platform, collection, folder=folder, tenant=tenant)
+        refused = [error for one in done for error in one.refused]
+        if screen.as_json:
+            screen.json(
+                [{**vars(one), "refused": [e.to_json() for e in one.refused]} for one in done]
+            )
+        else:
+            screen.show(ingested_view(done))
+        for error in refused:
+            explain(error)
+    if refused:
+        raise typer.Exit(1)
+
+
+def run(  # noqa: PLR0913 - each is an option of the command line
+    workflow: Workflow,
+    input: Input,
+    *,
+    user: User = LOCAL.user,
+    tenant: Tenant = LOCAL.tenant,
+    detach: Detach = False,
+    timeout: Timeout = 60.0,
+    app: App = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """Start a run of the active release, and print how it ended.
+
+    Exit status 0 when it succeeded, 1 when it was escalated, denied, cancelled or failed.
+    """
+    from fairlead.entrypoints.cli.inputs import parse, read
+
+    text = read(input)
+    with at_work(app, as_json=as_json) as (platform, screen):
+        from fairlead.operations import outcome_of_run, working
+
+        release = platform.releases.current()
+        terms = release.manifest.workflows.get(workflow)
+        value = text if terms is None else parse(text, terms.input_schema)
+        principal = Principal(user=user, tenant=tenant)
+        if detach:
+            queued = platform.admission.start(release, workflow, value, principal=principal)
+            screen.json({"run": queued.id}) if as_json else screen.line(queued.id)
+            return
+        started: RunRecord | None = None
+        ended: RunRecord | None = None
+        with INTERRUPTION.gently("stopping"), ExitStack() as workers:
+            workers.enter_context(working(platform, release))
+            if not INTERRUPTION.asked:
+                started = platform.admission.start(release, workflow, value, principal=principal)
+                ended = _end_of(platform, started, timeout, workers)
+        if started is None or ended is None:
+            goes_on = (
+                "nothing was started" if started is None else f"run {started.id} goes on later"
+            )
+            typer.echo(f"interrupted; {goes_on}", err=True)
+            raise typer.Exit(INTERRUPTION.status)
+        if as_json:
+            screen.json(
+                {"run": ended.id, "release": release.digest, **asdict(outcome_of_run(ended))}
+            )
+        else:
+            from fairlead.entrypoints.cli.views.outcome import outcome_view
+
+            screen.show(*outcome_view(ended, outcome_of_run(ended)))
+    if ended.state != "succeeded":
+        raise typer.Exit(1)
+
+
+def _end_of(
+    platform: Platform, run: RunRecord, timeout_s: float, workers: ExitStack
+) -> RunRecord | None:
+    """Wait for a run's end; None when a signal comes first.
+
+    Args:
+        platform: The open platform.
+        run: The run.
+        timeout_s: Longest wait.
+        workers: Where a worker of this process is put, when the one that was there dies.
+
+    Raises:
+        RunTimedOut: It did not end in time.
+    """
+    from fairlead.operations import working
+
+    lease_s = platform.settings.lease_s
+    release = platform.release_store.get(run.release)
+    living = platform.workers.living(lease_s)
+    ours = any(one.pid == os.getpid() for one in living)
+    now = time.monotonic()
+    until, look = now + timeout_s, now + lease_s
+    while not INTERRUPTION.asked:
+        found = platform.runs.get(run.id)
+        if found.state in FINAL_STATES:
+            return found
+        now = time.monotonic()
+        if now > until:
+            raise RunTimedOut(
+                f"run {run.id} is still {found.state} after {timeout_s:g} s", run=run.id
+            )
+        if now > look and not ours:
+            # The worker that was there may have died; one without this code is no help.
+            with suppress(CodeMismatch):
+                workers.enter_context(working(platform, release))
+            ours = any(one.pid == os.getpid() for one in platform.workers.living(lease_s))
+            look = time.monotonic() + lease_s
+        time.sleep(POLL_S)
+    return None
+
+
+def worker(*, release: ForRelease = None, concurrency: Concurrency = None, app: App = HERE) -> None:
+    """Execute runs until SIGINT or SIGTERM.
+
+    Then it lets the current runs end, and stops; what did not end goes on with the next worker.
+
+    It takes the runs of every release that was made from the code in the app's folder.
+    """
+    with (
+        INTERRUPTION.gently("stopping when the current runs have ended"),
+        at_work(app, concurrency=concurrency) as (platform, screen),
+    ):
+        from fairlead.operations import make_worker
+
+        made = make_worker(platform, release)
+        if INTERRUPTION.asked:
+            return
+        try:
+            made.start()
+            if not INTERRUPTION.asked:
+                runner, settings = made.runner, platform.settings
+                screen.line(
+                    f"worker {runner.worker_id} ready: code {runner.code_digest[:12]}, "
+                    f"concurrency {settings.concurrency}, pid {os.getpid()}"
+                )
+            while not INTERRUPTION.asked:
+                time.sleep(POLL_S)
+        finally:
+            made.stop()

@@ -1,0 +1,23 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+App = Annotated[
+    Path,
+    typer.Option("--app", envvar="FAIRLEAD_APP", metavar="PATH", help="The app's folder."),
+]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="Print one JSON document on stdout, and nothing else.")
+]
+Tenant = Annotated[str, typer.Option("--tenant", metavar="NAME", help="Whose rows are used.")]
+Limit = Annotated[
+    int, typer.Option("--limit", metavar="N", min=1, max=10_000, help="Most rows to print.")
+]
+
+HERE = Path()
+"""The default of `--app`."""

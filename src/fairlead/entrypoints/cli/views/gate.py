@@ -1,0 +1,51 @@
+"""A gate's conclusion: its checks, what they found, and what to type next."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from fairlead.delivery.gate import CheckRun, concludes
+from fairlead.entrypoints.cli.texts import one_line
+from fairlead.entrypoints.cli.views.style import (
+    heading,
+    indented,
+    mark_of,
+    plain,
+    state_text,
+    style_of,
+    table,
+)
+
+
+def gate_view(release_id: str, checks: Sequence[CheckRun]) -> list[RenderableType]:
+    """Return a gate's conclusion.
+
+    Args:
+        release_id: Short name of the release that was checked.
+        checks: Every check.
+    """
+    made = table("", "check", "conclusion", "looked at")
+    for check in checks:
+        made.add_row(
+            Text(mark_of(check.conclusion), style=style_of(check.conclusion)),
+            check.name,
+            state_text(check.conclusion),
+            Text(one_line(check.summary), style="dim"),
+        )
+    parts: list[RenderableType] = [made]
+    for check in checks:
+        if check.findings:
+            parts += [Text(), heading(check.name)]
+            parts += [indented(plain(f"{mark_of('failure')} {f}")) for f in check.findings]
+    passed = concludes(tuple(checks)) == "success"
+    word = Text("passes", style="green") if passed else Text("does not pass", style="red")
+    parts += [Text(), Text.assemble("release ", (release_id, "bold"), " ", word)]
+    parts.append(
+        Text(f"Next: fairlead release activate {release_id}")
+        if passed
+        else Text("Next: correct what is marked above, then fairlead check")
+    )
+    return parts

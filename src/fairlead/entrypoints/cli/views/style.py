@@ -1,0 +1,90 @@
+"""Colours and marks, the same in every view. A mark never stands on colour alone."""
+
+from __future__ import annotations
+
+from rich.cells import cell_len, set_cell_size
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from fairlead.entrypoints.cli.texts import safe
+
+STATE_STYLES = {
+    "succeeded": "green",
+    "done": "green",
+    "success": "green",
+    "running": "cyan",
+    "intended": "cyan",
+    "queued": "bright_black",
+    "skipped": "bright_black",
+    "escalated": "yellow",
+    "unknown": "yellow",
+    "denied": "magenta",
+    "failed": "red",
+    "failure": "red",
+    "cancelled": "bright_black",
+}
+_GOOD = frozenset(("succeeded", "done", "success"))
+_DOUBTFUL = frozenset(("unknown", "escalated"))
+_OPEN = frozenset(("queued", "running", "intended", "skipped"))
+
+
+def style_of(state: str) -> str:
+    """Return the colour of a state; none for an unknown one."""
+    return STATE_STYLES.get(state, "")
+
+
+def mark_of(state: str, *, unicode: bool = True) -> str:
+    """Return a state as one character."""
+    if state in _GOOD:
+        return "✓" if unicode else "+"
+    if state in _OPEN:
+        return "·" if unicode else "."
+    if state in _DOUBTFUL:
+        return "?"
+    return "✗" if unicode else "x"
+
+
+def state_text(state: str) -> Text:
+    """Return a state as a coloured word."""
+    return Text(state, style=style_of(state))
+
+
+def heading(text: str) -> Text:
+    """Return a heading."""
+    return Text(text, style="bold")
+
+
+def plain(text: str, style: str = "") -> Text:
+    """Return a text from outside, safe to print."""
+    return Text(safe(text), style=style)
+
+
+def indented(item: Text | Table, by: int = 2) -> Padding:
+    """Return something moved to the right; long lines keep the indent."""
+    return Padding(item, (0, 0, 0, by))
+
+
+def table(*columns: str, right: tuple[str, ...] = ()) -> Table:
+    """Return an empty table: headings in bold, no lines, each row on one line.
+
+    Args:
+        columns: The headings.
+        right: Those whose values stand to the right.
+    """
+    made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for name in columns:
+        made.add_column(
+            name,
+            justify="right" if name in right else "left",
+            no_wrap=True,
+            overflow="ellipsis",
+        )
+    return made
+
+
+def fit(text: str, width: int, unicode: bool = True) -> str:
+    """Return a text of exactly this width on the screen, cut with dots where it is longer."""
+    if cell_len(text) <= width:
+        return set_cell_size(text, width)
+    return set_cell_size(text, width - 1) + ("…" if unicode else "~")

@@ -1,0 +1,49 @@
+"""Opens what a command works on. Engines load here, not when help is printed."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fairlead.entrypoints.cli.screen import Screen, speaking
+
+if TYPE_CHECKING:
+    from fairlead.operations import Platform
+
+
+@contextmanager
+def at_work(
+    folder: Path, *, as_json: bool = False, concurrency: int | None = None
+) -> Iterator[tuple[Platform, Screen]]:
+    """Open an app's database, and say where the command's answer goes.
+
+    Args:
+        folder: The app's folder.
+        as_json: Whether the answer is one JSON document.
+        concurrency: Stands in place of the setting `worker.concurrency`; None keeps it.
+
+    Raises:
+        FairleadError: There is no app, or its database cannot be used.
+    """
+    with speaking(as_json=as_json) as screen:
+        quieten()
+        from fairlead.operations import load_settings, open_platform
+
+        settings = load_settings(folder)
+        if concurrency is not None:
+            settings = replace(settings, concurrency=concurrency)
+        with open_platform(settings) as platform:
+            yield platform, screen
+
+
+def quieten() -> None:
+    """Let libraries log what an operator must act on, and no more."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    # A collector that is down for a moment is retried; what is lost in the end is an error.
+    logging.getLogger("opentelemetry").setLevel(logging.ERROR)
+    for name in ("dbos", "alembic", "asyncio", "httpx", "pydantic_ai"):
+        logging.getLogger(name).setLevel(logging.ERROR)

@@ -1,0 +1,110 @@
+"""The `fairlead` command as a user types it, and an app that is made once and then copied."""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+COMMAND = str(Path(sys.executable).parent / "fairlead")
+SECONDS_MAX = 60
+
+# A tool that takes its time, so that a signal can come in the middle of a run.
+_QUICK = '    return " ".join(_spelled(word) for word in text.split())\n'
+_SLOW = '    await asyncio.sleep(float(os.environ.get("SLOW", "0")))\n'
+
+
+class Cli:
+    """Runs commands on one app.
+
+    Attributes:
+        folder: The app's folder.
+    """
+
+    def __init__(self, folder: Path, **environment: str) -> None:
+        self.folder = folder
+        mine = ("FAIRLEAD_", "OTEL_", "OPENAI_")
+        self._environment = {k: v for k, v in os.environ.items() if not k.startswith(mine)}
+        self._environment |= {"NO_COLOR": "1", "FAIRLEAD_APP": str(folder), **environment}
+        self._environment.pop("COLUMNS", None)
+
+    def with_environment(self, **environment: str) -> Cli:
+        """Return the same with more variables."""
+        made = Cli(self.folder)
+        made._environment = {**self._environment, **environment}
+        return made
+
+    def __call__(
+        self, *arguments: str, status: int | None = 0, **options: Any
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end; its exit status must be the one that is expected."""
+        ended = subprocess.run(
+            [COMMAND, *arguments],
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            timeout=SECONDS_MAX,
+            check=False,
+            **options,
+        )
+        if status is not None:
+            said = f"{arguments}: {ended.returncode}\n{ended.stdout}\n{ended.stderr}"
+            assert ended.returncode == status, said
+        return ended
+
+    def json(self, *arguments: str, status: int = 0) -> Any:
+        """Run a command with --json; stdout must be one document."""
+        return json.loads(self(*arguments, "--json", status=status).stdout)
+
+    def refuses(self, code: str, *arguments: str, status: int = 2, **options: Any) -> str:
+        """Run a command that must end with one error; return what stderr says."""
+        ended = self(*arguments, status=status, **options)
+        assert "Traceback" not in ended.stderr, ended.stderr
+        lines = ended.stderr.splitlines()
+        assert len(lines) == 2, ended.stderr
+        assert lines[0].startswith(f"{code}  "), ended.stderr
+        assert lines[1].strip(), ended.stderr
+        return ended.stderr
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start a command, and return while it runs."""
+        return subprocess.Popen(
+            [COMMAND, *arguments],
+            env=self._environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def ask(self) -> str:
+        """Queue a run that nobody executes yet; return its id."""
+        return self("run", "answer", "How many days of PTO?", "--detach").stdout.strip()
+
+
+def ready_app(target: Path) -> Cli:
+    """Return a copy of an app with documents and an active release."""
+    shutil.copytree(_built(), target)
+    return Cli(target)
+
+
+@cache
+def _built() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="fairlead-cli-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    cli = Cli(folder / "handbook", FAIRLEAD_DATABASE_SYNCHRONOUS="normal")
+    cli("init", str(cli.folder))
+    module = cli.folder / "app.py"
+    text = module.read_text(encoding="utf-8")
+    assert _QUICK in text
+    text = text.replace(_QUICK, _SLOW + _QUICK)
+    module.write_text(text.replace("from data", "import asyncio\nimport os\nfrom data", 1))
+    cli("ingest")
+    cli("release", "activate", cli.json("check")["release"])
+    return cli.folder

@@ -1,0 +1,164 @@
+"""Workers die by SIGKILL at every part of a call; what the world outside saw is counted after.
+
+Each test queues runs that kill their worker at one point each. Worker processes follow one another
+until every run has ended. The workflow `everything` makes these calls: 1 `look` (read), 2 `put`
+(idempotent), 3 `pay` (once), 4 a retrieval, 5 a model turn, which asks for 6 `look` and 7 `pay`,
+8 a model turn.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from fairlead.operations import outcome_of_run, verify_events
+from tests.acceptance.support.scene import Scene, scene
+
+pytestmark = pytest.mark.acceptance
+
+CALLS = range(1, 9)
+ONCE_EACH = Counter(CALLS)
+LEASE_S = 0.3
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[Scene]:
+    """An app whose workers can be killed."""
+    with scene(tmp_path / "app") as made:
+        yield made
+
+
+def play(stage: Scene, points: list[str]) -> dict[str, str]:
+    """Run the workflow once for each point, with its worker killed there; return run by point."""
+    runs = {point: stage.start("everything", "item", die=point) for point in points}
+    assert stage.play() == len(points)
+    assert verify_events(stage.platform).findings == ()
+    return runs
+
+
+def states(stage: Scene, run_id: str) -> dict[int, str]:
+    """Return the state of each call of a run, by number."""
+    return {call.number: call.state for call in stage.platform.journal.of_run(run_id)}
+
+
+def test_invariant_01_a_recorded_call_is_never_executed_again(stage: Scene) -> None:
+    """Killed when the outcome is on record and the engine does not know it yet."""
+    runs = play(stage, [f"recorded:{number}" for number in CALLS])
+    for point, run_id in runs.items():
+        assert stage.executed(run_id) == ONCE_EACH, point
+        assert stage.run(run_id).state == "succeeded", point
+        assert set(states(stage, run_id).values()) == {"done"}, point
+        assert len({entry["pid"] for entry in stage.ledger(run_id)}) == 1 + (point != "recorded:8")
+
+
+def test_invariant_01_calls_stay_done_when_a_worker_dies_between_them(stage: Scene) -> None:
+    """Killed between two calls, while the run begins, and while it ends."""
+    between = [f"between:{number}" for number in (1, 4, 8)]
+    runs = play(stage, [*between, "begin:before", "begin:after", "finish:before", "finish:after"])
+    for point, run_id in runs.items():
+        assert stage.executed(run_id) == ONCE_EACH, point
+        assert stage.run(run_id).state == "succeeded", point
+        types = Counter(event.type for event in stage.platform.events.list(chain=f"run:{run_id}"))
+        assert types["run.started"] == types["run.finished"] == 1, point
+        assert types["call.finished"] == len(CALLS), point
+
+
+def test_invariant_02_what_a_dead_worker_executed_is_repeated_as_its_effect_allows(
+    stage: Scene,
+) -> None:
+    """Killed inside the body and after it: reads are repeated, effects under their key or not."""
+    repeated = ["body:1", "body:2", "body:4", "body:5", "body:6", "driven:2", "driven:8"]
+    unknown = ["body:3", "driven:3", "body:7"]
+    runs = play(stage, [*repeated, *unknown, "intended:3", "intended:2"])
+    for point in repeated:
+        number, run_id = int(point.partition(":")[2]), runs[point]
+        assert stage.executed(run_id) == ONCE_EACH + Counter([number]), point
+        assert stage.run(run_id).state == "succeeded", point
+        keys = {entry["key"] for entry in stage.ledger(run_id)}
+        assert keys == {f"{run_id}:{call}" for call in CALLS}, point
+    for point in unknown:
+        number, run_id = int(point.partition(":")[2]), runs[point]
+        assert stage.executed(run_id) == Counter(range(1, number + 1)), point
+        assert_unknown(stage, run_id, number)
+    # Nothing happened, but nobody can know that: the intent was on record and no outcome.
+    assert stage.executed(runs["intended:3"]) == Counter([1, 2])
+    assert_unknown(stage, runs["intended:3"], 3)
+    assert stage.executed(runs["intended:2"]) == ONCE_EACH
+    assert stage.run(runs["intended:2"]).state == "succeeded"
+
+
+def assert_unknown(stage: Scene, run_id: str, number: int) -> None:
+    """The run failed because it cannot know whether its call happened."""
+    outcome = outcome_of_run(stage.run(run_id))
+    assert (outcome.state, outcome.code) == ("failed", "FL-405")
+    assert states(stage, run_id)[number] == "unknown"
+
+
+def test_a_living_worker_takes_over_when_the_lease_has_lapsed(stage: Scene) -> None:
+    """Two workers live; one is killed, and the other one ends both runs."""
+    killed = stage.start("everything", "item", die="body:1")
+    other = stage.start("everything", "item")
+    pair = [stage.spawn("1"), stage.spawn("1")]
+    output = [worker.communicate(timeout=60) for worker in pair]
+    assert output == [("", ""), ("", "")]
+    assert sorted(worker.returncode for worker in pair) == [0, 1]
+    assert [stage.run(run_id).state for run_id in (killed, other)] == ["succeeded"] * 2
+    assert stage.executed(killed) == ONCE_EACH + Counter([1])
+    assert stage.executed(other) == ONCE_EACH
+    events = stage.platform.events.list(chain=f"run:{killed}")
+    taken = next(event for event in events if event.type == "run.taken_over")
+    chain = stage.platform.events.list(chain=f"worker:{taken.data['worker']}")
+    assert [event.type for event in chain] == ["worker.started", "worker.died"]
+    assert taken.time - chain[0].time >= LEASE_S
+
+
+def test_a_run_that_kills_its_workers_is_quarantined_and_others_go_on(stage: Scene) -> None:
+    """After three deaths a run is not started again."""
+    deadly = stage.start("everything", "item", die="body:1*9")
+    others = [stage.start("everything", "item") for _ in range(2)]
+    assert stage.play() == 3
+    ended = stage.run(deadly)
+    assert (ended.state, ended.takeovers) == ("failed", 3)
+    assert ended.reason.startswith("FL-407")
+    assert outcome_of_run(ended).code == "FL-407"
+    assert stage.executed(deadly) == Counter({1: 3})
+    for run_id in others:
+        assert stage.run(run_id).state == "succeeded"
+        assert stage.executed(run_id) == ONCE_EACH
+    assert verify_events(stage.platform).findings == ()
+
+
+def test_a_worker_that_was_only_asleep_comes_too_late(stage: Scene) -> None:
+    """Its run was taken over: it records nothing a second time, and makes no further call."""
+    run = stage.start("nap", 1.5, die="body:1*stop")
+    asleep = stage.spawn("1")
+    wait_for(lambda: (stage.folder / "stopped").exists())
+    awake = stage.spawn("1")
+    wait_for(lambda: stage.executed(run)[1] == 2)
+    wait_for(lambda: states(stage, run).get(1) == "done")
+    os.kill(int((stage.folder / "stopped").read_text()), signal.SIGCONT)
+    for worker in (asleep, awake):
+        assert worker.communicate(timeout=60) == ("", "")
+        assert worker.returncode == 0
+    assert stage.run(run).state == "succeeded"
+    assert stage.executed(run) == Counter({1: 2, 2: 1})
+    finished = [
+        event.data["key"]
+        for event in stage.platform.events.list(chain=f"run:{run}")
+        if event.type == "call.finished"
+    ]
+    assert finished == [f"{run}:1", f"{run}:2"]
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    """Wait until a condition holds."""
+    until = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.02)

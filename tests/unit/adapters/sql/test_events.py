@@ -1,0 +1,206 @@
+"""The log on SQL: chains that grow in order, and what somebody did to them behind our back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from fairlead import Principal
+from fairlead.adapters.sql.database import Database
+from fairlead.adapters.sql.events import SqlEventLog
+from fairlead.adapters.sql.journal import SqlJournal
+from fairlead.adapters.sql.runs import SqlRunStore
+from fairlead.core.calls import Call, Done
+from fairlead.core.event import Fact, verify_chain
+from fairlead.ports.journal import Timing
+from fairlead.ports.runs import RunRecord
+from fairlead.testing import FakeClock
+
+CALLS = 3
+
+
+class Log:
+    """A log with one whole run in it, as often as a test asks."""
+
+    def __init__(self, folder: Path) -> None:
+        self.clock = FakeClock()
+        self.database = Database(f"sqlite:///{folder}/log.db", synchronous="normal")
+        self.events = SqlEventLog(self.database, self.clock)
+        self.runs = SqlRunStore(self.database, self.clock)
+        self.journal = SqlJournal(self.database, self.clock)
+
+    def run(self, end: Callable[[str], object] | None = None) -> str:
+        """Record a run with its calls and its end; return its id."""
+        run_id = self.clock.id()
+        run = RunRecord(
+            id=run_id,
+            workflow="w",
+            release="d",
+            code_digest="c",
+            principal=Principal(),
+            purpose="user",
+            state="queued",
+            input="hello",
+            created_at=self.clock.now(),
+        )
+        self.runs.admit(run, lambda _: None)
+        self.runs.begin(run_id, "w1")
+        for number in range(1, CALLS + 1):
+            call = Call(
+                run_id=run_id,
+                number=number,
+                kind="tool",
+                name="look",
+                arguments={},
+                effect="read",
+                lineage=run_id,
+            )
+            timing = Timing(started_at=0.0, finished_at=1.0, attempts=1)
+            self.journal.finish(call, Done(value=number), timing, "allowed")
+        (end or self._succeed)(run_id)
+        return run_id
+
+    def _succeed(self, run_id: str) -> None:
+        self.runs.finish(run_id, "succeeded", {"answer": 1}, "")
+
+    def behind_our_back(self, statement: str, **values: object) -> int:
+        """Change the tables without the log; return how many rows."""
+        with self.database.transaction() as connection:
+            return connection.execute(sa.text(statement), values).rowcount
+
+    def length(self, run_id: str) -> int:
+        """Return how many events a run's chain has."""
+        return len(self.events.list(chain=f"run:{run_id}"))
+
+    def findings(self, run_id: str) -> list[str]:
+        """Return what is found on one run, by its chain or by the other tables."""
+        chains = [c for c in self.events.chains() if c[0].chain == f"run:{run_id}"]
+        found = [finding for chain in chains if (finding := verify_chain(chain))]
+        return found + [gap for gap in self.events.gaps() if run_id in gap]
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Log]:
+    made = Log(tmp_path_factory.mktemp("log"))
+    yield made
+    made.database.close()
+
+
+def test_a_whole_run_has_a_chain_that_holds_and_no_gap(log: Log) -> None:
+    run_id = log.run()
+    types = [event.type for event in log.events.list(chain=f"run:{run_id}")]
+    assert types == ["run.admitted", "run.started", *["call.finished"] * CALLS, "run.finished"]
+    assert log.findings(run_id) == []
+
+
+ENDS = {
+    "cancelled": lambda log: lambda run_id: log.runs.cancel(run_id, "ann", "a mistake"),
+    "quarantined": lambda log: lambda run_id: log.runs.take_over(run_id, "w1", 1),
+}
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_every_end_of_a_run_is_in_its_chain(log: Log, end: str) -> None:
+    run_id = log.run(ENDS[end](log))
+    assert log.findings(run_id) == []
+    log.behind_our_back(
+        "DELETE FROM events WHERE chain = :chain AND type = :type",
+        chain=f"run:{run_id}",
+        type=f"run.{end}",
+    )
+    assert log.findings(run_id) == [f"run {run_id} has ended and its chain does not say so"]
+
+
+tampering = settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@tampering
+@given(keep=st.integers(0, CALLS + 2))
+def test_truncating_a_chain_is_found(log: Log, keep: int) -> None:
+    run_id = log.run()
+    statement = "DELETE FROM events WHERE chain = :chain AND sequence > :keep"
+    assert log.behind_our_back(statement, chain=f"run:{run_id}", keep=keep) > 0
+    assert log.findings(run_id) != []
+
+
+@tampering
+@given(place=st.integers(1, CALLS + 3))
+def test_deleting_an_event_is_found(log: Log, place: int) -> None:
+    run_id = log.run()
+    statement = "DELETE FROM events WHERE chain = :chain AND sequence = :place"
+    assert log.behind_our_back(statement, chain=f"run:{run_id}", place=place) == 1
+    assert log.findings(run_id) != []
+
+
+@tampering
+@given(
+    place=st.integers(1, CALLS + 3),
+    column=st.sampled_from(["id", "type", "time", "data", "garbage", "previous", "hash"]),
+)
+def test_editing_an_event_is_found(log: Log, place: int, column: str) -> None:
+    run_id = log.run()
+    value = {
+        "id": "'x' || id",
+        "type": "'worker.died'",
+        "time": "time + 1",
+        "data": "'{}'",
+        "garbage": "'{'",
+        "previous": "'g' || substr(previous, 2)",
+        "hash": "'g' || substr(hash, 2)",
+    }[column]
+    column = "data" if column == "garbage" else column
+    statement = f"UPDATE events SET {column} = {value} WHERE chain = :chain AND sequence = :place"
+    assert log.behind_our_back(statement, chain=f"run:{run_id}", place=place) == 1
+    assert log.findings(run_id) != []
+
+
+@tampering
+@given(first=st.integers(1, CALLS + 3), second=st.integers(1, CALLS + 3))
+def test_changing_the_order_is_found(log: Log, first: int, second: int) -> None:
+    run_id = log.run()
+    chain = {"chain": f"run:{run_id}"}
+    move = "UPDATE events SET sequence = :new WHERE chain = :chain AND sequence = :old"
+    for old, new in ((first, 1000), (second, first), (1000, second)):
+        log.behind_our_back(move, old=old, new=new, **chain)
+    assert (log.findings(run_id) == []) == (first == second)
+
+
+def test_moving_events_to_another_chain_is_found(log: Log) -> None:
+    one, other = log.run(), log.run()
+    log.behind_our_back("DELETE FROM events WHERE chain = :chain", chain=f"run:{other}")
+    log.behind_our_back(
+        "UPDATE events SET chain = :new WHERE chain = :old", new=f"run:{other}", old=f"run:{one}"
+    )
+    assert log.findings(one) != []
+    assert log.findings(other) != []
+
+
+def test_a_chain_has_one_order_whoever_appends(log: Log) -> None:
+    facts = [Fact(chain="worker:x", type="worker.started", data={"n": n}) for n in range(3)]
+    log.events.append(facts[:2])
+    log.events.append(facts[2:])
+    chain = log.events.list(chain="worker:x")
+    assert [(event.sequence, event.data["n"]) for event in chain] == [(1, 0), (2, 1), (3, 2)]
+    assert verify_chain(chain) is None
+
+
+def test_facts_of_one_transaction_come_together_or_not_at_all(log: Log) -> None:
+    facts = [
+        Fact(chain="worker:y", type="worker.started"),
+        Fact(chain="worker:y", type="worker.died", data={"x": {1}}),
+    ]
+    with pytest.raises(TypeError):
+        log.events.append(facts)
+    assert log.events.list(chain="worker:y") == []
+
+
+def test_the_newest_events_come_last_and_are_bounded(log: Log) -> None:
+    for number in range(5):
+        log.clock.time += 1
+        log.events.append([Fact(chain=f"worker:z{number}", type="worker.started")])
+    assert [event.chain for event in log.events.list(limit=2)] == ["worker:z3", "worker:z4"]

@@ -1,0 +1,166 @@
+"""Releases on SQL: kept as they were made, or called damaged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from fairlead import Limits
+from fairlead.adapters.sql.database import Database
+from fairlead.adapters.sql.events import SqlEventLog
+from fairlead.adapters.sql.releases import SqlReleaseStore
+from fairlead.core.errors import ReleaseDamaged, UnknownRelease
+from fairlead.core.release import Manifest, RecallTerms, Release, manifest_digest
+from fairlead.ports.releases import Activation, Evidence
+from fairlead.testing import FakeClock
+from tests.unit.runtime.bench import manifest_of
+from tests.unit.runtime.test_admission import echo
+
+MANIFEST = manifest_of(echo)
+
+
+class Shelf:
+    """The releases of one database."""
+
+    def __init__(self, folder: Path) -> None:
+        self.clock = FakeClock()
+        self.database = Database(f"sqlite:///{folder}/releases.db", synchronous="normal")
+        self.store = SqlReleaseStore(self.database, self.clock)
+        self.events = SqlEventLog(self.database, self.clock)
+
+    def put(self, manifest: Manifest) -> Release:
+        """Store a release of a manifest."""
+        self.clock.time += 1
+        release = Release(
+            digest=manifest_digest(manifest), manifest=manifest, created_at=self.clock.now()
+        )
+        self.store.put(release)
+        return release
+
+    def spoil(self, statement: str) -> None:
+        """Change the table behind our back."""
+        with self.database.transaction() as connection:
+            assert connection.execute(sa.text(statement)).rowcount == 1
+
+
+@pytest.fixture
+def shelf(tmp_path: Path) -> Iterator[Shelf]:
+    made = Shelf(tmp_path)
+    yield made
+    made.database.close()
+
+
+def test_a_release_comes_back_as_it_was_made(shelf: Shelf) -> None:
+    release = shelf.put(MANIFEST)
+    assert shelf.store.get(release.digest) == release
+    assert shelf.store.get(release.id) == release
+    assert shelf.store.list() == [release]
+
+
+def test_identical_content_is_stored_once(shelf: Shelf) -> None:
+    release = shelf.put(MANIFEST)
+    later = replace(release, created_at=release.created_at + 60)
+    assert shelf.store.put(later) is False
+    assert shelf.store.get(release.digest).created_at == release.created_at
+    assert len(shelf.events.list(chain=f"release:{release.digest}")) == 1
+
+
+def with_terms(**values: Any) -> Manifest:
+    """Return a manifest with other terms."""
+    terms = replace(MANIFEST.workflows["echo"], **values)
+    return replace(MANIFEST, workflows={"echo": terms})
+
+
+NUMBERS = st.integers(0, 10) | st.floats(0.0, 10.0)
+
+
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    cost=NUMBERS,
+    wall=st.floats(0.001, 1e6).map(lambda seconds: timedelta(seconds=seconds)),
+    score=st.sampled_from([0, 0.0, 1, 0.25]),
+    settings_of_model=st.dictionaries(st.text(max_size=5), NUMBERS | st.text(max_size=5)),
+)
+def test_whatever_the_numbers_a_release_is_not_damaged(
+    shelf: Shelf, cost: float, wall: timedelta, score: float, settings_of_model: dict[str, Any]
+) -> None:
+    """`cost_usd = 1` in a file is a whole number; read back it is 1.0, and the release is whole."""
+    release = shelf.put(
+        with_terms(
+            limits=Limits(cost_usd=cost, wall_time=wall),
+            recall=RecallTerms(collection="c", min_score=score),
+            model_settings=settings_of_model,
+        )
+    )
+    found = shelf.store.get(release.digest)
+    assert found.manifest == release.manifest
+
+
+SPOILS = [
+    "UPDATE releases SET manifest = replace(manifest, 'Be admitted', 'Be refused')",
+    "UPDATE releases SET manifest = manifest || ' '",
+    "UPDATE releases SET manifest = '{}'",
+    "UPDATE releases SET manifest = ''",
+    "UPDATE releases SET digest = '0' || substr(digest, 2) || '1'",
+]
+
+
+@pytest.mark.parametrize("statement", SPOILS)
+def test_a_damaged_release_is_not_used(shelf: Shelf, statement: str) -> None:
+    shelf.put(MANIFEST)
+    shelf.spoil(statement)
+    with pytest.raises(ReleaseDamaged) as error:
+        shelf.store.list()
+    assert error.value.code == "FL-305"
+    with pytest.raises(ReleaseDamaged):
+        shelf.store.get(error.value.ids["release"])
+
+
+def test_a_prefix_names_a_release_when_it_is_the_only_one(shelf: Shelf) -> None:
+    one = shelf.put(MANIFEST)
+    shelf.put(with_terms(prompt="Another prompt."))
+    assert shelf.store.get(one.digest[:32]) == one
+    for name in ("", "%", "x"):
+        with pytest.raises(UnknownRelease):
+            shelf.store.get(name)
+
+
+def test_the_latest_evidence_counts(shelf: Shelf) -> None:
+    digest = shelf.put(MANIFEST).digest
+    assert shelf.store.gate(digest) is None
+    for number, conclusion in enumerate(("failure", "success")):
+        checks = [{"name": "schema", "number": number}]
+        evidence = Evidence(release=digest, conclusion=conclusion, checks=checks, time=1.0)
+        shelf.store.record_gate(evidence)
+        assert shelf.store.gate(digest) == evidence
+    types = [event.type for event in shelf.events.list(chain=f"release:{digest}")]
+    assert types == ["release.created", "gate.finished", "gate.finished"]
+
+
+def test_each_environment_has_a_history_and_a_rollback_marks_what_was_active(shelf: Shelf) -> None:
+    one, two = shelf.put(MANIFEST).digest, shelf.put(with_terms(prompt="Another.")).digest
+    moves = [
+        Activation(release=digest, kind=kind, reason="", by="ann", time=1.0)
+        for digest, kind in ((one, "activate"), (two, "override"), (one, "rollback"))
+    ]
+    for move in moves:
+        shelf.store.activate("default", move)
+    shelf.store.activate("staging", moves[1])
+    assert shelf.store.history("default") == moves
+    assert shelf.store.history("staging") == moves[1:2]
+    assert [shelf.store.get(digest).bad for digest in (one, two)] == [False, True]
+    events = shelf.events.list(chain="environment:default")
+    found = [(event.type, event.data["from"], event.data["release"]) for event in events]
+    assert found == [
+        ("release.activated", None, one),
+        ("release.activated", one, two),
+        ("release.rolled_back", two, one),
+    ]

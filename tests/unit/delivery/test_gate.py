@@ -1,0 +1,193 @@
+"""The gate: each check can fail, and one that was not done is not a pass."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import date
+from typing import Any
+
+import pytest
+
+import fairlead as fl
+from fairlead.core.errors import InvalidConfig, ModelKeyMissing
+from fairlead.core.policy import Rule
+from fairlead.core.release import Manifest
+from fairlead.delivery.evaluate import CaseResult, Evaluation
+from fairlead.delivery.gate import CheckRun, Gate, concludes
+from fairlead.delivery.resolve import resolve
+from fairlead.testing import FakeAuthorizer
+from tests.unit.delivery.test_resolve import APP, FILES, ask
+
+PAGE = b"""
+problem = "None."
+expected_outcomes = ["An answer."]
+non_goals = ["More"]
+compliance = ["none"]
+resilience = ["It comes back."]
+review_date = 2030-01-02
+"""
+GOOD = resolve(APP, replace(FILES, bundle={**FILES.bundle, "intents/ask.toml": PAGE}), {})
+TODAY = date(2029, 1, 1)
+
+
+class Policies(FakeAuthorizer):
+    """Policies with one rule that permits everything."""
+
+    @property
+    def rules(self) -> list[Rule]:
+        return [Rule(id="all", effect="permit", actions=(), resource=None, resource_kind=None)]
+
+
+class Models:
+    """A generator that knows every model, or none."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.error = error
+
+    def check(self, model: Any) -> str:
+        if self.error:
+            raise self.error
+        return str(model)
+
+    async def generate(self, _: Any) -> Any:
+        raise AssertionError("a gate's static checks ask no model")
+
+
+def evaluation(*findings: tuple[str, ...]) -> Evaluation:
+    """Return what the datasets showed: one case for each tuple of findings."""
+    results = tuple(
+        CaseResult(workflow="ask", case=str(number), findings=found)
+        for number, found in enumerate(findings)
+    )
+    return Evaluation(results=results, calls=(), signals=(), runs=())
+
+
+def gate_of(
+    manifest: Manifest = GOOD,
+    *,
+    app: fl.App = APP,
+    models: Models | None = None,
+    authorizer: FakeAuthorizer | None = None,
+    evaluate: Callable[[], Evaluation] = lambda: evaluation(()),
+) -> Gate:
+    """Return a gate that passes, but for what is given."""
+    return Gate(
+        app=app,
+        manifest=manifest,
+        compile=lambda _: authorizer or Policies(),
+        generator=models or Models(),
+        today=TODAY,
+        thresholds={"ask": 0.8},
+        evaluate=evaluate,
+    )
+
+
+def conclusions(gate: Gate) -> dict[str, str]:
+    """Return each check's conclusion."""
+    return {check.name: check.conclusion for check in gate.run()}
+
+
+def test_a_good_release_passes_every_check() -> None:
+    found = conclusions(gate_of())
+    assert list(found) == [
+        "schema", "contract", "policy", "intent", "model", "guardrail", "eval", "telemetry",
+    ]  # fmt: skip
+    assert set(found.values()) == {"success"}
+    assert concludes(gate_of().run()) == "success"
+
+
+def contracts(**values: Any) -> Manifest:
+    return replace(GOOD, contracts={"pay": replace(GOOD.contracts["pay"], **values)})
+
+
+def terms(**values: Any) -> Manifest:
+    return replace(GOOD, workflows={"ask": replace(GOOD.workflows["ask"], **values)})
+
+
+def rails(*samples: fl.Sample, verdict: fl.Verdict = fl.PASS) -> fl.App:
+    """Return the app with one more guardrail."""
+
+    @fl.guardrail(stage="input", on_fail="block", samples=samples)
+    def extra(_: fl.Context, __: fl.Request) -> fl.Verdict:
+        return verdict
+
+    return fl.App("asks", workflows=[replace(ask, guardrails=(extra,))])
+
+
+def broken_policies(_: Any) -> Any:
+    raise InvalidConfig("policies/p.cedar is no policy")
+
+
+PASSING, FAILING = fl.Sample(passes=True), fl.Sample(passes=False)
+BAD_SCHEMA = {"type": "nonsense"}
+
+STATIC = [
+    pytest.param("schema", gate_of(terms(input_schema=BAD_SCHEMA)), id="schema"),
+    pytest.param("contract", gate_of(replace(GOOD, contracts={})), id="no contract"),
+    pytest.param("contract", gate_of(contracts(scope=" ")), id="no scope"),
+    pytest.param("contract", gate_of(contracts(targets=())), id="an effect without a target"),
+    pytest.param("policy", gate_of(authorizer=FakeAuthorizer()), id="no rule"),
+    pytest.param("policy", replace(gate_of(), compile=broken_policies), id="no policy at all"),
+    pytest.param("intent", gate_of(resolve(APP, FILES, {})), id="half an intent page"),
+    pytest.param("intent", replace(gate_of(), today=date(2031, 1, 1)), id="review is due"),
+    pytest.param("model", gate_of(models=Models(ModelKeyMissing("no key"))), id="no key"),
+    pytest.param("guardrail", gate_of(app=rails()), id="no sample"),
+    pytest.param("guardrail", gate_of(app=rails(PASSING)), id="no sample that fails"),
+    pytest.param("guardrail", gate_of(app=rails(PASSING, FAILING)), id="a check that never fails"),
+    pytest.param(
+        "guardrail",
+        gate_of(app=rails(PASSING, FAILING, verdict=fl.fail("no"))),
+        id="a check that always fails",
+    ),
+]
+
+
+@pytest.mark.parametrize(("check", "gate"), STATIC)
+def test_invariant_12_a_gate_with_a_skipped_check_does_not_pass(check: str, gate: Gate) -> None:
+    """One failed check, and what needs it is skipped; neither of them passes."""
+    ran = []
+
+    def evaluate() -> Evaluation:
+        ran.append(True)
+        return evaluation(())
+
+    found = replace(gate, evaluate=evaluate).run()
+    assert {run.name for run in found if run.conclusion == "failure"} == {check}
+    assert {run.name for run in found if run.conclusion == "skipped"} == {"eval", "telemetry"}
+    assert all(bool(run.findings) == (run.conclusion == "failure") for run in found)
+    assert concludes(found) == "failure"
+    assert ran == []
+
+
+def broken_evaluation() -> Evaluation:
+    raise InvalidConfig("the dataset cannot be run")
+
+
+def test_invariant_12_an_evaluation_that_cannot_run_does_not_pass() -> None:
+    found = gate_of(evaluate=broken_evaluation).run()
+    assert [run.conclusion for run in found[-2:]] == ["failure", "skipped"]
+    assert concludes(found) == "failure"
+
+
+EVALS = [
+    pytest.param([()] * 4 + [("wrong",)], "success", id="just enough"),
+    pytest.param([()] * 3 + [("wrong",)], "failure", id="one too few"),
+    pytest.param([], "failure", id="no dataset"),
+]
+
+
+@pytest.mark.parametrize(("findings", "conclusion"), EVALS)
+def test_the_share_of_passed_cases_decides(
+    findings: list[tuple[str, ...]], conclusion: str
+) -> None:
+    found = gate_of(evaluate=lambda: evaluation(*findings)).run()
+    assert {run.name: run.conclusion for run in found}["eval"] == conclusion
+    assert concludes(found) == conclusion
+
+
+def test_invariant_12_only_success_counts_as_success() -> None:
+    passed = CheckRun(name="schema", conclusion="success", summary="")
+    assert concludes((passed, passed)) == "success"
+    for other in ("failure", "skipped"):
+        assert concludes((passed, replace(passed, conclusion=other))) == "failure"

@@ -1,0 +1,188 @@
+"""From an app and its files to a manifest: files win over decorators, mistakes are named."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+import fairlead as fl
+from fairlead.core.errors import InvalidConfig
+from fairlead.core.release import Manifest, RecallTerms, WorkflowTerms
+from fairlead.delivery.resolve import PROCESS_TABLES, bundle_digest, code_digest, resolve
+from fairlead.ports.app_files import AppFiles
+
+FILES = AppFiles(
+    code={"app.py": b"x = 1\n", "requirements.txt": b"a==1\n"},
+    bundle={
+        "fairlead.toml": b"",
+        "prompts/a.md": b"Prompt A.",
+        "prompts/b.md": b"Prompt B.",
+        "policies/p.cedar": b"permit;",
+        "intents/ask.toml": b'problem = "None."\nnon_goals = ["All"]\nreview_date = 2030-01-02\n',
+    },
+)
+
+
+@fl.tool(effect="once", scope="money:write", targets=["amount"])
+async def pay(_: fl.Context, amount: int, note: str = "") -> str:
+    """Pay an amount."""
+    return f"{amount}{note}"
+
+
+@fl.workflow(
+    intent="Ask",
+    owner="group:default/tests",
+    input=str,
+    output=fl.Answer,
+    model="fairlead:extractive",
+    prompt="a.md",
+    tools=[pay],
+    guardrails=[fl.grounded],
+    memory=fl.Memory(semantic=fl.Recall("docs", top_k=7, min_score=0.1)),
+    limits=fl.Limits(steps=5, wall_time=timedelta(minutes=2)),
+    slo=fl.SLO(success=0.9, latency_p95=timedelta(seconds=10)),
+)
+async def ask(_: fl.Run[fl.Answer], __: str) -> fl.Answer:
+    """Ask."""
+    raise NotImplementedError
+
+
+APP = fl.App("asks", workflows=[ask])
+
+
+def resolved(files: AppFiles = FILES, **table: Any) -> Manifest:
+    """Return the manifest with `[workflow.ask]`."""
+    return resolve(APP, files, {"workflow": {"ask": table}})
+
+
+def terms(**table: Any) -> WorkflowTerms:
+    """Return the workflow's terms with `[workflow.ask]`."""
+    return resolved(**table).workflows["ask"]
+
+
+def test_without_a_file_the_decorators_values_hold() -> None:
+    found = terms()
+    assert (found.model, found.prompt, found.tools) == (
+        "fairlead:extractive",
+        "Prompt A.",
+        ("pay",),
+    )
+    assert found.guardrails == ("grounded",)
+    assert found.limits == fl.Limits(steps=5, wall_time=timedelta(minutes=2))
+    assert found.recall == RecallTerms(collection="docs", top_k=7, min_score=0.1)
+    assert (found.intent.problem, found.intent.non_goals) == ("None.", ("All",))
+    assert found.intent.review_date == "2030-01-02"
+    contract = resolved().contracts["pay"]
+    assert (contract.effect, contract.scope, contract.targets) == (
+        "once",
+        "money:write",
+        ("amount",),
+    )
+    assert set(contract.parameters["properties"]) == {"amount", "note"}
+    assert contract.parameters["required"] == ["amount"]
+    assert resolved().policies == {"policies/p.cedar": "permit;"}
+
+
+def test_a_value_in_a_file_wins() -> None:
+    found = terms(
+        model="openai:gpt-5",
+        prompt="b.md",
+        top_k=1,
+        collection="other",
+        model_settings={"temperature": 0.5},
+        limits={
+            "steps": 9,
+            "cost_usd": 0.5,
+            "wall_time_s": 3,
+            "attempts": 2,
+            "call_timeout_s": 1.5,
+        },
+        slo={"success": 0.5, "latency_p95_s": 1},
+    )
+    assert (found.model, found.prompt) == ("openai:gpt-5", "Prompt B.")
+    assert found.recall is not None
+    assert (found.recall.collection, found.recall.top_k, found.recall.min_score) == (
+        "other",
+        1,
+        0.1,
+    )
+    assert found.model_settings == {"temperature": 0.5}
+    assert found.limits == fl.Limits(
+        steps=9,
+        cost_usd=0.5,
+        wall_time=timedelta(seconds=3),
+        attempts=2,
+        call_timeout=timedelta(seconds=1.5),
+    )
+    assert found.slo == fl.SLO(success=0.5, latency_p95=timedelta(seconds=1))
+
+
+MISTAKES: list[tuple[dict[str, Any], str]] = [
+    ({"modell": "x"}, "modell"),
+    ({"model": 5}, "model"),
+    ({"prompt": "c.md"}, "c.md"),
+    ({"top_k": 0}, "top_k"),
+    ({"top_k": "many"}, "workflow.ask"),
+    ({"min_score": 2}, "min_score"),
+    ({"limits": {"steps": 0}}, "steps"),
+    ({"limits": {"steps": "x"}}, "workflow.ask.limits"),
+    ({"limits": {"cost_usd": -1}}, "cost_usd"),
+    ({"limits": {"wall_time_s": True}}, "seconds"),
+    ({"limits": {"wall_time_s": -1}}, "wall_time"),
+    ({"limits": {"wall_time": 1}}, "wall_time"),
+    ({"limits": 5}, "limits"),
+    ({"slo": {"success": 1.0}}, "success"),
+]
+
+
+@pytest.mark.parametrize(("table", "named"), MISTAKES)
+def test_a_mistake_in_a_file_is_named(table: dict[str, Any], named: str) -> None:
+    with pytest.raises(InvalidConfig) as error:
+        resolved(**table)
+    assert named in error.value.message
+
+
+OTHER_MISTAKES: list[dict[str, Any]] = [
+    {"workflow": {"asks": {}}},
+    {"telemetry": {"must_emit": [{"span": "x", "when": "never"}]}},
+    {"telemetry": {"musts": []}},
+]
+
+
+@pytest.mark.parametrize("config", OTHER_MISTAKES)
+def test_a_table_that_nothing_reads_is_a_mistake(config: dict[str, Any]) -> None:
+    with pytest.raises(InvalidConfig):
+        resolve(APP, FILES, config)
+
+
+@pytest.mark.parametrize("page", [b"problem =", b"problems = 1\n"])
+def test_a_mistake_in_an_intent_page_is_named(page: bytes) -> None:
+    files = replace(FILES, bundle={**FILES.bundle, "intents/ask.toml": page})
+    with pytest.raises(InvalidConfig, match=r"intents/ask\.toml"):
+        resolved(files)
+
+
+def test_the_bundle_is_the_files_and_what_the_configuration_means() -> None:
+    config: dict[str, Any] = {"workflow": {"ask": {"top_k": 3}}}
+    base = bundle_digest(FILES, config)
+    process = {**config, **{name: {"x": 1} for name in PROCESS_TABLES}}
+    assert bundle_digest(FILES, process) == base
+    text = replace(FILES, bundle={**FILES.bundle, "fairlead.toml": b"# a comment"})
+    assert bundle_digest(text, config) == base
+    assert bundle_digest(FILES, {"workflow": {"ask": {"top_k": 4}}}) != base
+    prompt = replace(FILES, bundle={**FILES.bundle, "prompts/a.md": b"Prompt C."})
+    assert bundle_digest(prompt, config) != base
+    code = replace(FILES, code={**FILES.code, "app.py": b"x = 2\n"})
+    assert bundle_digest(code, config) == base
+
+
+def test_the_code_is_its_files_and_its_lock(monkeypatch: pytest.MonkeyPatch) -> None:
+    base = code_digest(FILES)
+    for name in FILES.code:
+        assert code_digest(replace(FILES, code={**FILES.code, name: b"other"})) != base
+    assert code_digest(replace(FILES, bundle={})) == base
+    monkeypatch.setattr("fairlead.delivery.resolve._python", lambda: "3.99")
+    assert code_digest(FILES) != base

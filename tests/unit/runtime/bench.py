@@ -1,0 +1,228 @@
+"""A bench for the runtime: one workflow, executed by the real runner on fakes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any
+
+from fairlead import SLO, App, Principal, Workflow
+from fairlead.adapters.pydantic_ai.generator import PydanticGenerator
+from fairlead.core.digests import Json
+from fairlead.core.errors import RunFinished, UnknownRelease, UnknownRun
+from fairlead.core.grounding import Passage
+from fairlead.core.outcome import FINAL_STATES, RunState
+from fairlead.core.release import Manifest, Release, manifest_digest
+from fairlead.delivery.resolve import resolve
+from fairlead.ports.app_files import AppFiles
+from fairlead.ports.engine import Engine, Transaction
+from fairlead.ports.releases import Activation, Evidence
+from fairlead.ports.runs import RunRecord
+from fairlead.runtime.execute import Runner, Stores
+from fairlead.runtime.scope import Services
+from fairlead.testing import (
+    FakeAuthorizer,
+    FakeClock,
+    FakeDocuments,
+    FakeEngine,
+    FakeEvents,
+    FakeJournal,
+    FakeTelemetry,
+)
+
+SLO_OF_TESTS = SLO(success=0.9, latency_p95=timedelta(seconds=10))
+TEXT = "An item under load is an item that works."
+FILES = AppFiles(
+    code={"app.py": b""},
+    bundle={"fairlead.toml": b"", "prompts/p.md": b"Answer.\n", "policies/p.cedar": b"permit;"},
+)
+
+
+@dataclass
+class FakeRuns:
+    """Keeps runs in a dict."""
+
+    records: dict[str, RunRecord] = field(default_factory=dict)
+    begun_by: list[str] = field(default_factory=list)
+    now: Callable[[], float] = lambda: 1_000_000.0
+
+    def admit(self, run: RunRecord, enqueue: Callable[[Transaction], None]) -> None:
+        enqueue(None)
+        self.records[run.id] = run
+
+    def begin(self, run_id: str, worker_id: str) -> RunRecord:
+        self.begun_by.append(worker_id)
+        run = self.get(run_id)
+        if run.started_at is None and run.state not in FINAL_STATES:
+            run = replace(run, state="running", started_at=self.now())
+        self.records[run_id] = run
+        return run
+
+    def finish(self, run_id: str, state: RunState, outcome: Json, reason: str) -> RunRecord:
+        run = self.get(run_id)
+        if run.state not in FINAL_STATES:
+            ended = {"outcome": outcome, "reason": reason, "finished_at": self.now()}
+            run = replace(run, state=state, **ended)
+        self.records[run_id] = run
+        return run
+
+    def cancel(self, run_id: str, by: str, reason: str) -> RunRecord:
+        if self.get(run_id).state in FINAL_STATES:
+            raise RunFinished("it has ended")
+        return self.finish(run_id, "cancelled", None, reason)
+
+    def take_over(self, run_id: str, dead: str, limit: int) -> bool:
+        run = self.get(run_id)
+        self.records[run_id] = replace(run, takeovers=run.takeovers + 1)
+        return run.state not in FINAL_STATES and run.takeovers + 1 < limit
+
+    def get(self, run_id: str) -> RunRecord:
+        if run_id not in self.records:
+            raise UnknownRun(run_id)
+        return self.records[run_id]
+
+    def list(
+        self, *, state: str | None = None, release: str | None = None, limit: int = 50
+    ) -> Sequence[RunRecord]:
+        return list(self.records.values())[:limit]
+
+
+@dataclass
+class FakeReleases:
+    """Keeps releases in a dict and the pointer's history in a list."""
+
+    records: dict[str, Release] = field(default_factory=dict)
+    evidence: dict[str, Evidence] = field(default_factory=dict)
+    moves: list[tuple[str, Activation]] = field(default_factory=list)
+
+    def put(self, release: Release) -> bool:
+        return self.records.setdefault(release.digest, release) is release
+
+    def get(self, name: str) -> Release:
+        found = [release for digest, release in self.records.items() if digest.startswith(name)]
+        if len(found) != 1:
+            raise UnknownRelease(name)
+        return found[0]
+
+    def list(self) -> Sequence[Release]:
+        return list(self.records.values())
+
+    def record_gate(self, evidence: Evidence) -> None:
+        self.evidence[evidence.release] = evidence
+
+    def gate(self, release: str) -> Evidence | None:
+        return self.evidence.get(release)
+
+    def activate(self, environment: str, activation: Activation) -> None:
+        before = self.history(environment)
+        if activation.kind == "rollback" and before:
+            bad = before[-1].release
+            self.records[bad] = replace(self.records[bad], bad=True)
+        self.moves.append((environment, activation))
+
+    def history(self, environment: str) -> Sequence[Activation]:
+        return [activation for where, activation in self.moves if where == environment]
+
+
+def manifest_of(workflow: Workflow[Any, Any], **table: Any) -> Manifest:
+    """Return the manifest of an app with one workflow.
+
+    Args:
+        workflow: The workflow.
+        table: Its table in `fairlead.toml`.
+    """
+    config = {"workflow": {workflow.name: table}} if table else {}
+    return resolve(App("bench", workflows=[workflow]), FILES, config)
+
+
+def documents_of(*texts: str, collection: str = "notes", tenant: str = "default") -> FakeDocuments:
+    """Return a store with one passage for each text."""
+    passages = [
+        Passage(
+            collection=collection,
+            document=f"{number}.md",
+            title="Notes",
+            start=0,
+            end=len(text),
+            text=text,
+        )
+        for number, text in enumerate(texts)
+    ]
+    return FakeDocuments(passages=[(tenant, passage) for passage in passages])
+
+
+class Bench:
+    """One run of one workflow.
+
+    Attributes:
+        engine: The engine of the newest execution.
+    """
+
+    def __init__(
+        self,
+        workflow: Workflow[Any, Any],
+        *,
+        input: Json = "item",
+        manifest: Manifest | None = None,
+        authorizer: FakeAuthorizer | None = None,
+        documents: FakeDocuments | None = None,
+    ) -> None:
+        """Admit the run.
+
+        Args:
+            workflow: What is executed.
+            input: Its input.
+            manifest: What it is pinned to; None for the workflow's own terms.
+            authorizer: The policies; None allows everything.
+            documents: What can be retrieved.
+        """
+        self.manifest = manifest or manifest_of(workflow)
+        self.clock, self.telemetry = FakeClock(), FakeTelemetry()
+        self.journal, self.events = FakeJournal(), FakeEvents()
+        self.runs, self.releases = FakeRuns(now=self.clock.now), FakeReleases()
+        self.documents = documents or documents_of(TEXT)
+        self.authorizer = authorizer or FakeAuthorizer()
+        self.engine: FakeEngine = FakeEngine()
+        self.release = Release(
+            digest=manifest_digest(self.manifest), manifest=self.manifest, created_at=0.0
+        )
+        self.releases.put(self.release)
+        self.runner = Runner(
+            app=App("bench", workflows=[workflow]),
+            code_digest=self.manifest.code_digest,
+            worker_id="w1",
+            stores=Stores(
+                runs=self.runs,
+                releases=self.releases,
+                documents=self.documents,
+                events=self.events,
+            ),
+            services=Services(journal=self.journal, clock=self.clock, telemetry=self.telemetry),
+            generator=PydanticGenerator(),
+            compile=lambda _: self.authorizer,
+        )
+        self.runs.records["r1"] = RunRecord(
+            id="r1",
+            workflow=workflow.name,
+            release=self.release.digest,
+            code_digest=self.manifest.code_digest,
+            principal=Principal(),
+            purpose="user",
+            state="queued",
+            input=input,
+            created_at=self.clock.now(),
+        )
+
+    def execute(self, engine: FakeEngine | None = None) -> RunRecord:
+        """Execute the run, on another engine for a recovery, and return it."""
+        self.engine = engine or self.engine
+        given: Engine = self.engine
+        asyncio.run(self.runner.execute(given, "r1", self.release.digest))
+        return self.runs.get("r1")
+
+    def forget_end(self) -> None:
+        """Make the run as if its worker had died before it ended."""
+        run = self.runs.records["r1"]
+        self.runs.records["r1"] = replace(run, state="running", outcome=None, finished_at=None)
