@@ -43,8 +43,9 @@ def test_a_cancelled_run_makes_no_further_call(stage: Scene) -> None:
     while len(stage.platform.journal.of_run(run)) < 1:
         assert worker.poll() is None
         time.sleep(0.02)
+    # The other one keeps the worker there beyond the time at which the first would go on.
+    other = stage.start("nap", 1.5)
     ended = stage.platform.admission.cancel(run, by="ann", reason="a mistake")
-    other = stage.start("nap", 1.2)
     assert worker.communicate(timeout=60) == ("", "")
     assert stage.run(other).state == "succeeded"
     assert stage.run(run) == ended

@@ -26,22 +26,24 @@ class DbosRunQueue:
     """
 
     def __init__(self, url: str, engine: sa.Engine) -> None:
-        """Prepare a connection.
+        """Prepare a connection, and create the engine's tables when they are not there.
 
         Args:
             url: The database.
             engine: Connections to it, with the engine's own transaction control.
         """
-        self._url = url
         self._engine = engine
+        # Now and not at the first use, which stands inside a transaction that holds the write lock.
+        # Only a new database: a worker brings older tables up to date when it launches.
+        if not sa.inspect(engine).has_table("workflow_status"):
+            from dbos import DBOS
+
+            DBOS.migrate(url)
 
     @cached_property
     def _client(self) -> DBOSClient:
-        from dbos import DBOS, DBOSClient, DBOSPortableJSONSerializer
+        from dbos import DBOSClient, DBOSPortableJSONSerializer
 
-        # Only a new database: a worker brings older tables up to date when it launches.
-        if not sa.inspect(self._engine).has_table("workflow_status"):
-            DBOS.migrate(self._url)
         return DBOSClient(
             system_database_engine=self._engine,
             serializer=DBOSPortableJSONSerializer(),
