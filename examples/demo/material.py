@@ -93,7 +93,7 @@ def _from_documents(platform: Platform) -> list[str]:
         for start, end in sentences(text):
             words = terms(text[start:end])
             if 6 <= len(words) <= 30:
-                found.append(f"What would an auditor say about {' '.join(words[:6])}?")
+                found.append(f"Can anybody explain {' '.join(words[:6])}?")
                 break
     step = max(1, len(found) // 24)
     return found[::step][:24]

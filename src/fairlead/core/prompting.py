@@ -62,11 +62,13 @@ def parse(message: str) -> tuple[str, tuple[Source, ...]] | None:
     if last is None:
         return None
     tag = last[1]
-    question, header, rest = message[len(_QUESTION) :].partition(_header(tag))
-    sources = _read_blocks(tag, rest)
-    if not header or not sources:
+    # The question may hold the header's words, but never the tag that follows the real one.
+    header = _header(tag)
+    at = message.find(f"{header}<{tag}", len(_QUESTION))
+    if at < 0:
         return None
-    return question, sources
+    sources = _read_blocks(tag, message[at + len(header) :])
+    return (message[len(_QUESTION) : at], sources) if sources else None
 
 
 def _unused_tag(question: str, sources: tuple[Source, ...]) -> str:
