@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ from fairlead.delivery.datasets import Dataset, declared_datasets
 from fairlead.delivery.evaluate import CaseResult, Evaluation, judge
 from fairlead.delivery.gate import Gate
 from fairlead.delivery.release import Releases
-from fairlead.delivery.resolve import code_digest, resolve
+from fairlead.delivery.resolve import code_digest, read_config, resolve
 from fairlead.memory.ingest import Ingestion
 from fairlead.ports.app_files import AppFiles
 from fairlead.ports.clock import Clock, SystemClock
@@ -153,6 +154,7 @@ def open_platform(settings: Settings, *, telemetry: Telemetry | None = None) -> 
     from fairlead.adapters.sql.database import Database
     from fairlead.adapters.sql.documents import SqlDocumentStore
     from fairlead.adapters.sql.events import SqlEventLog
+    from fairlead.adapters.sql.faults import translated
     from fairlead.adapters.sql.journal import SqlJournal
     from fairlead.adapters.sql.releases import SqlReleaseStore
     from fairlead.adapters.sql.runs import SqlRunStore
@@ -165,7 +167,8 @@ def open_platform(settings: Settings, *, telemetry: Telemetry | None = None) -> 
         synchronous=settings.synchronous,
     )
     connections = database.make_engine(immediate=False)
-    queue = DbosRunQueue(settings.database_url, connections)
+    with translated(str(database.path)):
+        queue = DbosRunQueue(settings.database_url, connections)
     platform = Platform(
         settings=settings,
         clock=clock,
@@ -213,7 +216,7 @@ def read_app_files(settings: Settings) -> AppFiles:
 def resolve_app(settings: Settings) -> tuple[App, AppFiles, Manifest]:
     """Import an app, read its files, and resolve both into a manifest."""
     app, files = load_app(settings), read_app_files(settings)
-    return app, files, resolve(app, files, settings.config)
+    return app, files, resolve(app, files, read_config(files))
 
 
 def _telemetry(settings: Settings) -> Telemetry:
@@ -233,7 +236,7 @@ def make_gate(settings: Settings) -> tuple[Gate, Manifest]:
     from fairlead.adapters.pydantic_ai.generator import PydanticGenerator
 
     app, files, manifest = resolve_app(settings)
-    datasets = declared_datasets(files, settings.config, parse_dataset)
+    datasets = declared_datasets(files, read_config(files), parse_dataset)
     candidate = _Candidate(app=app, files=files, manifest=manifest, datasets=datasets)
     gate = Gate(
         app=app,
@@ -274,7 +277,7 @@ def _evaluate(settings: Settings, candidate: _Candidate) -> Evaluation:
         )
         telemetry = collecting_telemetry()
         with open_platform(scratch, telemetry=telemetry) as platform:
-            for name, path in declared_collections(settings.folder, settings.config).items():
+            for name, path in _collections(settings, candidate.files).items():
                 platform.ingestion.ingest(Principal().tenant, name, path)
             release, _ = platform.releases.create(candidate.manifest)
             worker = platform.worker(candidate.app, candidate.files)
@@ -283,6 +286,10 @@ def _evaluate(settings: Settings, candidate: _Candidate) -> Evaluation:
                 return asyncio.run(_ask(platform, release, candidate.datasets))
             finally:
                 worker.stop()
+
+
+def _collections(settings: Settings, files: AppFiles) -> dict[str, Path]:
+    return declared_collections(settings.folder, read_config(files))
 
 
 async def _ask(platform: Platform, release: Release, datasets: tuple[Dataset, ...]) -> Evaluation:

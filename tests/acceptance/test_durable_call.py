@@ -158,7 +158,7 @@ def test_a_worker_that_was_only_asleep_comes_too_late(stage: Scene) -> None:
 
 def wait_for(condition: Callable[[], bool]) -> None:
     """Wait until a condition holds."""
-    until = time.monotonic() + 30
+    until = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < until
         time.sleep(0.02)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import tomllib
 from collections.abc import Callable, Mapping
@@ -32,6 +33,18 @@ _WORKFLOW_KEYS = frozenset(
 _PAGE_KEYS = frozenset(
     ("problem", "expected_outcomes", "non_goals", "compliance", "resilience", "review_date")
 )
+
+
+def read_config(files: AppFiles) -> dict[str, Any]:
+    """Return `fairlead.toml` as it stands among an app's files.
+
+    Raises:
+        InvalidConfig: It is no TOML.
+    """
+    try:
+        return tomllib.loads(files.text(APP_FILE) or "")
+    except tomllib.TOMLDecodeError as error:
+        raise InvalidConfig(f"{APP_FILE} is not understood: {error}", file=APP_FILE) from error
 
 
 def code_digest(files: AppFiles) -> str:
@@ -235,6 +248,8 @@ def _stable(value: Any) -> Any:
         return {str(key): _stable(item) for key, item in value.items()}
     if isinstance(value, list):
         return [_stable(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        raise InvalidConfig(f"{APP_FILE} holds {value}, which is no number that can be a bound")
     return value if isinstance(value, str | int | float | bool) else str(value)
 
 

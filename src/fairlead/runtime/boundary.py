@@ -89,6 +89,12 @@ class Boundary:
         """
         if current_call.get() is not None:
             raise OutsideRun(f"{kind} {name} was called inside the body of another call")
+        made = asyncio.ensure_future(self._call(kind, name, arguments, driver))
+        # A caller that gives up does not take the call with it: what was begun is recorded.
+        made.add_done_callback(_retrieve)
+        return await asyncio.shield(made)
+
+    async def _call(self, kind: CallKind, name: str, arguments: Json, driver: Driver) -> Json:
         async with self._turn:
             if self._closed:
                 raise OutsideRun(f"{kind} {name} was asked for when its run had ended")
@@ -158,6 +164,12 @@ class Boundary:
             "result": result_to_json(result),
             "tries": tries,
         }
+
+
+def _retrieve(made: asyncio.Future[Json]) -> None:
+    """Look at a call's error, which may have nobody left to raise it to."""
+    if not made.cancelled():
+        made.exception()
 
 
 def _bind(interceptor: interceptors.Inside, inner: Next) -> Next:

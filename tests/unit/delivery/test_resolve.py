@@ -11,7 +11,13 @@ import pytest
 import fairlead as fl
 from fairlead.core.errors import InvalidConfig
 from fairlead.core.release import Manifest, RecallTerms, WorkflowTerms
-from fairlead.delivery.resolve import PROCESS_TABLES, bundle_digest, code_digest, resolve
+from fairlead.delivery.resolve import (
+    PROCESS_TABLES,
+    bundle_digest,
+    code_digest,
+    read_config,
+    resolve,
+)
 from fairlead.ports.app_files import AppFiles
 
 FILES = AppFiles(
@@ -186,3 +192,12 @@ def test_the_code_is_its_files_and_its_lock(monkeypatch: pytest.MonkeyPatch) -> 
     assert code_digest(replace(FILES, bundle={})) == base
     monkeypatch.setattr("fairlead.delivery.resolve._python", lambda: "3.99")
     assert code_digest(FILES) != base
+
+
+@pytest.mark.parametrize("value", ["inf", "nan", "-inf"])
+def test_a_bound_that_is_no_number_is_refused(value: str) -> None:
+    files = AppFiles(
+        code={}, bundle={"fairlead.toml": f"[workflow.w.limits]\ncost_usd = {value}".encode()}
+    )
+    with pytest.raises(InvalidConfig):
+        bundle_digest(files, read_config(files))

@@ -296,3 +296,26 @@ def test_a_closed_boundary_makes_no_call() -> None:
     with pytest.raises(OutsideRun):
         asyncio.run(close_and_call())
     assert bench.engine.steps == []
+
+
+def test_a_caller_that_gives_up_does_not_take_the_call_with_it() -> None:
+    async def scenario() -> None:
+        bench = Bench()
+        begun, go_on = asyncio.Event(), asyncio.Event()
+
+        async def body(_: Context) -> Driven:
+            begun.set()
+            await go_on.wait()
+            return Driven(value="paid")
+
+        caller = asyncio.ensure_future(bench.boundary.call("tool", "once", {}, body))
+        await begun.wait()
+        caller.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await caller
+        assert bench.journal.records["root:1"].state == "intended"
+        go_on.set()
+        await bench.boundary.close()
+        assert bench.journal.records["root:1"].state == "done"
+
+    asyncio.run(scenario())
