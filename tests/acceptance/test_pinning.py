@@ -109,7 +109,7 @@ def test_invariant_03_a_run_ends_on_its_release_whatever_becomes_active(stage: S
         stage.release = releases.current()
         in_flight = stage.start("patient", PARKED_S)
         park(stage, in_flight)
-        assert releases.rollback(by="test", reason="verse") == (second, first)
+        assert releases.rollback(by="test", reason="verse") == (second.digest, first)
         stage.release = releases.current()
         later = stage.start("patient", 0.0)
         assert stage.wait(later).state == "succeeded"

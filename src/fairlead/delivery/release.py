@@ -77,15 +77,17 @@ class Releases:
         self._move(release, kind, override or "", by)
         return release
 
-    def rollback(self, *, by: str, reason: str) -> tuple[Release, Release]:
+    def rollback(self, *, by: str, reason: str) -> tuple[str, Release]:
         """Put the previous good release back, and mark the active one bad.
+
+        It must work at 3 a.m., so the active release is not even read: it may be damaged.
 
         Args:
             by: Who does it.
             reason: Why.
 
         Returns:
-            The release that was active and the one that is now.
+            The digest of the release that was active, and the release that is now.
 
         Raises:
             NoPreviousRelease: No earlier release is good.
@@ -93,17 +95,14 @@ class Releases:
         history = self.store.history(self.environment)
         if not history:
             raise NoPreviousRelease(f"no release is active in environment {self.environment!r}")
-        active = self.store.get(history[-1].release)
+        active = history[-1].release
+        sound = {release.digest: release for release in self.store.list()}
         for activation in reversed(history[:-1]):
-            if activation.release == active.digest:
-                continue
-            earlier = self.store.get(activation.release)
-            if not earlier.bad:
+            earlier = sound.get(activation.release)
+            if activation.release != active and earlier is not None and not earlier.bad:
                 self._move(earlier, "rollback", reason, by)
                 return active, earlier
-        raise NoPreviousRelease(
-            f"no good release was active before {active.id}", release=active.digest
-        )
+        raise NoPreviousRelease(f"no good release was active before {active[:12]}", release=active)
 
     def diff(self, before: str, after: str) -> list[tuple[str, object, object]]:
         """List what differs between two releases: path, old value, new value."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from fairlead.core.digests import Json
+from fairlead.core.errors import ReleaseDamaged
 from fairlead.core.release import Release
 
 
@@ -63,7 +64,11 @@ class ReleaseStore(Protocol):
         ...
 
     def list(self) -> Sequence[Release]:
-        """Return all releases, newest first."""
+        """Return all sound releases, newest first."""
+        ...
+
+    def damaged(self) -> Sequence[ReleaseDamaged]:
+        """Return the error of each release that does not match its digest."""
         ...
 
     def record_gate(self, evidence: Evidence) -> None:

@@ -100,7 +100,7 @@ def test_a_rollback_goes_back_to_the_last_good_one_and_marks_the_bad_one() -> No
         desk.gate(letter)
         desk.activate(letter)
     before, after = desk.releases.rollback(by="ann", reason="verse")
-    assert [before.digest, after.digest] == [desk.names["c"], desk.names["b"]]
+    assert [before, after.digest] == [desk.names["c"], desk.names["b"]]
     assert desk.active() == "b"
     assert desk.releases.rollback(by="ann", reason="more verse")[1].digest == desk.names["a"]
     with pytest.raises(NoPreviousRelease):

@@ -11,7 +11,7 @@ from typing import Any
 from fairlead import SLO, App, Principal, Workflow
 from fairlead.adapters.pydantic_ai.generator import PydanticGenerator
 from fairlead.core.digests import Json
-from fairlead.core.errors import RunFinished, UnknownRelease, UnknownRun
+from fairlead.core.errors import ReleaseDamaged, RunFinished, UnknownRelease, UnknownRun
 from fairlead.core.grounding import Passage
 from fairlead.core.outcome import FINAL_STATES, RunState
 from fairlead.core.release import Manifest, Release, manifest_digest
@@ -108,6 +108,9 @@ class FakeReleases:
 
     def list(self) -> Sequence[Release]:
         return list(self.records.values())
+
+    def damaged(self) -> Sequence[ReleaseDamaged]:
+        return ()
 
     def record_gate(self, evidence: Evidence) -> None:
         self.evidence[evidence.release] = evidence

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -69,10 +69,22 @@ class SqlReleaseStore:
         return _release(rows[0])
 
     def list(self) -> Sequence[Release]:
-        """Return all releases, newest first."""
+        """Return all sound releases, newest first."""
+        return [item for item in self._all() if isinstance(item, Release)]
+
+    def damaged(self) -> Sequence[ReleaseDamaged]:
+        """Return the error of each release that does not match its digest."""
+        return [item for item in self._all() if isinstance(item, ReleaseDamaged)]
+
+    def _all(self) -> Iterator[Release | ReleaseDamaged]:
         query = sa.select(releases).order_by(releases.c.created_at.desc(), releases.c.digest)
         with self._database.reading() as connection:
-            return [_release(row) for row in connection.execute(query).all()]
+            rows = connection.execute(query).all()
+        for row in rows:
+            try:
+                yield _release(row)
+            except ReleaseDamaged as error:
+                yield error
 
     def record_gate(self, evidence: Evidence) -> None:
         """Store a gate's conclusion, with its event."""

@@ -19,6 +19,7 @@ from fairlead.adapters.sql.events import SqlEventLog
 from fairlead.adapters.sql.releases import SqlReleaseStore
 from fairlead.core.errors import ReleaseDamaged, UnknownRelease
 from fairlead.core.release import Manifest, RecallTerms, Release, manifest_digest
+from fairlead.delivery.release import Releases
 from fairlead.ports.releases import Activation, Evidence
 from fairlead.testing import FakeClock
 from tests.unit.runtime.bench import manifest_of
@@ -117,11 +118,23 @@ SPOILS = [
 def test_a_damaged_release_is_not_used(shelf: Shelf, statement: str) -> None:
     shelf.put(MANIFEST)
     shelf.spoil(statement)
-    with pytest.raises(ReleaseDamaged) as error:
-        shelf.store.list()
-    assert error.value.code == "FL-305"
+    sound = shelf.put(with_terms(prompt="Another prompt."))
+    assert shelf.store.list() == [sound]
+    (damage,) = shelf.store.damaged()
+    assert damage.code == "FL-305"
     with pytest.raises(ReleaseDamaged):
-        shelf.store.get(error.value.ids["release"])
+        shelf.store.get(damage.ids["release"])
+
+
+def test_a_damaged_release_can_be_rolled_back(shelf: Shelf) -> None:
+    good = shelf.put(MANIFEST)
+    bad = shelf.put(with_terms(prompt="Another prompt."))
+    verbs = Releases(store=shelf.store, clock=shelf.clock, environment="default")
+    for release in (good, bad):
+        verbs.activate(release.digest, by="ann", override="a test")
+    shelf.spoil(f"UPDATE releases SET manifest = '{{}}' WHERE digest = '{bad.digest}'")
+    assert verbs.rollback(by="ann", reason="it is damaged") == (bad.digest, good)
+    assert verbs.current() == good
 
 
 def test_a_prefix_names_a_release_when_it_is_the_only_one(shelf: Shelf) -> None:

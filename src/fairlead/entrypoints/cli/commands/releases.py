@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from fairlead.entrypoints.cli.ending import explain
 from fairlead.entrypoints.cli.options import HERE, App, AsJson
 from fairlead.entrypoints.cli.workplace import at_work
 
@@ -45,6 +46,8 @@ def list_all(*, app: App = HERE, as_json: AsJson = False) -> None:
     with at_work(app, as_json=as_json) as (platform, screen):
         active = _active(platform)
         rows = [_row(platform, release, active) for release in platform.release_store.list()]
+        for damage in platform.release_store.damaged():
+            explain(damage)
         if screen.as_json:
             screen.json(rows)
         else:
@@ -99,7 +102,7 @@ def rollback(*, reason: Reason = "no reason was given", app: App = HERE) -> None
         bad, good = platform.releases.rollback(by=operator(), reason=reason)
         screen.line(
             f"release {good.id} is active again in {platform.settings.environment}; "
-            f"{bad.id} is marked bad"
+            f"{bad[:12]} is marked bad"
         )
 
 
