@@ -83,7 +83,7 @@ EXIT_STATUS: tuple[Row, ...] = (
     ("1", "It found something wrong: a check failed, a file was refused, a run did not succeed."),
     ("2", "An error with a code (`FL-nnn`), or arguments that are not understood."),
     ("70", "A mistake in Fairlead itself; the traceback is on stderr."),
-    ("130, 143", "It was interrupted by SIGINT or SIGTERM and stopped cleanly."),
+    ("130, 143", "It was interrupted by SIGINT or SIGTERM; `worker` ends with 0 on the first one."),
 )
 GROUPS = {
     "0": "What was given",

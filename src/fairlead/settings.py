@@ -32,7 +32,9 @@ class Setting:
 
 
 SETTINGS: tuple[Setting, ...] = (
-    Setting(key="app.name", default="the folder's name", meaning="Name of the app."),
+    Setting(
+        key="app.name", default="the name in `App(...)`", meaning="Name of the app in its releases."
+    ),
     Setting(
         key="app.module",
         default="app.py:app",
@@ -118,7 +120,6 @@ class Settings:
     """
 
     folder: Path
-    app_name: str
     module: str
     environment: str
     database_url: str
@@ -158,7 +159,6 @@ def load_settings(folder: Path, environment: Mapping[str, str] | None = None) ->
         raise InvalidConfig(f"database.synchronous must be full or normal, not {synchronous!r}")
     return Settings(
         folder=folder,
-        app_name=values.text("app.name", folder.name),
         module=values.text("app.module"),
         environment=values.text("app.environment"),
         database_url=_database_url(folder, values.text("database.url")),

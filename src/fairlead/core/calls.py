@@ -129,10 +129,11 @@ def result_from_json(data: dict[str, Json]) -> Result:
 
 
 def cut(text: str, limit: int = 500) -> str:
-    """Bound a reason that comes from outside.
+    """Bound a reason that comes from outside, and make it sound Unicode.
 
     Args:
         text: Any text.
         limit: Most characters to keep.
     """
-    return text if len(text) <= limit else text[: limit - 1] + "…"
+    sound = text.encode(errors="replace").decode()
+    return sound if len(sound) <= limit else sound[: limit - 1] + "…"

@@ -15,12 +15,14 @@ def canonical_json(value: Json) -> str:
     """Return the one text of a JSON value: sorted keys, no spaces, no NaN.
 
     Raises:
-        ValueError: The value holds NaN or an infinity.
+        ValueError: The value holds NaN, an infinity, or text that is no Unicode (half a pair).
         TypeError: The value is not JSON.
     """
-    return json.dumps(
+    text = json.dumps(
         value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
     )
+    text.encode()
+    return text
 
 
 def digest(value: Json) -> str:

@@ -32,6 +32,7 @@ EVENT_TYPES: dict[str, str] = {
     "documents.ingested": "A collection was brought up to date.",
     "worker.started": "A worker began to take runs.",
     "worker.stopped": "A worker stopped cleanly.",
+    "worker.returned": "A worker that counted as dead was only slow, and took its lease again.",
     "worker.died": "A worker's lease lapsed; its runs were queued again.",
 }
 """Every event type with its meaning; appending another one is an error."""

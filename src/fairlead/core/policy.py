@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from fairlead.core.digests import Json
+from fairlead.core.identity import Principal
 
 Action: TypeAlias = Literal["generate", "call", "retrieve"]
 ResourceKind: TypeAlias = Literal["Model", "Tool", "Collection"]
@@ -35,6 +36,24 @@ class Query:
     action: Action
     resource: str
     context: dict[str, Json] = field(default_factory=dict)
+
+
+def retrieval_query(principal: Principal, workflow: str, collection: str) -> Query:
+    """Return what is asked before a principal may read a collection.
+
+    Args:
+        principal: Who asks.
+        workflow: The workflow that asks for the principal.
+        collection: What is to be read.
+    """
+    context = {"workflow": workflow, "effect": "read", "scope": "", "arguments": {}}
+    return Query(
+        user=principal.user,
+        tenant=principal.tenant,
+        action="retrieve",
+        resource=collection,
+        context=context,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

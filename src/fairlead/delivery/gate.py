@@ -12,9 +12,10 @@ from datetime import date
 from typing import Any, Literal
 
 from fairlead.authoring.app import App
+from fairlead.authoring.guardrail import Guardrail
 from fairlead.core.context import Context
 from fairlead.core.errors import FairleadError
-from fairlead.core.guarding import Sample, Verdict
+from fairlead.core.guarding import Check, Sample
 from fairlead.core.identity import Principal
 from fairlead.core.release import Manifest
 from fairlead.core.request import Draft, Request
@@ -25,6 +26,7 @@ from fairlead.guardrails.shapes import SchemaCheck
 from fairlead.guardrails.telemetry import PLATFORM_RULES, telemetry_findings
 from fairlead.ports.authorizer import PolicyCompiler
 from fairlead.ports.generator import Generator
+from fairlead.runtime.check import ask
 
 Conclusion = Literal["success", "failure", "skipped"]
 
@@ -164,7 +166,7 @@ class Gate:
                 findings.append(f"guardrail {name} needs a sample that passes and one that fails")
             for number, sample in enumerate(rail.samples, 1):
                 tried += 1
-                verdict = _try(rail.function, rail.stage, sample)
+                verdict = _try(rail, sample)
                 if verdict.passed != sample.passes:
                     said = "passes" if verdict.passed else f"fails ({verdict.reason})"
                     findings.append(f"guardrail {name}: sample {number} {said}")
@@ -204,11 +206,11 @@ def concludes(checks: tuple[CheckRun, ...]) -> Conclusion:
     return "success" if all(check.conclusion == "success" for check in checks) else "failure"
 
 
-def _try(function: Callable[..., Verdict], stage: str, sample: Sample) -> Verdict:
+def _try(rail: Guardrail[Any], sample: Sample) -> Check:
     context = Context(run_id="sample", workflow="", release="", principal=Principal())
     subject: Any = (
         Request(question=sample.question, input=sample.question)
-        if stage == "input"
+        if rail.stage == "input"
         else Draft(output=sample.output, sources=sample.sources)
     )
-    return function(context, subject)
+    return ask(rail, context, subject)

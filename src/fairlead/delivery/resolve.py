@@ -82,7 +82,7 @@ def resolve(app: App, files: AppFiles, config: Mapping[str, Any]) -> Manifest:
             f"{APP_FILE} has [workflow.{unknown[0]}] and the app has no such workflow"
         )
     return Manifest(
-        app=app.name,
+        app=_text(config.get("app", {}).get("name", app.name), "app.name"),
         code_digest=code_digest(files),
         bundle_digest=bundle_digest(files, config),
         python=_python(),

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from fairlead.core.digests import Json
+from fairlead.core.digests import Json, canonical_json
 from fairlead.core.errors import FairleadError, InvalidInput, ResultNotJson
 
 if TYPE_CHECKING:
@@ -62,9 +62,11 @@ class Shape:
         from pydantic_core import PydanticSerializationError
 
         try:
-            return self._adapter.dump_python(value, mode="json", warnings="error")
+            dumped = self._adapter.dump_python(value, mode="json", warnings="error")
+            canonical_json(dumped)
         except (PydanticSerializationError, ValueError, TypeError) as error:
-            raise ResultNotJson(f"what {of} returned is not JSON: {error}") from error
+            raise ResultNotJson(_misfit(value, of)) from error
+        return dumped
 
 
 def shape_of(type: Any) -> Shape:
@@ -127,6 +129,13 @@ def require(schema: Mapping[str, Any], value: Json, error: type[FairleadError], 
     finding = SchemaCheck(schema).finding(value)
     if finding is not None:
         raise error(f"{what} does not fit its schema: {finding}")
+
+
+def _misfit(value: Any, of: str) -> str:
+    if inspect.iscoroutine(value):
+        value.close()
+        return f"what {of} returned was never awaited: is an `await` missing?"
+    return f"what {of} returned is not what it declares, or not JSON: a {type(value).__name__}"
 
 
 def _places(errors: list[Any]) -> str:

@@ -24,5 +24,5 @@ class EventLog(Protocol):
         ...
 
     def gaps(self) -> Sequence[str]:
-        """Name what the other tables know and the log does not: the traces of a truncation."""
+        """Name what other tables say and the log does not: a cut tail, or a changed row."""
         ...

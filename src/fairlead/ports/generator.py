@@ -40,7 +40,6 @@ class Task:
         output: Type of the output.
         tools: What the model may call.
         settings: The model's settings.
-        steps: Most model turns.
     """
 
     name: str
@@ -48,7 +47,6 @@ class Task:
     instructions: str
     message: str
     output: Any
-    steps: int
     override: str = ""
     tools: Sequence[ToolBinding] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)

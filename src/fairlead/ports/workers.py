@@ -38,7 +38,7 @@ class WorkerStore(Protocol):
         ...
 
     def beat(self, worker_id: str) -> None:
-        """Renew a worker's lease."""
+        """Renew a worker's lease; one that was buried while it slept takes its lease again."""
         ...
 
     def stop(self, worker_id: str) -> None:

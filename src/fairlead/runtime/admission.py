@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from fairlead.core.digests import Json
+from fairlead.core.digests import Json, canonical_json
 from fairlead.core.errors import InvalidInput, RunTimedOut, UnknownWorkflow
 from fairlead.core.identity import Principal
 from fairlead.core.outcome import FINAL_STATES
@@ -64,7 +64,11 @@ class Admission:
                 f"release {release.id} has no workflow {workflow!r}; it has: {names}",
                 workflow=workflow,
             )
-        if len(str(input)) > INPUT_BYTES_MAX:
+        try:
+            size = len(canonical_json(input))
+        except (TypeError, ValueError) as error:
+            raise InvalidInput(f"the input is not JSON: {error}") from error
+        if size > INPUT_BYTES_MAX:
             raise InvalidInput(f"the input is larger than {INPUT_BYTES_MAX} characters")
         require(terms.input_schema, input, InvalidInput, f"the input of {workflow}")
         code = release.manifest.code_digest

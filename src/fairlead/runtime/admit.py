@@ -7,7 +7,7 @@ from typing import Any
 
 from fairlead.authoring.guardrail import Guardrail
 from fairlead.core.request import Admitted, Request
-from fairlead.runtime.check import enforce, judge
+from fairlead.runtime.check import ask, enforce
 from fairlead.runtime.scope import RunScope
 
 
@@ -38,9 +38,7 @@ def admit(request: Request, scope: RunScope, guardrails: Iterable[Guardrail[Any]
         GuardrailBlocked: A check failed that blocks or escalates.
     """
     checks = tuple(
-        judge(rail, rail.function(scope.context, request))
-        for rail in guardrails
-        if rail.stage == "input"
+        ask(rail, scope.context, request) for rail in guardrails if rail.stage == "input"
     )
     enforce(checks)
     return Admitted(request=request, context=scope.context, terms=scope.terms, checks=checks)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fairlead.core.policy import Query
+from fairlead.core.policy import retrieval_query
 from fairlead.core.request import Admitted, Authorized
 from fairlead.ports.authorizer import Authorizer
 
@@ -15,20 +15,7 @@ def readable(
     return tuple(
         collection
         for collection in collections
-        if authorizer.decide(
-            Query(
-                user=principal.user,
-                tenant=principal.tenant,
-                action="retrieve",
-                resource=collection,
-                context={
-                    "workflow": admitted.terms.name,
-                    "effect": "read",
-                    "scope": "",
-                    "arguments": {},
-                },
-            )
-        ).effect
+        if authorizer.decide(retrieval_query(principal, admitted.terms.name, collection)).effect
         == "allow"
     )
 

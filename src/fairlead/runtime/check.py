@@ -6,8 +6,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from fairlead.authoring.guardrail import Guardrail
+from fairlead.core.calls import cut
+from fairlead.core.context import Context
 from fairlead.core.errors import GuardrailBlocked, GuardrailEscalated
-from fairlead.core.guarding import Check, Verdict
+from fairlead.core.guarding import Check, fail
 from fairlead.core.request import Admitted, Checked, Draft
 
 
@@ -33,19 +35,27 @@ def check(
         guardrails: The workflow's guardrails; those of the output stage are asked.
     """
     checks = tuple(
-        judge(rail, rail.function(admitted.context, draft))
-        for rail in guardrails
-        if rail.stage == "output"
+        ask(rail, admitted.context, draft) for rail in guardrails if rail.stage == "output"
     )
     return Checked(draft=draft, checks=admitted.checks + checks)
 
 
-def judge(guardrail: Guardrail[Any], verdict: Verdict) -> Check:
-    """Return a guardrail's verdict as a check."""
+def ask(guardrail: Guardrail[Any], context: Context, subject: object) -> Check:
+    """Ask one guardrail; one that cannot decide does not pass.
+
+    Args:
+        guardrail: The guardrail.
+        context: The run.
+        subject: The request or the draft, as its stage demands.
+    """
+    try:
+        verdict = guardrail.function(context, subject)
+    except Exception as error:  # noqa: BLE001 - whatever a check raises, it has not passed
+        verdict = fail(f"it could not decide: {type(error).__name__}: {error}")
     return Check(
         name=guardrail.name,
         stage=guardrail.stage,
         passed=verdict.passed,
-        reason=verdict.reason,
+        reason=cut(verdict.reason),
         on_fail=guardrail.on_fail,
     )

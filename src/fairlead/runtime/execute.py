@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Awaitable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -10,11 +11,13 @@ from fairlead.authoring.app import App
 from fairlead.authoring.workflow import Workflow
 from fairlead.core.calls import cut
 from fairlead.core.context import Context
-from fairlead.core.digests import Json
+from fairlead.core.digests import Json, canonical_json
 from fairlead.core.errors import (
     CodeMismatch,
+    DeadlineExceeded,
     FairleadError,
     ReplayDiverged,
+    ResultNotJson,
     WorkflowFailed,
 )
 from fairlead.core.identity import Principal
@@ -87,6 +90,11 @@ class Runner:
             return None
         outcome, output = await self._body(engine, begun, release)
         data = {**asdict(outcome), "answer": output}
+        try:
+            canonical_json(data)
+        except (TypeError, ValueError) as error:
+            outcome = outcome_of(ResultNotJson(f"the outcome is not JSON: {error}"))
+            data = asdict(outcome)
 
         async def finish() -> Json:
             ended = await persist(clock, runs.finish, run_id, outcome.state, data, outcome.reason)
@@ -116,7 +124,7 @@ class Runner:
         try:
             request = shape_of(workflow.input).load(begun["input"])
             run = DurableRun(path)
-            value = await workflow.body(run, request)
+            value = await self._bounded(path, workflow.body(run, request))
             output = shape_of(workflow.output).dump(value, of=f"workflow {workflow.name}")
             return replace(run.evidence_of(value), state="succeeded", reason="", code=""), output
         except NotSucceeded as error:
@@ -126,13 +134,32 @@ class Runner:
             return error.outcome, dumped
         except FairleadError as error:
             return outcome_of(error), None
-        except Exception as error:  # noqa: BLE001 - whatever a workflow raises ends its run
+        except (Exception, SystemExit, KeyboardInterrupt) as error:  # noqa: BLE001
+            # Whatever a workflow raises ends its run, and never the worker.
             reason = cut(f"{type(error).__name__}: {error}")
             failed = WorkflowFailed(f"workflow {workflow.name} raised {reason}")
             return outcome_of(failed), None
         finally:
             current_boundary.reset(token)
             await path.boundary.close()
+
+    async def _bounded(self, path: Path, body: Awaitable[Any]) -> Any:
+        """Wait for a workflow's own code, until the run's deadline.
+
+        Raises:
+            DeadlineExceeded: The code is still at work; the call that it makes is let end.
+        """
+        scope = path.boundary.scope
+        left_s = max(scope.deadline - self.services.clock.now(), 0.0)
+        bound = asyncio.timeout(left_s)
+        try:
+            async with bound:
+                return await body
+        except TimeoutError:
+            if not bound.expired():
+                raise
+        wall_time = scope.terms.limits.wall_time
+        raise DeadlineExceeded(f"the run is past its wall time of {wall_time}")
 
     def _path(
         self, engine: Engine, begun: Json, release: str, workflow: Workflow[Any, Any]

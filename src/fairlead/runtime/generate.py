@@ -33,7 +33,6 @@ async def generate(
         instructions=terms.prompt,
         message=render(_question(admitted.request), grounding.sources),
         output=workflow.output,
-        steps=terms.limits.steps,
         tools=[binding_of(tool) for tool in workflow.tools],
         settings=terms.model_settings,
     )

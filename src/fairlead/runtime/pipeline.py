@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from fairlead.authoring.workflow import Workflow
+from fairlead.core.calls import cut
 from fairlead.core.errors import (
     Denied,
     FairleadError,
     GuardrailBlocked,
     GuardrailEscalated,
-    RunCancelled,
 )
 from fairlead.core.guarding import Check
 from fairlead.core.outcome import Outcome, OutcomeState
@@ -89,7 +89,8 @@ class Path:
 def outcome_of(error: FairleadError) -> Outcome[Any]:
     """Return the outcome that an error makes."""
     checks = error.checks if isinstance(error, GuardrailBlocked) else ()
-    return Outcome(state=_state_of(error), checks=checks, reason=error.message, code=error.code)
+    reason = cut(error.message)
+    return Outcome(state=_state_of(error), checks=checks, reason=reason, code=error.code)
 
 
 def _state_of(error: FairleadError) -> OutcomeState:
@@ -97,4 +98,4 @@ def _state_of(error: FairleadError) -> OutcomeState:
         return "escalated"
     if isinstance(error, Denied | GuardrailBlocked):
         return "denied"
-    return "cancelled" if isinstance(error, RunCancelled) else "failed"
+    return "failed"

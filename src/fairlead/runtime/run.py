@@ -7,7 +7,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from fairlead.authoring.tool import Tool
 from fairlead.core.context import Context
-from fairlead.core.errors import InvalidDeclaration
+from fairlead.core.errors import InvalidDeclaration, InvalidInput, ResultNotJson
 from fairlead.core.grounding import Source
 from fairlead.core.outcome import Outcome
 from fairlead.core.request import Request
@@ -38,7 +38,11 @@ class DurableRun:
     async def answer(self, request: Any, *, question: str | None = None) -> Outcome[Any]:
         """Walk the whole request path: retrieve, generate, check, record."""
         workflow = self._path.workflow
-        as_json = shape_of(workflow.input).dump(request, of=f"the caller of {workflow.name}")
+        try:
+            as_json = shape_of(workflow.input).dump(request, of=f"the caller of {workflow.name}")
+        except ResultNotJson as error:
+            message = f"run.answer takes the input of {workflow.name}: {error.message}"
+            raise InvalidInput(message) from error
         outcome = await self._path.walk(request_of(request, as_json, question))
         self._answered.append(outcome)
         return outcome
@@ -77,7 +81,6 @@ class DurableRun:
             instructions="",
             message=prompt,
             output=None,
-            steps=terms.limits.steps,
             tools=[binding_of(tool) for tool in self._path.workflow.tools],
         )
         return await self._path.generator.generate(task)

@@ -9,12 +9,14 @@ import threading
 from dataclasses import dataclass, field
 
 from fairlead.core.digests import Json
-from fairlead.core.errors import FairleadError
 from fairlead.ports.clock import Clock
 from fairlead.ports.engine import EngineHost, RunQueue
 from fairlead.ports.runs import RunStore
 from fairlead.ports.workers import WorkerRecord, WorkerStore
 from fairlead.runtime.execute import Runner
+
+LEASES_MISSED_MAX = 10
+"""After this many leases without a renewal a worker is lost."""
 
 _log = logging.getLogger("fairlead.worker")
 
@@ -46,6 +48,8 @@ class Worker:
         workers: Where leases are kept.
         clock: Time.
         lease: How it shows that it lives.
+        lost: Why it could not renew its lease for many times its length: it should end; None while
+            all is well.
     """
 
     runner: Runner
@@ -55,6 +59,7 @@ class Worker:
     workers: WorkerStore
     clock: Clock
     lease: Lease
+    lost: BaseException | None = None
     _stopping: threading.Event = field(default_factory=threading.Event)
     _heart: threading.Thread | None = None
 
@@ -113,10 +118,16 @@ class Worker:
         return count
 
     def _beat(self) -> None:
+        renewed_at, said = self.clock.now(), ""
         while not self._stopping.wait(self.lease.ttl_s / 4):
             try:
                 self.workers.beat(self.runner.worker_id)
+                renewed_at, said, self.lost = self.clock.now(), "", None
                 self.take_over()
-            except FairleadError as error:
+            except Exception as error:  # noqa: BLE001 - a heart that stops for good loses the runs
                 # The next beat may succeed; if none does, the lease lapses, which is its purpose.
-                _log.warning("the lease was not renewed: %s", error)
+                if str(error) != said:
+                    said = str(error)
+                    _log.warning("the lease was not renewed: %s", said)
+                if self.clock.now() - renewed_at > LEASES_MISSED_MAX * self.lease.ttl_s:
+                    self.lost = error

@@ -24,7 +24,14 @@ async def look(_: fl.Context) -> str:
     return "seen"
 
 
-def bench_of(body: Any, *, tools: Any = (look,), output: Any = str, **options: Any) -> Bench:
+def bench_of(
+    body: Any,
+    *,
+    tools: Any = (look,),
+    output: Any = str,
+    limits: fl.Limits | None = None,
+    **options: Any,
+) -> Bench:
     """Return a bench for a workflow with this body."""
     declare = fl.workflow(
         intent="Be executed",
@@ -32,6 +39,7 @@ def bench_of(body: Any, *, tools: Any = (look,), output: Any = str, **options: A
         input=str,
         output=output,
         tools=tools,
+        limits=limits,
         slo=SLO_OF_TESTS,
     )
     return Bench(declare(body), **options)
@@ -196,3 +204,31 @@ def test_a_durable_sleep_is_the_engines() -> None:
     bench = bench_of(naps)
     assert bench.execute().state == "succeeded"
     assert bench.engine.slept == [90.0]
+
+
+def test_the_workflows_own_code_ends_at_the_deadline() -> None:
+    async def dawdles(run: Any, _: str) -> str:
+        await run.call(look)
+        await asyncio.Event().wait()
+        return "never"
+
+    bench = bench_of(dawdles, limits=fl.Limits(wall_time=timedelta(milliseconds=20)))
+    ended = bench.execute()
+    assert (ended.state, ended.outcome["code"]) == ("denied", "FL-505")
+
+
+@pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt()])
+def test_a_workflow_that_wants_to_end_the_process_ends_its_run_alone(error: BaseException) -> None:
+    async def exits(_: Any, __: str) -> str:
+        raise error
+
+    ended = bench_of(exits).execute()
+    assert (ended.state, ended.outcome["code"]) == ("failed", "FL-409")
+
+
+def test_half_a_character_ends_the_run_and_not_the_worker() -> None:
+    async def halves(_: Any, __: str) -> str:
+        return "\ud800"
+
+    ended = bench_of(halves).execute()
+    assert (ended.state, ended.outcome["code"]) == ("failed", "FL-406")

@@ -218,3 +218,42 @@ def test_a_beat_that_fails_does_not_end_the_worker() -> None:
     office.worker._stopping = stopping
     office.worker._beat()
     assert next(waits, None) is None
+
+
+class Beats:
+    """Lets a heart beat a number of times, some seconds apart."""
+
+    def __init__(self, office: Office, times: int, apart_s: float) -> None:
+        self.office, self.left, self.apart_s = office, times, apart_s
+
+    def wait(self, _: float) -> bool:
+        self.left -= 1
+        self.office.clock.time += self.apart_s
+        return self.left < 0
+
+
+def beat(office: Office, times: int, *, apart_s: float, error: Exception | None) -> None:
+    stopping: Any = Beats(office, times, apart_s)
+    office.worker._stopping = stopping
+
+    def beats(_: str) -> None:
+        if error is not None:
+            raise error
+
+    workers: Any = office.worker.workers
+    workers.beat = beats
+    office.worker._beat()
+
+
+def test_any_error_leaves_the_heart_beating() -> None:
+    office = Office()
+    beat(office, 3, apart_s=0.1, error=RuntimeError("the driver's own error"))
+    assert office.worker.lost is None
+
+
+def test_a_worker_that_cannot_renew_its_lease_for_long_is_lost() -> None:
+    office, error = Office(), StoreLocked("locked")
+    beat(office, 12, apart_s=TTL_S, error=error)
+    assert office.worker.lost is error
+    beat(office, 1, apart_s=0.1, error=None)
+    assert office.worker.lost is None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from pydantic_ai import Agent, Tool
 from pydantic_ai.exceptions import AgentRunError, UserError
@@ -56,6 +56,8 @@ class PydanticGenerator:
             result = await agent.run(
                 task.message,
                 model=make_model(task.override) if task.override else None,
+                instructions=task.instructions if _ready(task) and task.instructions else None,
+                model_settings=_settings(task) if _ready(task) else None,
                 capabilities=[Durability(model, name=task.name)] if _ready(task) else None,
                 # The boundary bounds the calls of a run; a second bound would only be another word.
                 usage_limits=UsageLimits(request_limit=None),
@@ -74,6 +76,10 @@ class PydanticGenerator:
         return model
 
 
+def _settings(task: Task) -> ModelSettings | None:
+    return cast(ModelSettings, dict(task.settings)) if task.settings else None
+
+
 def _ready(task: Task) -> bool:
     return not isinstance(task.model, str)
 
@@ -90,7 +96,7 @@ def _agent(task: Task) -> tuple[Agent[None, Any], str]:
         output_type=task.output,
         instructions=task.instructions or None,
         tools=[_tool(binding) for binding in task.tools],
-        model_settings=ModelSettings(**task.settings) if task.settings else None,  # type: ignore[typeddict-item]
+        model_settings=_settings(task),
         capabilities=[Durability(task.model, name=task.name)],
         retries=2,
     )

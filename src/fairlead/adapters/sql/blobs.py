@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from fairlead.adapters.sql.schema import blobs
 from fairlead.core.digests import Json, canonical_json, digest_bytes
+from fairlead.core.errors import StoreCorrupt
 
 
 def put_json(connection: sa.Connection, value: Json, at: float) -> str:
@@ -24,5 +25,8 @@ def get_json(connection: sa.Connection, name: str | None) -> Json:
     """Return a JSON value by its digest; None for None."""
     if name is None:
         return None
-    data = connection.execute(sa.select(blobs.c.data).where(blobs.c.digest == name)).scalar_one()
+    data = connection.execute(sa.select(blobs.c.data).where(blobs.c.digest == name)).scalar()
+    if data is None or digest_bytes(data) != name:
+        what = "is not there" if data is None else "was changed"
+        raise StoreCorrupt(f"the payload {name[:12]} {what}", payload=name)
     return json.loads(data)

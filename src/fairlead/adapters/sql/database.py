@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -46,6 +48,7 @@ class Database:
         self.engine = self.make_engine()
         with translated(str(self.path)):
             self._migrate()
+        self._file = _identity(self.path)
 
     def make_engine(self, *, immediate: bool = True) -> sa.Engine:
         """Return an engine on this database with our pragmas.
@@ -62,7 +65,14 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[sa.Connection]:
-        """Open a writing transaction; it commits when the block ends and rolls back on an error."""
+        """Open a writing transaction; it commits when the block ends and rolls back on an error.
+
+        Raises:
+            StoreUnavailable: The file was moved or deleted: what is written would reach nobody.
+        """
+        if _identity(self.path) != self._file:
+            message = f"the database {self.path} was moved or deleted while it was open"
+            raise StoreUnavailable(message, database=str(self.path))
         with (
             translated(str(self.path)),
             self.engine.connect().execution_options(fairlead_write=True) as connection,
@@ -82,8 +92,10 @@ class Database:
 
     def _make_folder(self) -> None:
         folder = self.path.parent
+        if not folder.parent.is_dir():
+            raise StoreUnavailable(f"the folder {folder} is not there", folder=str(folder))
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(exist_ok=True)
         except PermissionError as error:
             raise StoreReadOnly(
                 f"the folder {folder} cannot be written", folder=str(folder)
@@ -95,6 +107,10 @@ class Database:
 
     def _connect(self, immediate: bool) -> Any:
         def configure(connection: Any, _: object) -> None:
+            if sqlite3.sqlite_version_info < (3, 42):
+                # The engine asks for milliseconds by `unixepoch('subsec')` from Python 3.12 on,
+                # which an older SQLite answers with NULL.
+                connection.create_function("unixepoch", 1, _unixepoch)
             if immediate:
                 connection.isolation_level = None
             for pragma in (
@@ -131,6 +147,21 @@ class Database:
                 return None
             found = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
         return None if found is None else str(found)
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """What tells a file from another one at the same path; None when there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _unixepoch(modifier: str) -> float:
+    if modifier != "subsec":
+        raise ValueError(f"unixepoch({modifier!r}) is not known to this SQLite")
+    return time.time()
 
 
 def _begin(connection: sa.Connection) -> None:

@@ -8,11 +8,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from fairlead.adapters.sql.compare import differences
 from fairlead.adapters.sql.database import Database
-from fairlead.adapters.sql.schema import activations, calls, events, releases, runs
+from fairlead.adapters.sql.schema import events
 from fairlead.core.digests import canonical_json
 from fairlead.core.event import GENESIS, Event, Fact, seal
-from fairlead.core.outcome import FINAL_STATES
 from fairlead.ports.clock import Clock
 
 _COLUMNS = (
@@ -94,68 +94,9 @@ class SqlEventLog:
                 yield current
 
     def gaps(self) -> Sequence[str]:
-        """Name what the other tables know and the log does not: the traces of a truncation."""
-        counted = (
-            sa.select(events.c.chain, sa.func.count().label("n"))
-            .where(events.c.type == "call.finished")
-            .group_by(events.c.chain)
-            .subquery()
-        )
-        done = (
-            sa.select(calls.c.run_id, sa.func.count().label("n"))
-            .where(calls.c.finished_at.is_not(None))
-            .group_by(calls.c.run_id)
-            .subquery()
-        )
-        ended = sa.select(events.c.chain).where(
-            events.c.type.in_(("run.finished", "run.cancelled", "run.quarantined"))
-        )
-        missing_calls = (
-            sa.select(done.c.run_id)
-            .join(counted, counted.c.chain == "run:" + done.c.run_id, isouter=True)
-            .where(done.c.n > sa.func.coalesce(counted.c.n, 0))
-        )
-        missing_ends = sa.select(runs.c.id).where(
-            runs.c.state.in_(FINAL_STATES), ("run:" + runs.c.id).not_in(ended)
-        )
-        moves = (
-            sa.select(events.c.chain, sa.func.count().label("n"))
-            .where(events.c.type.in_(("release.activated", "release.rolled_back")))
-            .group_by(events.c.chain)
-            .subquery()
-        )
-        moved = (
-            sa.select(activations.c.environment, sa.func.count().label("n"))
-            .group_by(activations.c.environment)
-            .subquery()
-        )
-        missing_moves = (
-            sa.select(moved.c.environment)
-            .join(moves, moves.c.chain == "environment:" + moved.c.environment, isouter=True)
-            .where(moved.c.n > sa.func.coalesce(moves.c.n, 0))
-        )
-        made = sa.select(events.c.chain).where(events.c.type == "release.created")
-        missing_releases = sa.select(releases.c.digest).where(
-            ("release:" + releases.c.digest).not_in(made)
-        )
+        """Name what the other tables say and the log does not."""
         with self._database.reading() as connection:
-            found = [
-                f"environment {row[0]} has more activations on record than events"
-                for row in connection.execute(missing_moves)
-            ]
-            found += [
-                f"release {row[0][:12]} is on record and its chain does not say so"
-                for row in connection.execute(missing_releases)
-            ]
-            found += [
-                f"run {row[0]} has more calls on record than events"
-                for row in connection.execute(missing_calls)
-            ]
-            found += [
-                f"run {row[0]} has ended and its chain does not say so"
-                for row in connection.execute(missing_ends)
-            ]
-        return found
+            return [*differences(connection)]
 
 
 def _event(row: Any) -> Event:

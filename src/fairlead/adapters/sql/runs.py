@@ -13,7 +13,7 @@ from fairlead.adapters.sql.database import Database
 from fairlead.adapters.sql.events import append
 from fairlead.adapters.sql.schema import runs
 from fairlead.core.digests import Json
-from fairlead.core.errors import RunFinished, RunQuarantined, UnknownRun
+from fairlead.core.errors import RunCancelled, RunFinished, RunQuarantined, UnknownRun
 from fairlead.core.event import Fact
 from fairlead.core.identity import Principal
 from fairlead.core.outcome import FINAL_STATES, Outcome, RunState
@@ -93,7 +93,9 @@ class SqlRunStore:
             run = _get(connection, run_id)
             if run.state in FINAL_STATES:
                 raise RunFinished(f"run {run_id} has already {run.state}", run=run_id)
-            self._end(connection, run_id, "cancelled", reason=reason)
+            outcome = Outcome[Json](state="cancelled", reason=reason, code=RunCancelled.code)
+            blob = put_json(connection, asdict(outcome), self._clock.now())
+            self._end(connection, run_id, "cancelled", reason=reason, outcome=blob)
             data = {"by": by, "reason": reason}
             append(connection, self._clock, _fact(run_id, "run.cancelled", data))
             return _get(connection, run_id)

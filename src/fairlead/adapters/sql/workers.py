@@ -30,8 +30,15 @@ class SqlWorkerStore:
             append(connection, self._clock, _fact(worker.id, "worker.started", data))
 
     def beat(self, worker_id: str) -> None:
-        """Renew a worker's lease."""
+        """Renew a worker's lease; one that was buried while it slept takes its lease again."""
         with self._database.transaction() as connection:
+            buried = connection.execute(
+                sa.update(workers)
+                .where(workers.c.id == worker_id, workers.c.stopped_at.is_not(None))
+                .values(stopped_at=None)
+            )
+            if buried.rowcount:
+                append(connection, self._clock, _fact(worker_id, "worker.returned", {}))
             connection.execute(
                 sa.update(workers)
                 .where(workers.c.id == worker_id)

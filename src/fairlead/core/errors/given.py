@@ -100,7 +100,7 @@ class DocumentUnreadable(FairleadError):
     """A file cannot be read."""
 
     code = "FL-115"
-    hint = "Give the user who ingests the right to read the file."
+    hint = "Check the file's rights, where a link leads, and that the file is whole."
 
 
 class DocumentUnsupported(FairleadError):

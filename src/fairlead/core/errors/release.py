@@ -23,7 +23,7 @@ class GateRefused(FairleadError):
     """A release has no passed gate and may not be activated."""
 
     code = "FL-302"
-    hint = 'Make `fairlead check` pass, or activate with --override "why".'
+    hint = 'Make `fairlead check` pass, or activate with --override "why"; a bad one needs it.'
 
 
 class NoPreviousRelease(FairleadError):

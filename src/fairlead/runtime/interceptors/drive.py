@@ -52,7 +52,7 @@ async def drive(attempt: Attempt, _: Services) -> tuple[Result, int]:
         return Failed(code=error.code, reason=cut(error.message)), 1
     except _FINAL as error:
         return Failed(code=CallFailed.code, reason=cut(f"{type(error).__name__}: {error}")), 1
-    except Exception as error:
+    except (Exception, SystemExit, KeyboardInterrupt) as error:
         # Whatever a body raises becomes a value: the engine would record a raised error as final.
         raise Stumble(f"{type(error).__name__}: {error}") from error
     finally:

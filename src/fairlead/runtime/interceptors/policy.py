@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fairlead.core.calls import Call, CallKind, Refused
 from fairlead.core.errors import Denied
-from fairlead.core.policy import Action, Query
+from fairlead.core.policy import Action, Query, retrieval_query
 from fairlead.runtime.scope import RunScope, Tally
 
 _ACTIONS: dict[CallKind, Action] = {"model": "generate", "tool": "call", "retrieval": "retrieve"}
@@ -12,6 +12,8 @@ _ACTIONS: dict[CallKind, Action] = {"model": "generate", "tool": "call", "retrie
 
 def query_of(scope: RunScope, call: Call) -> Query:
     """Return what the policy is asked about a call."""
+    if call.kind == "retrieval":
+        return retrieval_query(scope.context.principal, scope.terms.name, call.name)
     contract = scope.rules.contracts.get(call.name) if call.kind == "tool" else None
     return Query(
         user=scope.context.principal.user,

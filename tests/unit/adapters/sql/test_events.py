@@ -16,6 +16,7 @@ from fairlead.adapters.sql.events import SqlEventLog
 from fairlead.adapters.sql.journal import SqlJournal
 from fairlead.adapters.sql.runs import SqlRunStore
 from fairlead.core.calls import Call, Done
+from fairlead.core.errors import StoreCorrupt
 from fairlead.core.event import Fact, verify_chain
 from fairlead.ports.journal import Timing
 from fairlead.ports.runs import RunRecord
@@ -113,7 +114,38 @@ def test_every_end_of_a_run_is_in_its_chain(log: Log, end: str) -> None:
         chain=f"run:{run_id}",
         type=f"run.{end}",
     )
-    assert log.findings(run_id) == [f"run {run_id} has ended and its chain does not say so"]
+    state = {"cancelled": "cancelled", "quarantined": "failed"}[end]
+    assert log.findings(run_id) == [
+        f"run {run_id} is on record as {state}, and its events do not say so"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("statement", "finding"),
+    [
+        ("UPDATE runs SET state = 'denied' WHERE id = :run", "is on record as denied"),
+        ("UPDATE calls SET state = 'failed' WHERE run_id = :run", "call 1 of run"),
+        ("UPDATE runs SET release = 'x' WHERE id = :run", "not on record as it was admitted"),
+    ],
+)
+def test_a_row_that_was_changed_is_found(log: Log, statement: str, finding: str) -> None:
+    run_id = log.run()
+    log.behind_our_back(statement, run=run_id)
+    assert finding in " ".join(log.findings(run_id))
+
+
+def test_a_payload_that_was_changed_is_found_and_not_read(tmp_path: Path) -> None:
+    log = Log(tmp_path)
+    run_id = log.run()
+    log.behind_our_back(
+        "UPDATE blobs SET data = x'7b7d' WHERE digest = (SELECT input_digest FROM runs "
+        "WHERE id = :run)",
+        run=run_id,
+    )
+    with pytest.raises(StoreCorrupt):
+        log.runs.get(run_id)
+    assert any("was changed" in finding for finding in log.events.gaps())
+    log.database.close()
 
 
 tampering = settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -96,3 +96,16 @@ def test_a_worker_that_beats_in_time_is_not_claimed(leases: Leases) -> None:
     (dead,) = leases.store.lapsed(TTL_S)
     leases.store.beat("w1")
     assert not leases.store.claim(dead)
+
+
+def test_a_worker_that_was_buried_while_it_slept_takes_its_lease_again(leases: Leases) -> None:
+    leases.start("w1")
+    leases.clock.time += TTL_S + 1
+    (slow,) = leases.store.lapsed(TTL_S)
+    assert leases.store.claim(slow)
+    leases.store.bury("w1", 1)
+    leases.store.beat("w1")
+    assert leases.ids() == (["w1"], [])
+    assert leases.types("w1") == ["worker.started", "worker.died", "worker.returned"]
+    leases.clock.time += TTL_S + 1
+    assert leases.ids() == ([], ["w1"])

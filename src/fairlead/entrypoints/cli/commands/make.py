@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -25,7 +26,9 @@ def init(folder: Dir) -> None:
             f"Made the app {made.name} in {folder}, from template {made.template}.",
             "",
             "Next:",
-            f"  cd {folder}" if folder.resolve() != Path.cwd() else "  (you are there)",
+            f"  cd {shlex.quote(str(folder))}"
+            if folder.resolve() != Path.cwd()
+            else "  (you are there)",
             "  fairlead ingest                   read documents/",
             "  fairlead check                    put the app through its gate",
             "  fairlead release activate ID      the id is printed by the check",

@@ -19,7 +19,7 @@ from fairlead.entrypoints.cli.options import HERE, App, AsJson, Tenant
 from fairlead.entrypoints.cli.workplace import at_work
 
 if TYPE_CHECKING:
-    from fairlead.operations import Platform, RunRecord
+    from fairlead.operations import Platform, RunRecord, Worker
 
 LOCAL = Principal()
 POLL_S = 0.02
@@ -123,6 +123,10 @@ def run(  # noqa: PLR0913 - each is an option of the command line
             if not INTERRUPTION.asked:
                 started = platform.admission.start(release, workflow, value, principal=principal)
                 ended = _end_of(platform, started, timeout, workers)
+        if started is not None and ended is None:
+            # It may have ended while the worker of this process drained.
+            now = platform.runs.get(started.id)
+            ended = now if now.state in FINAL_STATES else None
         if started is None or ended is None:
             goes_on = (
                 "nothing was started" if started is None else f"run {started.id} goes on later"
@@ -182,6 +186,12 @@ def _end_of(
     return None
 
 
+def _wait(worker: Worker) -> None:
+    """Wait for a signal, or for the loss of the worker's lease."""
+    while worker.lost is None and not INTERRUPTION.asked:
+        time.sleep(POLL_S)
+
+
 def worker(*, release: ForRelease = None, concurrency: Concurrency = None, app: App = HERE) -> None:
     """Execute runs until SIGINT or SIGTERM.
 
@@ -206,7 +216,9 @@ def worker(*, release: ForRelease = None, concurrency: Concurrency = None, app: 
                     f"worker {runner.worker_id} ready: code {runner.code_digest[:12]}, "
                     f"concurrency {settings.concurrency}, pid {os.getpid()}"
                 )
-            while not INTERRUPTION.asked:
-                time.sleep(POLL_S)
+            _wait(made)
         finally:
-            made.stop()
+            if made.lost is None:
+                made.stop()
+    if made.lost is not None:
+        raise made.lost

@@ -1,0 +1,53 @@
+"""The database: its pragmas, and what happens when its file goes away."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fairlead.adapters.sql.database import Database
+from fairlead.core.errors import StoreUnavailable
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    made = Database(f"sqlite:///{tmp_path}/state/fairlead.db")
+    yield made
+    made.close()
+
+
+def test_only_the_last_folder_of_its_path_is_made(tmp_path: Path) -> None:
+    with pytest.raises(StoreUnavailable):
+        Database(f"sqlite:///{tmp_path}/no/such/fairlead.db")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_nothing_is_written_to_a_file_that_is_gone(database: Database, again: bool) -> None:
+    database.path.rename(database.path.with_suffix(".moved"))
+    if again:
+        database.path.write_bytes(b"")
+    with pytest.raises(StoreUnavailable, match="moved or deleted"), database.transaction():
+        pass
+
+
+@pytest.mark.parametrize("immediate", [False, True])
+def test_the_pragmas_are_set_on_every_connection(database: Database, immediate: bool) -> None:
+    engine = database.make_engine(immediate=immediate)
+    with engine.connect() as connection:
+        found = {
+            name: connection.exec_driver_sql(f"PRAGMA {name}").scalar()
+            for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
+        }
+        milliseconds = connection.exec_driver_sql("SELECT unixepoch('subsec') * 1000").scalar()
+    engine.dispose()
+    assert found == {
+        "journal_mode": "wal",
+        "synchronous": 2,
+        "foreign_keys": 1,
+        "busy_timeout": 30_000,
+    }
+    # The engine asks for this on Python 3.12 and later; SQLite before 3.42 does not know it.
+    assert isinstance(milliseconds, float)
