@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from examples.demo.material import Material, prepare, questions, set_value
-from examples.demo.report import checks_table, outcome_table, re_executed
+from examples.demo.report import checks_table, exit_status, outcome_table, re_executed
 from fairlead import FairleadError, Principal
 from fairlead.operations import (
     Platform,
@@ -122,11 +122,12 @@ def main() -> int:
                     worker.send_signal(signal.SIGTERM)
                 for worker in workers:
                     worker.wait(timeout=20)
-            missing = [what for what, seen in story.observed.items() if not seen]
             took = time.monotonic() - began
-    if missing:
+    status = exit_status(story.observed)
+    if status:
+        missing = [what for what, seen in story.observed.items() if not seen]
         console.print(f"\n[red]Not observed:[/red] {'; '.join(missing)}")
-        return 1
+        return status
     console.print(
         f"\nAll {len(story.observed)} observations made in {took:.0f} s. What to type next:\n"
         "   .venv/bin/fairlead init my-app      an app of your own; it prints the next commands\n"

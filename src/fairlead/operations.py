@@ -300,4 +300,5 @@ def verify_events(platform: Platform) -> Verification:
         if finding is not None:
             findings.append(finding)
     gaps: Sequence[str] = platform.events.gaps()
+    findings += [damage.message for damage in platform.release_store.damaged()]
     return Verification(chains=chains, events=events, findings=(*findings, *gaps))

@@ -6,7 +6,7 @@ outside of a run: it raises, it is never silently not durable.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar
 
@@ -24,6 +24,7 @@ from pydantic_ai.durable_exec import (
     durable_unit_scope,
 )
 from pydantic_ai.messages import ModelMessage, ModelMessagesTypeAdapter, ModelResponse
+from pydantic_ai.models import Model
 from pydantic_core import to_jsonable_python
 
 from fairlead.adapters.pydantic_ai.failures import driver_error
@@ -55,14 +56,15 @@ class Durability(BaseDurabilityCapability[Any]):
         sequential_tools_in_durable_context=True,
     )
 
-    def __init__(self, model: str, *, name: str) -> None:
+    def __init__(self, model: str, *, name: str, models: Mapping[str, Model] | None = None) -> None:
         """Prepare the capability for one agent.
 
         Args:
             model: `provider:model`, as policies name it.
             name: The agent's name.
+            models: Models beside the agent's own that it may be run with, by name.
         """
-        super().__init__(name=name)
+        super().__init__(name=name, models=models)
         self._backend = _Backend(model)
 
     @property

@@ -8,7 +8,11 @@ from pydantic_ai.exceptions import (
     ModelAuthenticationError,
     ModelConnectionError,
     ModelHTTPError,
+    ModelQuotaExceededError,
+    ModelRateLimitError,
     ModelRequestTimeout,
+    ModelServerError,
+    ModelUnavailableError,
     UserError,
 )
 
@@ -20,8 +24,14 @@ _TRANSIENT = frozenset((408, 409, 425, 429))
 
 def driver_error(error: Exception) -> DriverError | None:
     """Return what a failed model turn means, or None when it is not the provider's failure."""
-    if isinstance(error, ModelAuthenticationError):
+    status = error.status_code if isinstance(error, ModelHTTPError) else None
+    if isinstance(error, ModelAuthenticationError) or status in (401, 403):
         return DriverError(str(error), transient=False, code=ModelKeyMissing.code)
+    if isinstance(error, ModelQuotaExceededError):
+        # It comes as a 429 as well, but waiting does not help.
+        return DriverError(str(error), transient=False)
+    if isinstance(error, ModelRateLimitError | ModelUnavailableError | ModelServerError):
+        return DriverError(str(error), transient=True, retry_after_s=_retry_after_s(error))
     if isinstance(error, ModelHTTPError):
         transient = error.status_code in _TRANSIENT or error.status_code >= 500
         return DriverError(str(error), transient=transient, retry_after_s=_retry_after_s(error))
@@ -49,6 +59,6 @@ def model_error(model: str, error: Exception) -> FairleadError:
     return CallFailed(f"model {model} cannot be used: {type(error).__name__}: {text}", model=model)
 
 
-def _retry_after_s(error: ModelHTTPError) -> float | None:
+def _retry_after_s(error: ModelAPIError) -> float | None:
     value = getattr(error, "retry_after", None)
     return float(value) if isinstance(value, int | float) else None

@@ -55,10 +55,10 @@ class PydanticGenerator:
         try:
             result = await agent.run(
                 task.message,
-                model=make_model(task.override) if task.override else None,
+                model=task.override or None,
                 instructions=task.instructions if _ready(task) and task.instructions else None,
                 model_settings=_settings(task) if _ready(task) else None,
-                capabilities=[Durability(model, name=task.name)] if _ready(task) else None,
+                capabilities=[_durability(task, model)] if _ready(task) else None,
                 # The boundary bounds the calls of a run; a second bound would only be another word.
                 usage_limits=UsageLimits(request_limit=None),
             )
@@ -76,6 +76,12 @@ class PydanticGenerator:
         return model
 
 
+def _durability(task: Task, model: str) -> Durability:
+    """Make a ready agent durable, with the manifest's model where it names one."""
+    models = {task.override: make_model(task.override)} if task.override else None
+    return Durability(model, name=task.name, models=models)
+
+
 def _settings(task: Task) -> ModelSettings | None:
     return cast(ModelSettings, dict(task.settings)) if task.settings else None
 
@@ -89,6 +95,8 @@ def _agent(task: Task) -> tuple[Agent[None, Any], str]:
     if _ready(task):
         if not isinstance(task.model, Agent):
             raise InvalidDeclaration(f"{task.model!r} is no pydantic-ai Agent")
+        if isinstance(task.model.model, Model):
+            _without_own_retries(task.model.model)
         return task.model, task.override or label_of(task.model)
     agent = Agent(
         make_model(task.model),

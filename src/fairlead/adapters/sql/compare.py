@@ -46,15 +46,37 @@ _ADMITTED = """
           AND json_valid(events.data)
           AND json_extract(events.data, '$.release') = runs.release
           AND json_extract(events.data, '$.input') = runs.input_digest
+          AND json_extract(events.data, '$.workflow') = runs.workflow
+          AND json_extract(events.data, '$.tenant') = runs.tenant
+          AND json_extract(events.data, '$.user') = runs."user"
+          AND json_extract(events.data, '$.purpose') = runs.purpose
     ) ORDER BY runs.id
 """
+_UNDONE_RUNS = """
+    SELECT runs.id FROM runs JOIN events ON events.chain = 'run:' || runs.id
+    WHERE runs.state IN ('queued', 'running')
+      AND events.type IN ('run.finished', 'run.cancelled', 'run.quarantined')
+    ORDER BY runs.id
+"""
+_UNDONE_CALLS = """
+    SELECT calls.run_id, calls.number FROM calls
+    JOIN events ON events.chain = 'run:' || calls.run_id AND events.type = 'call.finished'
+    WHERE calls.finished_at IS NULL AND json_valid(events.data)
+      AND json_extract(events.data, '$.key') = calls.key
+    ORDER BY calls.run_id, calls.number
+"""
 _ACTIVATIONS = """
-    SELECT activations.environment, count(*) FROM activations GROUP BY activations.environment
-    HAVING count(*) > (
-        SELECT count(*) FROM events
+    SELECT activations.environment, activations.sequence FROM activations
+    WHERE NOT EXISTS (
+        SELECT 1 FROM events
         WHERE events.chain = 'environment:' || activations.environment
-          AND events.type IN ('release.activated', 'release.rolled_back')
-    )
+          AND events.sequence = activations.sequence
+          AND json_valid(events.data)
+          AND json_extract(events.data, '$.release') = activations.release
+          AND json_extract(events.data, '$.kind') = activations.kind
+          AND json_extract(events.data, '$.by') = activations."by"
+          AND json_extract(events.data, '$.reason') = activations.reason
+    ) ORDER BY activations.environment, activations.sequence
 """
 _RELEASES = """
     SELECT releases.digest FROM releases
@@ -77,8 +99,12 @@ def differences(connection: sa.Connection) -> Iterator[str]:
         yield f"run {run} is on record as {state}, and its events do not say so"
     for (run,) in connection.execute(sa.text(_ADMITTED)):
         yield f"run {run} is not on record as it was admitted"
-    for environment, _ in connection.execute(sa.text(_ACTIVATIONS)):
-        yield f"environment {environment} has more activations on record than events"
+    for (run,) in connection.execute(sa.text(_UNDONE_RUNS)):
+        yield f"run {run} has ended, and is on record as if it had not"
+    for run, number in connection.execute(sa.text(_UNDONE_CALLS)):
+        yield f"call {number} of run {run} has ended, and is on record as if it had not"
+    for environment, number in connection.execute(sa.text(_ACTIVATIONS)):
+        yield f"activation {number} of environment {environment} is not as its event says"
     for (release,) in connection.execute(sa.text(_RELEASES)):
         yield f"release {release[:12]} is on record, and no event says that it was made"
     for name, data in connection.execute(sa.select(blobs.c.digest, blobs.c.data)).yield_per(100):
