@@ -119,7 +119,7 @@ class Gate:
                     SchemaCheck(schema)
                 except ValueError as error:
                     findings.append(f"workflow {name}: the schema of its {what} is wrong: {error}")
-        return f"{len(self.manifest.workflows)} workflows", findings
+        return _count(len(self.manifest.workflows), "workflow"), findings
 
     def _contract(self) -> tuple[str, list[str]]:
         findings = []
@@ -131,7 +131,7 @@ class Gate:
                 findings.append(f"tool {name} names no scope")
             if contract.effect != "read" and not contract.targets:
                 findings.append(f"tool {name} has effect {contract.effect} and names no target")
-        return f"{len(self.manifest.contracts)} tools", findings
+        return _count(len(self.manifest.contracts), "tool"), findings
 
     def _policy(self) -> tuple[str, list[str]]:
         rules = self.compile(self.manifest.policies).rules
@@ -143,7 +143,7 @@ class Gate:
             collections=sorted({t.recall.collection for t in terms if t.recall}),
             models=sorted(declared | {self.generator.check(agent) for agent in self._agents()}),
         )
-        return f"{len(rules)} rules", findings
+        return _count(len(rules), "rule"), findings
 
     def _agents(self) -> list[Any]:
         """The ready agents that stand in place of a model's name."""
@@ -152,7 +152,7 @@ class Gate:
 
     def _intent(self) -> tuple[str, list[str]]:
         findings = intent_findings(self.manifest.workflows, today=self.today)
-        return f"{len(self.manifest.workflows)} pages", findings
+        return _count(len(self.manifest.workflows), "page"), findings
 
     def _model(self) -> tuple[str, list[str]]:
         models: list[Any] = [t.model for t in self.manifest.workflows.values() if t.model]
@@ -170,7 +170,8 @@ class Gate:
                 if verdict.passed != sample.passes:
                     said = "passes" if verdict.passed else f"fails ({verdict.reason})"
                     findings.append(f"guardrail {name}: sample {number} {said}")
-        return f"{len(self.app.guardrails)} guardrails, {tried} samples", findings
+        guardrails = _count(len(self.app.guardrails), "guardrail")
+        return f"{guardrails}, {_count(tried, 'sample')}", findings
 
     def _eval(self, evaluation: Evaluation) -> tuple[str, list[str]]:
         findings, parts = [], []
@@ -198,12 +199,17 @@ class Gate:
     def _telemetry(self, evaluation: Evaluation) -> tuple[str, list[str]]:
         rules = (*PLATFORM_RULES, *self.manifest.telemetry)
         findings = telemetry_findings(rules, evaluation.calls, evaluation.signals, evaluation.runs)
-        return f"{len(rules)} rules, {len(evaluation.signals)} signals", findings
+        signals = _count(len(evaluation.signals), "signal")
+        return f"{_count(len(rules), 'rule')}, {signals}", findings
 
 
 def concludes(checks: tuple[CheckRun, ...]) -> Conclusion:
     """Return a gate's conclusion: success only when every check is one."""
     return "success" if all(check.conclusion == "success" for check in checks) else "failure"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _try(rail: Guardrail[Any], sample: Sample) -> Check:

@@ -7,7 +7,7 @@ in a row of its own, so that a long wait does not press the calls together.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
@@ -71,10 +71,11 @@ def waterfall(run: RunRecord, calls: Sequence[CallRecord], drawing: Drawing) -> 
         calls: Its calls in order.
         drawing: What it is drawn on.
     """
+    if run.finished_at is not None:
+        # Nothing goes on after the run's end, not even a call that has no outcome on record.
+        drawing = replace(drawing, now=run.finished_at)
     layout = _layout(run, calls, drawing)
     queued_until = drawing.now if run.started_at is None else run.started_at
-    if run.started_at is None and run.finished_at is not None:
-        queued_until = run.finished_at
     lines = [_head(layout), _queued(layout, queued_until - run.created_at)]
     for call in calls:
         lines.append(_row(layout, call))

@@ -174,3 +174,10 @@ def test_the_whole_run() -> None:
         "  refunds.md:12-27",
         "    It is refunded.",
     ]
+
+
+def test_a_call_without_an_outcome_ends_with_its_run() -> None:
+    years_later = Drawing(columns=100, unicode=True, now=RUN.created_at + 1e8)
+    lines = [line.plain for line in waterfall(RUN, [call(1, 4.0, None)], years_later)]
+    assert "10.0 s" in lines[0]
+    assert "6.00 s" in lines[2]
