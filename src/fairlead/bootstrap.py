@@ -273,7 +273,7 @@ def _evaluate(settings: Settings, candidate: _Candidate) -> Evaluation:
             settings,
             database_url=f"sqlite:///{folder}/gate.db",
             synchronous="normal",
-            drain_s=0.0,
+            drain_s=5.0,
         )
         telemetry = collecting_telemetry()
         with open_platform(scratch, telemetry=telemetry) as platform:
@@ -283,9 +283,11 @@ def _evaluate(settings: Settings, candidate: _Candidate) -> Evaluation:
             worker = platform.worker(candidate.app, candidate.files)
             worker.start()
             try:
-                return asyncio.run(_ask(platform, release, candidate.datasets))
+                evaluation = asyncio.run(_ask(platform, release, candidate.datasets))
             finally:
                 worker.stop()
+            # A run's own span follows its recorded end: all of them are out once the worker is.
+            return replace(evaluation, signals=tuple(telemetry.signals()))
 
 
 def _collections(settings: Settings, files: AppFiles) -> dict[str, Path]:
@@ -312,6 +314,6 @@ async def _ask(platform: Platform, release: Release, datasets: tuple[Dataset, ..
     return Evaluation(
         results=tuple(results),
         calls=tuple(calls),
-        signals=tuple(platform.telemetry.signals()),
+        signals=(),
         runs=tuple(ended),
     )
