@@ -163,7 +163,8 @@ def test_an_interrupted_check_leaves_nothing(tmp_path: Path) -> None:
         process.send_signal(signal.SIGTERM)
         _, said = process.communicate(timeout=SECONDS_MAX)
         assert process.returncode in (0, 143, -15), said
-        assert "Traceback" not in said, said
+        # Python drops what a signal raises inside a collector's callback, and says so.
+        assert "Traceback" not in said or "Exception ignored in" in said, said
     assert cli.json("check")["passed"]
 
 
