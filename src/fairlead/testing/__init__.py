@@ -1,4 +1,4 @@
-"""For test suites: a fake for each port, in memory, with no clock and no chance of its own."""
+"""For test suites: fakes of the ports that a run touches, in memory, and scripted models."""
 
 from fairlead.testing.fakes import (
     FakeAuthorizer,

@@ -1,4 +1,4 @@
-"""A fake for each port: in memory, deterministic, and as strict as the real one where it counts."""
+"""Fakes in memory: deterministic, and as strict as the real parts where it counts."""
 
 from __future__ import annotations
 
