@@ -1,10 +1,57 @@
-"""What every test shares: reproducible examples in CI."""
+"""What every test shares: reproducible examples in CI, and the databases."""
+
+from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from pathlib import Path
 
+import pytest
 from hypothesis import settings
+
+from fairlead.adapters.sql.database import Database
+from fairlead.testing.postgres import PostgresServer
+from tests.databases import KINDS, TEMPLATE, opened
 
 # A slow machine must not fail a property. In CI the same examples come each time.
 settings.register_profile("laptop", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True, database=None)
 settings.load_profile("ci" if os.environ.get("CI") else "laptop")
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A server for all tests of this process, with a template that has our tables."""
+    server = PostgresServer(fsync=False)
+    try:
+        server.start()
+        server.execute(f"CREATE DATABASE {TEMPLATE}")
+        Database(server.url(TEMPLATE)).close()
+        yield server
+    finally:
+        server.close()
+
+
+@pytest.fixture
+def postgres_url(postgres: PostgresServer) -> Iterator[str]:
+    """The address of a fresh and empty PostgreSQL database."""
+    with postgres.database() as url:
+        yield url
+
+
+@pytest.fixture
+def own_postgres() -> Iterator[PostgresServer]:
+    """A server for one test, which the test may stop, kill and start again. It keeps fsync on."""
+    server = PostgresServer(fsync=True)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.close()
+
+
+@pytest.fixture(params=KINDS)
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    """A fresh database of each kind, open."""
+    with opened(request.param, request, tmp_path) as made:
+        yield made

@@ -13,9 +13,11 @@ from unittest import mock
 
 import typer
 
+from fairlead.core.breaker import BreakerTerms
 from fairlead.core.errors import error_classes
 from fairlead.core.event import EVENT_TYPES
 from fairlead.core.limits import Limits
+from fairlead.core.rates import DEFAULT_RATE
 from fairlead.entrypoints.cli.tree import tree
 from fairlead.settings import SETTINGS
 
@@ -25,11 +27,18 @@ COLUMNS = 90
 Row = tuple[str, ...]
 
 _LIMITS = Limits()
+_BREAKER = BreakerTerms()
 _NONE = "the decorator's value"
 
 WORKFLOW_KEYS: tuple[Row, ...] = (
     ("model", _NONE, "`provider:model`, or `fairlead:extractive`, which needs no key."),
     ("model_settings", "none", "A table of settings for the model, such as `temperature`."),
+    (
+        "fallbacks",
+        f"{_NONE}, else none",
+        "A list of models that are asked in this order when the one before has failed in a way "
+        "that may pass.",
+    ),
     ("prompt", _NONE, "A file in `prompts/`."),
     ("collection", _NONE, "The collection that is searched before the model is asked."),
     ("top_k", f"{_NONE}, else 5", "Most passages per question, from 1 to 100."),
@@ -39,18 +48,41 @@ WORKFLOW_KEYS: tuple[Row, ...] = (
     (
         "limits.wall_time_s",
         f"{_NONE}, else {_LIMITS.wall_time.total_seconds():g}",
-        "Most seconds from a run's start to its end.",
+        "Most seconds at work; waits for people, signals, timers and children do not count.",
     ),
     (
         "limits.attempts",
         f"{_NONE}, else {_LIMITS.attempts}",
-        "Most tries of a model turn or of a tool with effect `read`.",
+        "Most tries of a model turn or of a tool with effect `read` or `idempotent`.",
+    ),
+    (
+        "limits.repeats",
+        f"{_NONE}, else {_LIMITS.repeats}",
+        "The same tool calls with the same results in a row; the next one stops the run.",
     ),
     (
         "limits.call_timeout_s",
         f"{_NONE}, else {_LIMITS.call_timeout.total_seconds():g}",
         "Most seconds for one try of one call.",
     ),
+    (
+        "limits.reasks",
+        f"{_NONE}, else {_LIMITS.reasks}",
+        "Times in a row that a model is asked again after an answer or a tool call that does not "
+        "fit.",
+    ),
+    (
+        "limits.context_tokens",
+        f"{_NONE}, else {_LIMITS.context_tokens}",
+        "Most tokens of one model turn's input, estimated as its bytes divided by 3.",
+    ),
+    (
+        "limits.unknown_wait_s",
+        f"{_NONE}, else {_LIMITS.unknown_wait.total_seconds():g}",
+        "Most seconds that a run waits for somebody to find out about an unknown effect.",
+    ),
+    ("queue", f"{_NONE}, else `default`", "Which workers take its runs: those that name it."),
+    ("retention_days", "30", "Days for which finished runs are kept; see `fairlead runs prune`."),
     ("slo.success", _NONE, "Share of runs that must succeed, above 0.0 and below 1.0."),
     ("slo.latency_p95_s", _NONE, "95 of 100 runs end within so many seconds."),
 )
@@ -66,6 +98,36 @@ OTHER_TABLES: tuple[tuple[str, str, tuple[Row, ...]], ...] = (
         (
             ("dataset", "required", "A file in `evals/`, in pydantic-evals' YAML format."),
             ("threshold", "required", "Share of cases that must pass, above 0.0 and at most 1.0."),
+        ),
+    ),
+    (
+        '`[rates."NAME"]`',
+        "How often all runs on this database together may call a tool, or ask a model, which is "
+        "written as `provider:model`. A rate here wins over the one in the tool's decorator. What "
+        f"has none may be asked {DEFAULT_RATE.calls:,} times in {DEFAULT_RATE.per_s:g} seconds.",
+        (
+            ("calls", "required", "So many calls; as many may also come at once."),
+            ("per_s", "required", "In so many seconds."),
+        ),
+    ),
+    (
+        "`[breaker]`",
+        "When a tool or a model that fails is left alone for a while.",
+        (
+            ("failures", f"{_BREAKER.failures}", "Failures in a row that open it."),
+            ("ratio", f"{_BREAKER.ratio:g}", "Share of failures that opens it, at most 1.0."),
+            ("calls", f"{_BREAKER.calls}", "The share counts from so many calls on."),
+            (
+                "window_s",
+                f"{_BREAKER.window_s:g}",
+                "Seconds in which failures count together, from the first one on.",
+            ),
+            ("open_s", f"{_BREAKER.open_s:g}", "Seconds for which it stays open."),
+            (
+                "probes",
+                f"{_BREAKER.probes}",
+                "Calls that may pass at the same time after that; so many must succeed.",
+            ),
         ),
     ),
     (
@@ -160,8 +222,8 @@ def settings_page() -> str:
     parts = [
         "# Settings",
         "All of them stand in the app's `fairlead.toml`. An environment variable wins over the "
-        "file. The tables `database`, `worker` and `ingest` say how a process runs; everything "
-        "else is part of a release.",
+        "file. The tables `database`, `worker`, `retention` and `ingest` say how a process runs; "
+        "everything else is part of a release.",
         table(("key", "default", "environment", "meaning"), rows),
         "## `[workflow.NAME]`",
         "Values here win over those in the decorator. An unknown key is an error.",

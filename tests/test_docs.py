@@ -7,6 +7,7 @@
 - `<!-- test: skip REASON -->` before a block leaves it out.
 
 A page has one temporary folder, which is its HOME. FAIRLEAD_CHECKOUT names this repository.
+The page on PostgreSQL finds a server by PostgreSQL's own variables, with a database `fairlead`.
 """
 
 import os
@@ -20,12 +21,14 @@ from types import ModuleType
 
 import pytest
 
+from fairlead.testing.postgres import SUPERUSER, PostgresServer
 from tests.docs_blocks import PYTHON, Block, commands, matches, parse
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [page for page in [ROOT / "README.md"] if page.exists()]
 PAGES += sorted((ROOT / "docs").rglob("*.md"))
 
+POSTGRES_PAGE = "use-postgresql.md"
 COMMAND_SECONDS_MAX = 100
 
 # Takes over folder and variables from the command before, and leaves its own.
@@ -45,8 +48,9 @@ class Shell:
         self._folder = folder
         self._state = state
         self._groups: list[int] = []
-        self._environment = {k: v for k, v in os.environ.items() if not k.startswith("FAIRLEAD_")}
-        self._environment |= {
+        mine = ("FAIRLEAD_", "PG")
+        self.environment = {k: v for k, v in os.environ.items() if not k.startswith(mine)}
+        self.environment |= {
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "HOME": str(folder),
             "FAIRLEAD_CHECKOUT": str(ROOT),
@@ -64,7 +68,7 @@ class Shell:
             process = subprocess.Popen(
                 ["bash", "-c", WRAPPER, "page", text],
                 cwd=self._folder,
-                env=self._environment,
+                env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=sink,
                 stderr=subprocess.STDOUT,
@@ -86,6 +90,13 @@ def shell(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     shell = Shell(tmp_path, tmp_path_factory.mktemp("shell"))
     yield shell
     shell.close()
+
+
+@pytest.fixture
+def database_of_the_page(postgres: PostgresServer) -> Iterator[dict[str, str]]:
+    postgres.execute("CREATE DATABASE fairlead")
+    yield {"PGHOST": str(postgres.folder), "PGUSER": SUPERUSER}
+    postgres.execute("DROP DATABASE fairlead WITH (FORCE)")
 
 
 def run_python(block: Block, page: Path, module: ModuleType) -> None:
@@ -124,8 +135,15 @@ def module(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_page(
-    page: Path, tmp_path: Path, shell: Shell, module: ModuleType, monkeypatch: pytest.MonkeyPatch
+    page: Path,
+    tmp_path: Path,
+    shell: Shell,
+    module: ModuleType,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
 ) -> None:
+    if page.name == POSTGRES_PAGE:
+        shell.environment |= request.getfixturevalue("database_of_the_page")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("FAIRLEAD_CHECKOUT", str(ROOT))

@@ -99,6 +99,8 @@ def many_parameters(source: Source) -> list[str]:
     }
     found = []
     for function in source.functions():
+        if "overload" in map(_dotted, function.decorator_list):
+            continue  # the definition that follows its overloads is what counts
         arguments = function.args
         positional = len(arguments.posonlyargs) + len(arguments.args) - (id(function) in methods)
         every = positional + len(arguments.kwonlyargs)

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from fairlead import FairleadError, Principal
 from fairlead.operations import (
     Platform,
     Release,
+    WorkerRecord,
     check_app,
     ingest,
     load_settings,
@@ -64,6 +66,10 @@ class Story:
         mark = "[green]✓[/green]" if seen else "[red]✗[/red]"
         self.console.print(f"   {mark} {what}", highlight=False)
 
+    def living(self) -> Sequence[WorkerRecord]:
+        """Return the workers whose lease holds."""
+        return self.platform.workers.living(self.platform.settings.lease_s)
+
     def worker(self) -> subprocess.Popen[bytes]:
         """Start a worker process and wait until it takes runs."""
         command = [sys.executable, "-m", "examples.demo.worker"]
@@ -71,8 +77,7 @@ class Story:
         process = subprocess.Popen(command + arguments, cwd=Path(__file__).parents[2])
         until = time.monotonic() + 30
         while time.monotonic() < until and process.poll() is None:
-            living = self.platform.workers.living(self.platform.settings.lease_s)
-            if any(worker.pid == process.pid for worker in living):
+            if any(worker.pid == process.pid for worker in self.living()):
                 return process
             time.sleep(0.05)
         raise SystemExit("the worker did not start")
@@ -174,31 +179,41 @@ def _release(story: Story) -> Release:
 def _crash(
     story: Story, workers: list[subprocess.Popen[bytes]], release: Release, texts: list[str]
 ) -> None:
-    story.part(f"{len(texts)} durable runs, and the worker is killed with SIGKILL")
+    story.part(f"{len(texts)} durable runs on two workers, and one is killed with SIGKILL")
+    first, second = story.worker(), story.worker()
+    workers += [first, second]
+    victim = next(one.id for one in story.living() if one.pid == first.pid)
     ids = story.ask(release, texts, "reader")
-    first = story.worker()
-    workers.append(first)
     while True:
-        states = story.states(ids)
-        ended, running = sum(s in FINAL for s in states), states.count("running")
-        if (ended >= 4 and running) or ended == len(ids):
+        runs = [story.platform.runs.get(run_id) for run_id in ids]
+        held = [run.id for run in runs if run.worker_id == victim and run.state == "running"]
+        ended = sum(run.state in FINAL for run in runs)
+        if (ended >= 4 and held) or ended == len(ids):
             break
         time.sleep(0.005)
     first.kill()
+    killed_at = time.time()
     first.wait()
     workers.remove(first)
     states = story.states(ids)
-    ended = sum(state in FINAL for state in states)
     story.console.print(
-        f"   worker {first.pid} killed: {ended} runs had ended, "
+        f"   worker {first.pid} killed: {sum(state in FINAL for state in states)} runs had ended, "
         f"{states.count('running')} were executing, {states.count('queued')} were queued",
         highlight=False,
     )
-    story.see("runs were in flight when the worker died", "running" in states)
-    second = story.worker()
-    workers.append(second)
-    story.console.print(f"   worker {second.pid} started and takes over", highlight=False)
+    story.see("runs were in flight when the worker died", bool(held))
     story.wait(ids)
+    taken = [
+        event.time - killed_at
+        for run_id in ids
+        for event in story.platform.events.list(chain=f"run:{run_id}")
+        if event.type == "run.taken_over" and event.data["worker"] == victim
+    ]
+    story.see(
+        f"worker {second.pid} took {len(taken)} runs over, {max(taken, default=0.0):.1f} s after "
+        "the kill",
+        bool(taken) and second.poll() is None,
+    )
     again, in_flight, executed = re_executed(story.platform, story.material.executions, ids)
     story.see("every run ended", all(state in FINAL for state in story.states(ids)))
     story.see(

@@ -12,13 +12,16 @@ from fairlead.authoring.run import Run
 from fairlead.authoring.tool import Tool, tool
 from fairlead.authoring.workflow import Workflow, workflow
 from fairlead.core.context import Context
-from fairlead.core.errors import FairleadError
+from fairlead.core.effects import NOT_HAPPENED, Happened, NotHappened
+from fairlead.core.errors import FairleadError, ToolFailed
 from fairlead.core.grounding import Answer, Citation, GroundedSource, Source
 from fairlead.core.guarding import PASS, Check, Sample, Verdict, fail
 from fairlead.core.identity import Principal
 from fairlead.core.limits import SLO, Limits
 from fairlead.core.outcome import NotSucceeded, Outcome
+from fairlead.core.rates import Rate
 from fairlead.core.request import Draft, Request
+from fairlead.ports.boundary import Throttled
 
 __all__ = [
     "Answer",
@@ -30,19 +33,25 @@ __all__ = [
     "FairleadError",
     "GroundedSource",
     "Guardrail",
+    "Happened",
     "Limits",
     "Memory",
+    "NOT_HAPPENED",
+    "NotHappened",
     "NotSucceeded",
     "Outcome",
     "PASS",
     "Principal",
+    "Rate",
     "Recall",
     "Request",
     "Run",
     "SLO",
     "Sample",
     "Source",
+    "Throttled",
     "Tool",
+    "ToolFailed",
     "Verdict",
     "Workflow",
     "fail",

@@ -14,22 +14,25 @@ from typing import TYPE_CHECKING
 from fairlead.authoring.app import App
 from fairlead.core.errors import AppImportFailed
 from fairlead.core.identity import Principal
-from fairlead.core.release import Manifest, Release
+from fairlead.core.release import Manifest
 from fairlead.delivery.collections import declared_collections
 from fairlead.delivery.datasets import Dataset, declared_datasets
-from fairlead.delivery.evaluate import CaseResult, Evaluation, judge
+from fairlead.delivery.evaluate import Evaluation, ask
 from fairlead.delivery.gate import Gate
 from fairlead.delivery.release import Releases
 from fairlead.delivery.resolve import code_digest, read_config, resolve
 from fairlead.memory.ingest import Ingestion
 from fairlead.ports.app_files import AppFiles
 from fairlead.ports.clock import Clock, SystemClock
-from fairlead.ports.journal import CallRecord
+from fairlead.ports.faults import NO_FAULTS, Faults
 from fairlead.ports.telemetry import Telemetry
 from fairlead.runtime.admission import Admission
+from fairlead.runtime.control import Control
 from fairlead.runtime.execute import Runner, Stores
+from fairlead.runtime.prune import Pruning
 from fairlead.runtime.scope import Services
-from fairlead.runtime.worker import Lease, Worker
+from fairlead.runtime.seats import Seats
+from fairlead.runtime.worker import Lease, Registry, Worker
 from fairlead.settings import Settings
 
 if TYPE_CHECKING:
@@ -37,12 +40,18 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
     from fairlead.adapters.dbos.queue import DbosRunQueue
+    from fairlead.adapters.sql.approvals import SqlApprovalStore
     from fairlead.adapters.sql.database import Database
+    from fairlead.adapters.sql.dispatch import SqlDispatchStore
     from fairlead.adapters.sql.documents import SqlDocumentStore
+    from fairlead.adapters.sql.effects import SqlEffectsLedger
     from fairlead.adapters.sql.events import SqlEventLog
     from fairlead.adapters.sql.journal import SqlJournal
     from fairlead.adapters.sql.releases import SqlReleaseStore
     from fairlead.adapters.sql.runs import SqlRunStore
+    from fairlead.adapters.sql.streams import SqlStreamStore
+    from fairlead.adapters.sql.throttle import SqlThrottle
+    from fairlead.adapters.sql.waits import SqlWaitStore
     from fairlead.adapters.sql.workers import SqlWorkerStore
 
 
@@ -61,8 +70,15 @@ class Platform:
         events: The event log.
         release_store: Where releases are kept.
         workers: Where leases are kept.
+        dispatch: Which worker executes what.
+        waits: What runs wait for.
+        effects: The ledger of effects.
+        approvals: What people are asked.
+        streams: What runs say while they work.
+        throttle: Rates and breakers, shared by all workers.
         documents: Where documents are kept.
         telemetry: Where spans and metrics go.
+        faults: What a test breaks; nothing in production.
     """
 
     settings: Settings
@@ -75,8 +91,15 @@ class Platform:
     events: SqlEventLog
     release_store: SqlReleaseStore
     workers: SqlWorkerStore
+    dispatch: SqlDispatchStore
+    waits: SqlWaitStore
+    effects: SqlEffectsLedger
+    approvals: SqlApprovalStore
+    streams: SqlStreamStore
+    throttle: SqlThrottle
     documents: SqlDocumentStore
     telemetry: Telemetry
+    faults: Faults = NO_FAULTS
 
     @property
     def releases(self) -> Releases:
@@ -88,7 +111,34 @@ class Platform:
     @property
     def admission(self) -> Admission:
         """The way in for requests."""
-        return Admission(runs=self.runs, queue=self.queue, clock=self.clock)
+        return Admission(runs=self.runs, clock=self.clock, backlog=self.settings.backlog)
+
+    @property
+    def control(self) -> Control:
+        """The verbs on runs."""
+        from fairlead.adapters.sql.control import SqlRunControl
+
+        return Control(
+            runs=self.runs,
+            control=SqlRunControl(self.database, self.clock),
+            journal=self.journal,
+            queue=self.queue,
+            clock=self.clock,
+        )
+
+    @property
+    def pruning(self) -> Pruning:
+        """What keeps history bounded."""
+        from fairlead.adapters.sql.pruning import SqlPruneStore
+
+        store = self.faults.store("pruning", SqlPruneStore(self.database, self.clock))
+        return Pruning(
+            store=store,
+            queue=self.queue,
+            releases=self.release_store,
+            clock=self.clock,
+            keep=self.settings.keep_per_release,
+        )
 
     @property
     def ingestion(self) -> Ingestion:
@@ -104,84 +154,132 @@ class Platform:
         from fairlead.adapters.dbos.host import DbosHost
         from fairlead.adapters.pydantic_ai.generator import PydanticGenerator
 
+        settings = self.settings
         worker_id, code = self.clock.id(), code_digest(files)
+        lease = Lease(
+            ttl_s=settings.lease_s,
+            drain_s=settings.drain_s,
+            takeovers=settings.takeovers,
+            stall_s=settings.stall_s,
+            clock=self.clock,
+        )
+        seats = Seats(
+            active_max=settings.concurrency,
+            parked_max=settings.parked,
+            clock=self.clock,
+            lease_held=lease.held,
+            unload=self.dispatch.unload,
+        )
         runner = Runner(
             app=app,
             code_digest=code,
-            worker_id=worker_id,
             stores=Stores(
                 runs=self.runs,
                 releases=self.release_store,
                 documents=self.documents,
                 events=self.events,
             ),
-            services=Services(journal=self.journal, clock=self.clock, telemetry=self.telemetry),
+            services=self.services,
             generator=PydanticGenerator(),
             compile=compile_policies,
+            seats=seats,
+            worker_id=worker_id,
         )
-        settings = self.settings
+        host = DbosHost(self.engine_connections, worker_id=worker_id, code=code)
         return Worker(
             runner=runner,
-            host=DbosHost(
-                self.engine_connections,
-                self.queue,
-                worker_id=worker_id,
-                code=code,
-                concurrency=settings.concurrency,
+            host=self.faults.host(host, self.queue),
+            registry=Registry(
+                workers=self.workers,
+                dispatch=self.dispatch,
+                queue=self.queue,
+                queues=settings.queues,
             ),
-            queue=self.queue,
-            runs=self.runs,
-            workers=self.workers,
+            seats=seats,
             clock=self.clock,
-            lease=Lease(
-                ttl_s=settings.lease_s, drain_s=settings.drain_s, takeovers=settings.takeovers
-            ),
+            lease=lease,
+        )
+
+    @property
+    def services(self) -> Services:
+        """What interceptors and durable waits use."""
+        return Services(
+            journal=self.journal,
+            effects=self.effects,
+            approvals=self.approvals,
+            waits=self.waits,
+            dispatch=self.dispatch,
+            runs=self.runs,
+            streams=self.streams,
+            clock=self.clock,
+            telemetry=self.telemetry,
+            throttle=self.throttle,
+            faults=self.faults,
         )
 
 
 @contextmanager
-def open_platform(settings: Settings, *, telemetry: Telemetry | None = None) -> Iterator[Platform]:
+def open_platform(
+    settings: Settings, *, telemetry: Telemetry | None = None, faults: Faults = NO_FAULTS
+) -> Iterator[Platform]:
     """Open an app's database and everything on it; close it when the block ends.
 
     Args:
         settings: The app's settings.
         telemetry: Where spans and metrics go; None follows the settings.
+        faults: What a test breaks; see `fairlead.testing.faults`.
 
     Raises:
         FairleadError: The database cannot be used: FL-200 to FL-205.
     """
     from fairlead.adapters.dbos.queue import DbosRunQueue
+    from fairlead.adapters.sql.approvals import SqlApprovalStore
     from fairlead.adapters.sql.database import Database
+    from fairlead.adapters.sql.dispatch import SqlDispatchStore
     from fairlead.adapters.sql.documents import SqlDocumentStore
+    from fairlead.adapters.sql.effects import SqlEffectsLedger
     from fairlead.adapters.sql.events import SqlEventLog
     from fairlead.adapters.sql.faults import translated
     from fairlead.adapters.sql.journal import SqlJournal
     from fairlead.adapters.sql.releases import SqlReleaseStore
     from fairlead.adapters.sql.runs import SqlRunStore
+    from fairlead.adapters.sql.streams import SqlStreamStore
+    from fairlead.adapters.sql.throttle import SqlThrottle
+    from fairlead.adapters.sql.waits import SqlWaitStore
     from fairlead.adapters.sql.workers import SqlWorkerStore
 
-    clock = SystemClock()
+    clock = faults.clock(SystemClock())
     database = Database(
         settings.database_url,
         busy_timeout_s=settings.busy_timeout_s,
         synchronous=settings.synchronous,
     )
     connections = database.make_engine(immediate=False)
-    with translated(str(database.path)):
-        queue = DbosRunQueue(settings.database_url, connections)
+    with translated(database.where):
+        queue = DbosRunQueue(database.url, connections)
+    # From here on: a database that is made under faults would be no test of what uses it.
+    faults.connections(database.engine)
+    faults.connections(connections)
     platform = Platform(
         settings=settings,
         clock=clock,
         database=database,
         engine_connections=connections,
-        queue=queue,
-        runs=SqlRunStore(database, clock),
-        journal=SqlJournal(database, clock),
-        events=SqlEventLog(database, clock),
-        release_store=SqlReleaseStore(database, clock),
-        workers=SqlWorkerStore(database, clock),
-        documents=SqlDocumentStore(database),
+        queue=faults.queue(queue),
+        runs=faults.store("runs", SqlRunStore(database, clock)),
+        journal=faults.store("journal", SqlJournal(database, clock)),
+        events=faults.store("events", SqlEventLog(database, clock)),
+        release_store=faults.store("releases", SqlReleaseStore(database, clock)),
+        workers=faults.store("workers", SqlWorkerStore(database, clock)),
+        dispatch=faults.store("dispatch", SqlDispatchStore(database, clock)),
+        waits=faults.store("waits", SqlWaitStore(database, clock)),
+        effects=faults.store("effects", SqlEffectsLedger(database, clock)),
+        approvals=faults.store("approvals", SqlApprovalStore(database, clock)),
+        streams=faults.store("streams", SqlStreamStore(database, clock)),
+        throttle=faults.store("throttle", SqlThrottle(database, clock)),
+        documents=faults.store("documents", SqlDocumentStore(database)),
         telemetry=telemetry or _telemetry(settings),
+        faults=faults,
     )
     try:
         yield platform
@@ -283,7 +381,8 @@ def _evaluate(settings: Settings, candidate: _Candidate) -> Evaluation:
             worker = platform.worker(candidate.app, candidate.files)
             worker.start()
             try:
-                evaluation = asyncio.run(_ask(platform, release, candidate.datasets))
+                asking = ask(platform.admission, platform.journal, release, candidate.datasets)
+                evaluation = asyncio.run(asking)
             finally:
                 worker.stop()
             # A run's own span follows its recorded end: all of them are out once the worker is.
@@ -292,28 +391,3 @@ def _evaluate(settings: Settings, candidate: _Candidate) -> Evaluation:
 
 def _collections(settings: Settings, files: AppFiles) -> dict[str, Path]:
     return declared_collections(settings.folder, read_config(files))
-
-
-async def _ask(platform: Platform, release: Release, datasets: tuple[Dataset, ...]) -> Evaluation:
-    results: list[CaseResult] = []
-    calls: list[CallRecord] = []
-    ended: list[str] = []
-    for dataset in datasets:
-        started = []
-        for case in dataset.cases:
-            run = platform.admission.start(
-                release, dataset.workflow, case.inputs, principal=Principal(), purpose="gate"
-            )
-            started.append((case, run.id))
-        for case, run_id in started:
-            limits = release.manifest.workflows[dataset.workflow].limits
-            done = await platform.admission.wait(run_id, limits.wall_time.total_seconds() + 5.0)
-            results.append(judge(case, done))
-            calls += platform.journal.of_run(run_id)
-            ended.append(run_id)
-    return Evaluation(
-        results=tuple(results),
-        calls=tuple(calls),
-        signals=(),
-        runs=tuple(ended),
-    )

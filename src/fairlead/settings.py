@@ -55,13 +55,14 @@ SETTINGS: tuple[Setting, ...] = (
         key="database.url",
         default="sqlite:///.fairlead/fairlead.db",
         env="FAIRLEAD_DATABASE_URL",
-        meaning="Where everything is kept; a relative SQLite path starts at the app's folder.",
+        meaning="Where everything is kept: `sqlite:///PATH`, where a relative path starts at the "
+        "app's folder, or `postgresql://USER:PASSWORD@HOST/DATABASE`.",
     ),
     Setting(
         key="database.busy_timeout_s",
         default="30",
         env="FAIRLEAD_DATABASE_BUSY_TIMEOUT_S",
-        meaning="Seconds to wait for a database that another process holds.",
+        meaning="Seconds to wait for a lock that another process holds.",
     ),
     Setting(
         key="database.synchronous",
@@ -74,13 +75,37 @@ SETTINGS: tuple[Setting, ...] = (
         key="worker.concurrency",
         default="8",
         env="FAIRLEAD_WORKER_CONCURRENCY",
-        meaning="Most runs that one worker executes at the same time.",
+        meaning="Most runs that one worker executes at the same time; what waits does not count.",
+    ),
+    Setting(
+        key="worker.parked",
+        default="1000",
+        env="FAIRLEAD_WORKER_PARKED",
+        meaning="Most runs that wait in one worker's memory; further ones wait on record alone.",
+    ),
+    Setting(
+        key="worker.queues",
+        default="default",
+        env="FAIRLEAD_WORKER_QUEUES",
+        meaning="Queues whose runs a worker takes, with commas between.",
+    ),
+    Setting(
+        key="worker.backlog",
+        default="100000",
+        env="FAIRLEAD_WORKER_BACKLOG",
+        meaning="With so many runs queued, no further one is accepted.",
     ),
     Setting(
         key="worker.lease_s",
         default="2",
         env="FAIRLEAD_WORKER_LEASE_S",
         meaning="Seconds without a heartbeat after which a worker counts as dead.",
+    ),
+    Setting(
+        key="worker.stall_s",
+        default="30",
+        env="FAIRLEAD_WORKER_STALL_S",
+        meaning="Seconds for which a tool may block the event loop before the worker gives up.",
     ),
     Setting(
         key="worker.drain_s",
@@ -92,7 +117,14 @@ SETTINGS: tuple[Setting, ...] = (
         key="worker.takeovers",
         default="3",
         env="FAIRLEAD_WORKER_TAKEOVERS",
-        meaning="Worker deaths under one run after which the run is quarantined.",
+        meaning="Worker deaths under one run, without progress, after which it is quarantined.",
+    ),
+    Setting(
+        key="retention.keep_per_release",
+        default="20",
+        env="FAIRLEAD_RETENTION_KEEP_PER_RELEASE",
+        meaning="Runs of each release and workflow, the newest that ended, which `fairlead runs "
+        "prune` keeps for replay however old they are.",
     ),
     Setting(
         key="ingest.max_bytes",
@@ -122,13 +154,18 @@ class Settings:
     folder: Path
     module: str
     environment: str
-    database_url: str
+    database_url: str = field(repr=False)  # it may hold a password
     busy_timeout_s: float
     synchronous: str
     concurrency: int
+    parked: int
+    queues: tuple[str, ...]
+    backlog: int
     lease_s: float
+    stall_s: float
     drain_s: float
     takeovers: int
+    keep_per_release: int
     max_bytes: int
     otlp_endpoint: str | None
     config: dict[str, Any] = field(default_factory=dict)
@@ -161,17 +198,34 @@ def load_settings(folder: Path, environment: Mapping[str, str] | None = None) ->
         folder=folder,
         module=values.text("app.module"),
         environment=values.text("app.environment"),
-        database_url=_database_url(folder, values.text("database.url")),
+        database_url=database_url(folder, values.text("database.url")),
         busy_timeout_s=values.number("database.busy_timeout_s"),
         synchronous=synchronous,
         concurrency=int(values.number("worker.concurrency", least=1)),
+        parked=int(values.number("worker.parked")),
+        queues=queues_of(values.text("worker.queues")),
+        backlog=int(values.number("worker.backlog", least=1)),
         lease_s=values.number("worker.lease_s", least=0.1),
+        stall_s=values.number("worker.stall_s", least=0.1),
         drain_s=values.number("worker.drain_s"),
         takeovers=int(values.number("worker.takeovers", least=1)),
+        keep_per_release=int(values.number("retention.keep_per_release")),
         max_bytes=int(values.number("ingest.max_bytes", least=1)),
         otlp_endpoint=values.text("telemetry.endpoint", "") or None,
         config=config,
     )
+
+
+def queues_of(text: str) -> tuple[str, ...]:
+    """Return the names of queues in a text with commas between.
+
+    Raises:
+        InvalidConfig: There is none.
+    """
+    names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    if not names:
+        raise InvalidConfig("worker.queues must name at least one queue", key="worker.queues")
+    return names
 
 
 class _Values:
@@ -209,11 +263,14 @@ class _Values:
         return number
 
 
-def _database_url(folder: Path, url: str) -> str:
+def database_url(folder: Path, url: str) -> str:
+    scheme, _, rest = url.partition("://")
+    if scheme in ("postgresql", "postgres"):
+        return f"postgresql://{rest}"
     prefix = "sqlite:///"
     if not url.startswith(prefix):
         raise InvalidConfig(
-            f"database.url must begin with {prefix} in this version, not {url.split(':')[0]!r}",
+            f"database.url must begin with {prefix} or postgresql://, not {url.split(':')[0]!r}",
             key="database.url",
         )
     path = Path(url.removeprefix(prefix))

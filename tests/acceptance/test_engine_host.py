@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from fairlead.core.outcome import FINAL_STATES
+from fairlead.operations import Order
 from tests.acceptance.support.scene import Scene, scene
 
 pytestmark = pytest.mark.acceptance
@@ -45,7 +46,10 @@ def test_a_cancelled_run_makes_no_further_call(stage: Scene) -> None:
         time.sleep(0.02)
     # The other one keeps the worker there beyond the time at which the first would go on.
     other = stage.start("nap", 1.5)
-    ended = stage.platform.admission.cancel(run, by="ann", reason="a mistake")
+    order = Order(by="ann", reason="a mistake")
+    assert stage.platform.control.cancel(run, order) == [run]
+    ended = stage.run(run)
+    assert (ended.state, ended.reason) == ("cancelled", "a mistake")
     assert worker.communicate(timeout=60) == ("", "")
     assert stage.run(other).state == "succeeded"
     assert stage.run(run) == ended

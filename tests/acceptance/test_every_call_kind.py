@@ -18,36 +18,61 @@ from pydantic_ai.models.test import TestModel
 
 import fairlead as fl
 from fairlead.adapters.pydantic_ai import generator
-from fairlead.adapters.pydantic_ai.durability import Durability
+from fairlead.adapters.pydantic_ai.durability import Durability, Turns
+from fairlead.adapters.pydantic_ai.generator import make_model
 from fairlead.core.errors import OutsideRun
+from fairlead.core.rates import THROTTLED
 from fairlead.ports.boundary import current_call
 from fairlead.runtime import interceptors
-from tests.acceptance.support.routes import ROUTES, TARGETS, Route, World
-from tests.acceptance.support.situations import (
-    SITUATIONS,
-    Scene,
-    Situation,
-    just_run,
-    served,
-    taken,
-)
+from tests.acceptance.support.plays import Scene, just_run
+from tests.acceptance.support.routes import ROUTES, TARGETS, Route, World, errand
+from tests.acceptance.support.situations import SITUATIONS, Situation, served, taken
 from tests.unit.runtime.bench import SLO_OF_TESTS, Bench
 
 pytestmark = pytest.mark.acceptance
 
+UNASKED = "unasked tool"
+"""A tool that is called without a person's consent."""
+
+TOOLS_ONLY = "a model and a collection are named by the release, and the rest is its own code"
+NO_EFFECT = "it has no effect outside and may be repeated"
+NOBODY_ELSE = "it is the platform's own database or the workflow's own code, and nobody else's"
+NOBODY_ASKED = "nobody is asked about it"
+
 EXEMPT: dict[tuple[str, str], str] = {
-    ("contract", "model"): "a model is named by the release; only tools have contracts",
-    ("contract", "retrieval"): "a collection is named by the release; only tools have contracts",
-    ("intent_row", "model"): "a model turn has no effect outside and may be repeated",
-    ("intent_row", "retrieval"): "a retrieval has no effect outside and may be repeated",
+    **{("contract", kind): TOOLS_ONLY for kind in ("model", "retrieval", "step", "child")},
+    ("schema", "model"): "a model turn's input is counted in tokens, which `context` does",
+    ("policy", "step"): "a step of the workflow's own code is no act on anything",
+    **{("context", kind): "only model turns are read" for kind in TARGETS if kind != "model"},
+    **{("ledger", kind): NO_EFFECT for kind in TARGETS if kind != "tool"},
+    **{("intent", kind): NO_EFFECT for kind in TARGETS if kind != "tool"},
+    **{("rate", kind): NOBODY_ELSE for kind in TARGETS if kind not in THROTTLED},
+    **{("breaker", kind): NOBODY_ELSE for kind in TARGETS if kind not in THROTTLED},
+    **{("approval", kind): NOBODY_ASKED for kind in (*TARGETS, UNASKED) if kind != "tool"},
 }
 """Which interceptor cannot matter for which kind, and why."""
+
+OWN = ("step", "child")
+"""Kinds that only the workflow's own code can ask for, no model."""
+
+
+def kinds_of(route: Route) -> set[str]:
+    """Return what an exemption may call a route."""
+    return {route.kind} if route.asks or route.kind != "tool" else {route.kind, UNASKED}
+
+
+def exempt(situation: Situation, route: Route) -> bool:
+    """Whether a situation is none for a route."""
+    if situation.denies and ("policy", route.kind) in EXEMPT:
+        return True
+    return any((situation.interceptor, kind) in EXEMPT for kind in kinds_of(route))
+
 
 MATRIX = [
     pytest.param(route, situation, id=f"{situation.interceptor}, {situation.name}: {route.name}")
     for situation in SITUATIONS
     for route in ROUTES
-    if (situation.interceptor, route.kind) not in EXEMPT
+    if not exempt(situation, route)
 ]
 
 
@@ -73,18 +98,30 @@ def test_each_interceptor_has_a_situation() -> None:
     assert {situation.interceptor for situation in SITUATIONS} == names
 
 
+def test_each_kind_meets_each_interceptor_or_is_exempt() -> None:
+    names = {interceptor.__name__ for interceptor in (*interceptors.BEFORE, *interceptors.INSIDE)}
+    met = {(param.values[1].interceptor, param.values[0].kind) for param in MATRIX}  # type: ignore[union-attr]
+    exempted = {(name, kind) for name, kind in EXEMPT if kind in TARGETS}
+    assert not met & exempted
+    assert met | exempted == {(name, kind) for name in names for kind in TARGETS}
+
+
 def test_each_kind_is_taken_by_plain_code_an_agent_and_a_batch() -> None:
     assert {route.kind for route in ROUTES} == set(TARGETS)
     for kind in TARGETS:
         names = [route.name for route in ROUTES if route.kind == kind]
+        assert any("plain" in name or "agent's turn" in name for name in names), kind
         assert any("gathered" in name for name in names), kind
-        assert any("agent" in name or "answer" in name for name in names), kind
+        if kind not in OWN:
+            assert any("agent" in name or "answer" in name for name in names), kind
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize(("interceptor", "kind"), EXEMPT, ids=lambda value: value)
 def test_an_exemption_is_true(interceptor: str, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever the situation, cutting the interceptor changes nothing for this kind."""
-    routes = [route for route in ROUTES if route.kind == kind]
+    routes = [route for route in ROUTES if kind in kinds_of(route)]
+    assert routes
     every = [(route, situation) for route in routes for situation in SITUATIONS]
     with_it = [taken(route, situation) for route, situation in every]
     without(monkeypatch, interceptor)
@@ -119,7 +156,8 @@ def test_an_adapter_that_goes_round_the_boundary_is_seen() -> None:
 
 def durable_agent() -> Agent[None, str]:
     """Return an agent that can only run inside a run."""
-    capability = Durability("test:test", name="durable")
+    turns = Turns(make=make_model, fallbacks=(), reasks=2)
+    capability = Durability("test:test", name="durable", turns=turns)
     return Agent(TestModel(call_tools=[]), name="durable", capabilities=[capability])
 
 
@@ -154,7 +192,51 @@ async def _retrieve(run: Any, _: Any) -> None:
     await run.retrieve("an item")
 
 
-INNER = [Inner("agent", _run_agent), Inner("tool", _call_tool), Inner("retrieval", _retrieve)]
+async def _approve(run: Any, inner: Any) -> None:
+    await run.approve(inner)
+
+
+async def _step(run: Any, _: Any) -> None:
+    await run.step(len, "an item")
+
+
+async def _child(run: Any, _: Any) -> None:
+    await run.child(errand, "an item")
+
+
+async def _sleep(run: Any, _: Any) -> None:
+    await run.sleep(timedelta(seconds=1))
+
+
+async def _signal(run: Any, _: Any) -> None:
+    await run.signal("go", str)
+
+
+async def _send(run: Any, _: Any) -> None:
+    await run.send("r2", "go", "on")
+
+
+async def _stream(run: Any, _: Any) -> None:
+    await run.stream("an item")
+
+
+async def _now(run: Any, _: Any) -> None:
+    await run.now()
+
+
+INNER = [
+    Inner("agent", _run_agent),
+    Inner("tool", _call_tool),
+    Inner("approved tool", _approve),
+    Inner("retrieval", _retrieve),
+    Inner("step", _step),
+    Inner("child", _child),
+    Inner("sleep", _sleep),
+    Inner("signal", _signal),
+    Inner("send", _send),
+    Inner("stream", _stream),
+    Inner("time", _now),
+]
 
 
 @pytest.mark.parametrize("inner", INNER, ids=lambda inner: inner.name)

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
-from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
-    ExportMetricsServiceRequest,
-)
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from fairlead.adapters.otel.telemetry import otlp_telemetry
 from fairlead.core.calls import Call, CallKind, Done, Failed, Usage
 from fairlead.core.context import Context
 from fairlead.core.identity import Principal
+from fairlead.testing import Collector, Fault, FaultPlan
+from fairlead.testing.faults import Fail
 
 pytestmark = pytest.mark.acceptance
 
@@ -24,60 +20,11 @@ CANARY = b"canary-4711"
 SCHEMA_URL = "https://opentelemetry.io/schemas/gen-ai-dev/1.42.0-dev"
 
 
-class Collector:
-    """An OTLP/HTTP endpoint on the loopback interface that keeps what it receives."""
-
-    def __init__(self, *, first_status: int = 200) -> None:
-        self.bodies: dict[str, list[bytes]] = {}
-        self._statuses = [first_status]
-        collector = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                status = collector._statuses.pop() if collector._statuses else 200
-                if status == 200:
-                    collector.bodies.setdefault(self.path, []).append(body)
-                self.send_response(status)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-
-            def log_message(self, *args: Any) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}"
-
-    def __enter__(self) -> Collector:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
-
-    def spans(self) -> list[Any]:
-        found = []
-        for body in self.bodies["/v1/traces"]:
-            for resource in ExportTraceServiceRequest.FromString(body).resource_spans:
-                for scope in resource.scope_spans:
-                    assert scope.schema_url == SCHEMA_URL
-                    found.extend(scope.spans)
-        return found
-
-    def metrics(self) -> dict[str, Any]:
-        found = {}
-        for body in self.bodies["/v1/metrics"]:
-            for resource in ExportMetricsServiceRequest.FromString(body).resource_metrics:
-                for scope in resource.scope_metrics:
-                    assert scope.schema_url == SCHEMA_URL
-                    found.update({metric.name: metric for metric in scope.metrics})
-        return found
+def spans_of(collector: Collector) -> list[Any]:
+    """Return every span that arrived, under our schema."""
+    scopes = list(collector.scope_spans())
+    assert {scope.schema_url for scope in scopes} == {SCHEMA_URL}
+    return [span for scope in scopes for span in scope.spans]
 
 
 @pytest.fixture(autouse=True)
@@ -134,7 +81,7 @@ def attributes(span: Any) -> dict[str, Any]:
 
 def test_spans_arrive_as_one_trace(collector: Collector) -> None:
     emit_a_run(collector.url)
-    spans = {span.name: span for span in collector.spans()}
+    spans = {span.name: span for span in spans_of(collector)}
     assert sorted(spans) == [
         "chat gpt-5",
         "execute_tool refund",
@@ -157,6 +104,7 @@ def test_spans_arrive_as_one_trace(collector: Collector) -> None:
 def test_metrics_arrive(collector: Collector) -> None:
     emit_a_run(collector.url)
     metrics = collector.metrics()
+    assert {scope.schema_url for scope in collector.scope_metrics()} == {SCHEMA_URL}
     assert sorted(metrics) == [
         "gen_ai.client.operation.duration",
         "gen_ai.client.token.usage",
@@ -177,6 +125,8 @@ def test_no_content_is_on_the_wire(collector: Collector) -> None:
 
 
 def test_a_batch_is_sent_again_when_the_endpoint_was_busy() -> None:
-    with Collector(first_status=503) as collector:
+    plan = FaultPlan(Fault(boundary="exporter", action=Fail(error="unavailable")))
+    with Collector(plan) as collector:
         emit_a_run(collector.url)
-        assert len(collector.spans()) == 4
+        assert collector.refused == 1
+        assert len(spans_of(collector)) == 4

@@ -24,7 +24,7 @@ class Refund:
     amount_eur: Decimal
 
 
-@fl.tool(effect="read", scope="orders:read")
+@fl.tool(effect="read", scope="orders:read", rate=fl.Rate(10, per_s=1.0))
 async def find_order(ctx: fl.Context, order_id: str, *, deep: bool = False) -> dict[str, str]:
     """Look an order up."""
     return {"order_id": order_id, "key": ctx.idempotency_key, "deep": str(deep)}

@@ -15,6 +15,8 @@ import pytest
 
 import fairlead
 from fairlead import Limits
+from fairlead.core.breaker import BreakerTerms
+from fairlead.core.rates import DEFAULT_RATE
 from fairlead.core.release import RecallTerms
 from fairlead.operations import PolicyContext
 from fairlead.runtime.admission import Admission
@@ -45,6 +47,8 @@ def test_invariant_11_each_limit_of_a_run_has_a_number_as_its_default(field: Any
     [
         ("steps", 0),
         ("attempts", 0),
+        ("repeats", 0),
+        ("repeats", 101),
         ("cost_usd", -1),
         ("cost_usd", math.inf),
         ("cost_usd", math.nan),
@@ -75,6 +79,16 @@ def test_invariant_11_a_setting_cannot_be_unlimited(tmp_path: Path, value: str) 
         assert error.value.code == "FL-005"
 
 
+@pytest.mark.parametrize("field", fields(BreakerTerms), ids=lambda field: field.name)
+def test_invariant_11_each_number_of_a_breaker_has_a_default(field: Any) -> None:
+    assert finite(field.default)
+
+
+def test_invariant_11_what_has_no_rate_has_the_default_rate() -> None:
+    assert finite(DEFAULT_RATE.calls)
+    assert finite(DEFAULT_RATE.per_s)
+
+
 def test_invariant_11_what_is_retrieved_waited_for_and_taken_over_is_bounded() -> None:
     assert finite(RecallTerms(collection="c").top_k)
     with pytest.raises(ValueError, match="top_k"):
@@ -83,7 +97,8 @@ def test_invariant_11_what_is_retrieved_waited_for_and_taken_over_is_bounded() -
     assert finite(timeout.default)
     # No default at all is a bound too: whoever waits or takes over says how long and how often.
     assert inspect.signature(Admission.wait).parameters["timeout_s"].default is inspect._empty
-    assert {field.name for field in fields(Lease)} == {"ttl_s", "drain_s", "takeovers"}
+    said = {field.name for field in fields(Lease) if field.default is MISSING}
+    assert said == {"ttl_s", "drain_s", "takeovers", "stall_s", "clock"}
 
 
 BOUND = re.compile(r"(^|_)(MAX|S|S_MAX|BYTES|LIMIT|TIMEOUT|DEPTH|PATIENCE)(_|$)")

@@ -159,10 +159,34 @@ EFFECTS: dict[str, Effect] = {
         env=("full", {2}),
     ),
     "worker.concurrency": Effect(
-        of=on_platform(lambda platform: worker(platform).host._concurrency),
+        of=on_platform(lambda platform: worker(platform).seats.active_max),
         default=8,
         file=("3", 3),
         env=("5", 5),
+    ),
+    "worker.parked": Effect(
+        of=on_platform(lambda platform: worker(platform).seats.parked_max),
+        default=1000,
+        file=("3", 3),
+        env=("5", 5),
+    ),
+    "worker.queues": Effect(
+        of=on_platform(lambda platform: worker(platform)._dispatcher.queues),
+        default=("default",),
+        file=('"slow,default"', ("slow", "default")),
+        env=("quick", ("quick",)),
+    ),
+    "worker.backlog": Effect(
+        of=on_platform(lambda platform: platform.admission.backlog),
+        default=100_000,
+        file=("3", 3),
+        env=("5", 5),
+    ),
+    "worker.stall_s": Effect(
+        of=on_platform(lambda platform: worker(platform).lease.stall_s),
+        default=30.0,
+        file=("3.5", 3.5),
+        env=("4.5", 4.5),
     ),
     "worker.lease_s": Effect(
         of=on_platform(lambda platform: worker(platform).lease.ttl_s),
@@ -180,6 +204,12 @@ EFFECTS: dict[str, Effect] = {
         of=on_platform(lambda platform: worker(platform).lease.takeovers),
         default=3,
         file=("4", 4),
+        env=("5", 5),
+    ),
+    "retention.keep_per_release": Effect(
+        of=on_platform(lambda platform: platform.pruning.keep),
+        default=20,
+        file=("3", 3),
         env=("5", 5),
     ),
     "ingest.max_bytes": Effect(

@@ -32,7 +32,7 @@ class App:
             raise InvalidDeclaration(f"app {name}: two workflows have the same name", app=name)
         object.__setattr__(self, "name", name)
         object.__setattr__(self, "workflows", by_name)
-        _unique(name, "tools", [tool for w in workflows for tool in w.tools])
+        _unique(name, "tools", [tool for w in workflows for tool in w.callable_tools])
         _unique(name, "guardrails", [rail for w in workflows for rail in w.guardrails])
 
     def workflow(self, name: str) -> Workflow[Any, Any]:
@@ -51,8 +51,8 @@ class App:
 
     @property
     def tools(self) -> dict[str, Tool[..., Any]]:
-        """Every tool of every workflow, by name."""
-        return {tool.name: tool for w in self.workflows.values() for tool in w.tools}
+        """Every tool of every workflow, with those that undo others, by name."""
+        return {tool.name: tool for w in self.workflows.values() for tool in w.callable_tools}
 
     @property
     def guardrails(self) -> dict[str, Guardrail[Any]]:

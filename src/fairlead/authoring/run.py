@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any, ParamSpec, Protocol
+from collections.abc import Awaitable, Callable, Generator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, overload
+from uuid import UUID
 
 from fairlead.authoring.tool import Tool
 from fairlead.core.context import Context
@@ -23,13 +26,60 @@ else:
 
 P = ParamSpec("P")
 R = TypeVar("R")
+In = TypeVar("In")
+A = TypeVar("A")
+B = TypeVar("B")
+C = TypeVar("C")
+In_co = TypeVar("In_co", covariant=True)
+Out_co = TypeVar("Out_co", covariant=True)
+
+ANSWER_WITHIN = timedelta(hours=24)
+"""How long a run waits for a person or a signal when it does not say."""
+
+
+class Startable(Protocol[In_co, Out_co]):
+    """What a run can start as a child: a workflow."""
+
+    @property
+    def name(self) -> str:
+        """The workflow's name."""
+        ...
+
+    @property
+    def input(self) -> type[In_co]:
+        """Type of its input."""
+        ...
+
+    @property
+    def output(self) -> type[Out_co]:
+        """Type of its output."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Child(Generic[R]):
+    """A child run that begins when it is awaited, or handed to `run.gather`.
+
+    Attributes:
+        workflow: What it executes.
+        input: The workflow's input.
+    """
+
+    workflow: Startable[Any, R]
+    input: Any
+    _start: Callable[[Child[R]], Awaitable[R]] = field(repr=False)
+
+    def __await__(self) -> Generator[Any, None, R]:
+        """Start it, wait for its end, and return its output."""
+        return self._start(self).__await__()
 
 
 class Run(Protocol[Out]):
     """One execution of a workflow, pinned to one release.
 
-    A workflow's own code runs again on recovery: keep it deterministic, and put time, chance and
-    I/O into calls. Calls of one run are made one at a time, in the order in which they were asked.
+    A workflow's own code runs again on recovery: keep it deterministic, and take time, chance and
+    I/O from here. Calls of one run are made one at a time, in the order in which they were asked;
+    what is to happen side by side is a child each.
     """
 
     @property
@@ -82,4 +132,107 @@ class Run(Protocol[Out]):
 
     async def sleep(self, duration: timedelta) -> None:
         """Wait durably: a restart in between does not begin the wait anew."""
+        ...
+
+    async def step(
+        self, function: Callable[P, R | Awaitable[R]], *args: P.args, **kwargs: P.kwargs
+    ) -> R:
+        """Execute a function of the workflow's own code once, and remember what it returned.
+
+        It may be executed again when the worker dies in it, so it has no effect outside; that is
+        what tools are for.
+
+        Args:
+            function: A plain or async function; a plain one runs in a thread.
+            args: Its arguments; JSON can hold them.
+            kwargs: Its keyword arguments.
+
+        Raises:
+            CallFailed: It raised an error.
+        """
+        ...
+
+    async def approve(self, tool: Tool[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Call a tool once a person has agreed to this very call; waits durably, up to 24 hours.
+
+        Contract, schema and policy are checked before anybody is asked. What was agreed to holds
+        for these arguments, policies and release, once.
+
+        Raises:
+            ApprovalDenied: The person said no.
+            ApprovalExpired: Nobody answered in time.
+            ApprovalVoid: What would be executed is not what the person was shown.
+        """
+        ...
+
+    async def signal(self, name: str, type: type[R], *, within: timedelta = ANSWER_WITHIN) -> R:
+        """Wait durably for a signal, and return its payload.
+
+        Args:
+            name: The signal's name; one that was sent before is taken at once.
+            type: Type of its payload.
+            within: Longest wait.
+
+        Raises:
+            WaitExpired: None came in time.
+        """
+        ...
+
+    async def send(self, run_id: str, name: str, payload: Any) -> None:
+        """Send a signal to another run, once.
+
+        Raises:
+            UnknownRun: There is no such run of the same tenant.
+            RunFinished: It has ended.
+        """
+        ...
+
+    def child(self, workflow: Startable[In, R], input: In) -> Child[R]:
+        """Return a child run; await it for its output, or hand it to `gather`.
+
+        It is pinned to the same release, acts for the same principal, and shares the limits.
+
+        Raises:
+            NotSucceeded: When it is awaited and did not succeed.
+        """
+        ...
+
+    @overload
+    async def gather(self, first: Child[A], second: Child[B], /) -> tuple[A, B]: ...
+
+    @overload
+    async def gather(
+        self, first: Child[A], second: Child[B], third: Child[C], /
+    ) -> tuple[A, B, C]: ...
+
+    @overload
+    async def gather(self, *children: Child[R]) -> tuple[R, ...]: ...
+
+    async def gather(self, *children: Child[Any]) -> tuple[Any, ...]:
+        """Execute children side by side, wait for all, and return their outputs in order.
+
+        Raises:
+            NotSucceeded: One of them did not succeed; the first in order.
+        """
+        ...
+
+    async def stream(self, item: Any, *, name: str = "default") -> None:
+        """Append an item to a stream of this run, once; readers go on from any offset.
+
+        Args:
+            item: What JSON can hold.
+            name: The stream.
+        """
+        ...
+
+    async def now(self) -> datetime:
+        """Return the time, the same on every replay."""
+        ...
+
+    async def random(self) -> float:
+        """Return a number from 0.0 up to 1.0, the same on every replay."""
+        ...
+
+    async def uuid(self) -> UUID:
+        """Return a random UUID, the same on every replay."""
         ...

@@ -5,14 +5,20 @@ from __future__ import annotations
 import inspect
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Concatenate, Generic, ParamSpec, TypeVar
+from functools import cached_property
+from typing import Any, Concatenate, Generic, ParamSpec, TypeAlias, TypeVar, overload
 
 from fairlead.core.calls import Effect
 from fairlead.core.context import Context
+from fairlead.core.effects import Happened, NotHappened
 from fairlead.core.errors import InvalidDeclaration
+from fairlead.core.rates import Rate
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+Reconcile: TypeAlias = Callable[Concatenate[Context, P], Awaitable[Happened[R] | NotHappened]]
+"""Finds out, for the same arguments and key, whether an effect happened."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +31,11 @@ class Tool(Generic[P, R]):
         effect: read, idempotent or once.
         scope: The right that a caller needs.
         targets: Arguments that name what is acted on.
+        rate: How often all runs together may call it; None for the default rate.
         function: The body; it gets the call's `Context` and then the arguments.
+        key: Arguments that name the effect; empty for the call's place in its run.
+        reconcile: Finds out whether it happened; None when nobody can.
+        compensate: The tool that undoes it; None when nothing does.
     """
 
     name: str
@@ -34,16 +44,52 @@ class Tool(Generic[P, R]):
     scope: str
     targets: tuple[str, ...]
     function: Callable[Concatenate[Context, P], Awaitable[R]]
+    key: tuple[str, ...] = ()
+    reconcile: Callable[..., Awaitable[Happened[R] | NotHappened]] | None = None
+    compensate: Tool[..., Any] | None = None
+    rate: Rate | None = None
 
-    @property
+    @cached_property
     def signature(self) -> inspect.Signature:
         """The arguments, without the context."""
         signature = inspect.signature(self.function, eval_str=True)
         return signature.replace(parameters=list(signature.parameters.values())[1:])
 
 
+@overload
 def tool(
-    *, effect: Effect, scope: str, targets: Sequence[str] = ()
+    *,
+    effect: Effect,
+    scope: str,
+    targets: Sequence[str] = (),
+    key: Sequence[str] = (),
+    compensate: Tool[..., Any] | None = None,
+    rate: Rate | None = None,
+) -> Callable[[Callable[Concatenate[Context, P], Awaitable[R]]], Tool[P, R]]: ...
+
+
+@overload
+def tool(
+    *,
+    effect: Effect,
+    scope: str,
+    targets: Sequence[str] = (),
+    key: Sequence[str] = (),
+    reconcile: Reconcile[P, R],
+    compensate: Tool[..., Any] | None = None,
+    rate: Rate | None = None,
+) -> Callable[[Callable[Concatenate[Context, P], Awaitable[R]]], Tool[P, R]]: ...
+
+
+def tool(  # noqa: PLR0913 - the contract is the point; all are keyword-only
+    *,
+    effect: Effect,
+    scope: str,
+    targets: Sequence[str] = (),
+    key: Sequence[str] = (),
+    reconcile: Callable[..., Any] | None = None,
+    compensate: Tool[..., Any] | None = None,
+    rate: Rate | None = None,
 ) -> Callable[[Callable[Concatenate[Context, P], Awaitable[R]]], Tool[P, R]]:
     """Declare what a tool may do.
 
@@ -52,40 +98,73 @@ def tool(
             is never repeated blind.
         scope: The right that a caller needs, such as `refunds:write`.
         targets: Names of the arguments that say what is acted on.
+        key: Names of the arguments that name the effect: under equal ones it happens once for a
+            tenant, in whichever run. Without them the key is the call's place in its run.
+        reconcile: An async function with the tool's own arguments that finds out whether the
+            effect happened: `Happened(result)`, `NOT_HAPPENED`, or an error when it cannot tell.
+        compensate: The tool that undoes the effect when the run fails after it. It takes those of
+            the tool's arguments that it names, and `result` for what the tool returned.
+        rate: How often all runs together may call it; `fairlead.toml` may override it. None for
+            the default rate.
 
     Returns:
         A decorator that turns an async function into a `Tool`.
 
     Raises:
         InvalidDeclaration: The function is not async, has no docstring, takes no context, takes
-            `*args` or `**kwargs`, or a target is no argument of it.
+            `*args` or `**kwargs`, or something names an argument that it has not.
     """
 
     def declare(function: Callable[Concatenate[Context, P], Awaitable[R]]) -> Tool[P, R]:
+        names = _arguments(function, effect)
         name = function.__name__
-        if effect not in ("read", "idempotent", "once"):
-            raise InvalidDeclaration(f"tool {name}: unknown effect {effect!r}", tool=name)
-        if not inspect.iscoroutinefunction(function):
-            raise InvalidDeclaration(f"tool {name} must be an async function", tool=name)
-        description = inspect.getdoc(function) or ""
-        if not description:
-            raise InvalidDeclaration(f"tool {name} needs a docstring: models read it", tool=name)
-        parameters = list(inspect.signature(function).parameters.values())
-        if not parameters:
-            raise InvalidDeclaration(f"tool {name} must take a context first", tool=name)
-        if any(p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in parameters):
-            raise InvalidDeclaration(f"tool {name} may not take *args or **kwargs", tool=name)
-        names = {p.name for p in parameters[1:]}
-        for target in targets:
-            if target not in names:
-                raise InvalidDeclaration(f"tool {name} has no argument {target!r}", tool=name)
+        for argument in (*targets, *key):
+            if argument not in names:
+                raise InvalidDeclaration(f"tool {name} has no argument {argument!r}", tool=name)
+        if effect == "read" and (key or reconcile or compensate):
+            raise InvalidDeclaration(
+                f"tool {name} reads: it has no effect to name, to find out about or to undo",
+                tool=name,
+            )
+        if reconcile is not None and not inspect.iscoroutinefunction(reconcile):
+            raise InvalidDeclaration(f"tool {name}: reconcile must be async", tool=name)
+        if compensate is not None:
+            known = names | {"result"}
+            for taken in compensate.signature.parameters.values():
+                if taken.name not in known and taken.default is taken.empty:
+                    raise InvalidDeclaration(
+                        f"tool {name}: {compensate.name} takes {taken.name!r}, which is neither "
+                        "an argument of it nor its result",
+                        tool=name,
+                    )
         return Tool(
             name=name,
-            description=description,
+            description=inspect.getdoc(function) or "",
             effect=effect,
             scope=scope,
             targets=tuple(targets),
             function=function,
+            key=tuple(key),
+            reconcile=reconcile,
+            compensate=compensate,
+            rate=rate,
         )
 
     return declare
+
+
+def _arguments(function: Callable[..., Any], effect: str) -> set[str]:
+    """Check a tool's function, and return the names of its arguments without the context."""
+    name = function.__name__
+    if effect not in ("read", "idempotent", "once"):
+        raise InvalidDeclaration(f"tool {name}: unknown effect {effect!r}", tool=name)
+    if not inspect.iscoroutinefunction(function):
+        raise InvalidDeclaration(f"tool {name} must be an async function", tool=name)
+    if not inspect.getdoc(function):
+        raise InvalidDeclaration(f"tool {name} needs a docstring: models read it", tool=name)
+    parameters = list(inspect.signature(function).parameters.values())
+    if not parameters:
+        raise InvalidDeclaration(f"tool {name} must take a context first", tool=name)
+    if any(p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in parameters):
+        raise InvalidDeclaration(f"tool {name} may not take *args or **kwargs", tool=name)
+    return {p.name for p in parameters[1:]}

@@ -36,6 +36,8 @@ class Workflow(Generic[In, Out]):
         memory: What it may recall.
         limits: Its bounds.
         body: The function itself.
+        fallbacks: Models that are asked in this order when the one before fails and may pass.
+        queue: Which workers take its runs.
     """
 
     name: str
@@ -51,6 +53,17 @@ class Workflow(Generic[In, Out]):
     memory: Memory
     limits: Limits
     body: Callable[[Run[Out], In], Awaitable[Out]]
+    fallbacks: tuple[str, ...] = ()
+    queue: str = "default"
+
+    @property
+    def callable_tools(self) -> tuple[Tool[..., Any], ...]:
+        """Its tools, with those that undo one of them; a model is offered only `tools`."""
+        found = list(self.tools)
+        for tool in found:
+            if tool.compensate is not None and tool.compensate not in found:
+                found.append(tool.compensate)
+        return tuple(found)
 
     def __call__(self, *_: object, **__: object) -> NoReturn:
         """Refuse: called like this, nothing would be durable.
@@ -69,16 +82,18 @@ def workflow(  # noqa: PLR0913 - the operating terms are the point; all are keyw
     output: type[Out],
     slo: SLO,
     model: Any = None,
+    fallbacks: Sequence[str] = (),
     prompt: str | None = None,
     tools: Sequence[Tool[..., Any]] = (),
     guardrails: Sequence[Guardrail[Out]] = (),
     memory: Memory | None = None,
     limits: Limits | None = None,
+    queue: str = "default",
 ) -> Callable[[Callable[[Run[Out], In], Awaitable[Out]]], Workflow[In, Out]]:
     """Declare a workflow with its operating terms.
 
-    Model, prompt, limits, slo and the memory's values are defaults; `fairlead.toml` may override
-    them. Owner, intent and slo have no default.
+    Model, fallbacks, prompt, limits, slo and the memory's values are defaults; `fairlead.toml` may
+    override them. Owner, intent and slo have no default.
 
     Args:
         intent: What it is for, in one line.
@@ -87,11 +102,14 @@ def workflow(  # noqa: PLR0913 - the operating terms are the point; all are keyw
         output: Type of its output.
         slo: Its objective.
         model: `provider:model`, a ready pydantic-ai `Agent`, or None for no model.
+        fallbacks: Names of models that are asked in this order when the one before has failed in a
+            way that may pass, after its tries.
         prompt: Name of a file in `prompts/`; None for no prompt.
         tools: What it may call.
         guardrails: Its checks, in order.
         memory: What it may recall; None for nothing.
         limits: Its bounds; None for the defaults of `Limits`.
+        queue: Which workers take its runs: those that name this queue.
 
     Returns:
         A decorator that turns an async function into a `Workflow`.
@@ -125,6 +143,8 @@ def workflow(  # noqa: PLR0913 - the operating terms are the point; all are keyw
             memory=memory or Memory(),
             limits=limits or Limits(),
             body=body,
+            fallbacks=tuple(fallbacks),
+            queue=queue,
         )
 
     return declare

@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 
 from fairlead.core.digests import Json, digest
 
-CallKind: TypeAlias = Literal["model", "tool", "retrieval"]
+CallKind: TypeAlias = Literal["model", "tool", "retrieval", "step", "child"]
 Effect: TypeAlias = Literal["read", "idempotent", "once"]
 
 
@@ -23,6 +23,9 @@ class Call:
         arguments: JSON arguments; their digest is compared on replay.
         effect: `read` may be repeated, `idempotent` may be repeated under its key, `once` may not.
         lineage: Root of the run's lineage, so that a fork keeps the keys of what it inherits.
+        root_id: The oldest of the run's family, on which is counted what all of it uses;
+            empty for the run itself.
+        business_key: What the contract names as key, in place of the position; empty for none.
     """
 
     run_id: str
@@ -32,11 +35,13 @@ class Call:
     arguments: Json
     effect: Effect
     lineage: str
+    root_id: str = ""
+    business_key: str = ""
 
     @property
     def key(self) -> str:
-        """The idempotency key: lineage and logical position."""
-        return f"{self.lineage}:{self.number}"
+        """The idempotency key: the contract's own, else lineage and logical position."""
+        return self.business_key or f"{self.lineage}:{self.number}"
 
     @property
     def arguments_digest(self) -> str:
@@ -53,12 +58,25 @@ class Usage:
     cost_usd: float = 0.0
 
 
+Found: TypeAlias = Literal["executed", "ledger", "reconciled"]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Done:
-    """The call returned a value."""
+    """The call returned a value.
+
+    Attributes:
+        value: The value.
+        usage: What it used.
+        found: `executed`; or where the value comes from without an execution: `ledger` when the
+            effect was on record under its key, `reconciled` when the probe found it outside.
+        served_by: Id of the model that answered, as its provider says; empty for other kinds.
+    """
 
     value: Json
     usage: Usage = field(default_factory=Usage)
+    found: Found = "executed"
+    served_by: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +89,7 @@ class Refused:
 
 @dataclass(frozen=True, kw_only=True)
 class Failed:
-    """The call was executed and failed; trying again is no use or no longer allowed."""
+    """The call was executed and failed, or could not be; another try is no use or not allowed."""
 
     code: str
     reason: str
@@ -79,20 +97,23 @@ class Failed:
 
 @dataclass(frozen=True, kw_only=True)
 class RetryAt:
-    """The call failed for now; the run sleeps durably and tries again.
+    """The call failed, or must wait its turn; the run sleeps durably and asks again.
 
     Attributes:
         delay_s: Seconds to wait.
-        reason: The error of the last try.
+        reason: The error of the last try, or what is waited for.
+        place: The place that is reserved in the rate of what is called, in seconds since 1970;
+            None for none.
     """
 
     delay_s: float
     reason: str
+    place: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Unknown:
-    """A `once` call may or may not have happened."""
+    """A `once` call may or may not have happened; the run waits until somebody knows."""
 
     reason: str
 

@@ -5,6 +5,28 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
+from fairlead.core.digests import Json, canonical_json
+from fairlead.core.loops import REPEATS_MAX
+
+RESULT_BYTES_MAX = 100_000_000
+"""Largest result of a call and largest outcome of a run, as JSON."""
+
+INLINE_BYTES_MAX = 65_536
+"""Largest JSON that the engine's record of a step holds; what is larger is kept once, as a payload,
+and the record names it."""
+
+BYTES_PER_TOKEN = 3
+"""Few enough that the estimate is above the real count: English has 4, other scripts have 3."""
+
+
+def estimated_tokens(payload: Json) -> int:
+    """Estimate how many tokens a model reads, from the bytes of the JSON, without a tokenizer.
+
+    Args:
+        payload: What goes out: messages, instructions, definitions of tools and of the output.
+    """
+    return -(-len(canonical_json(payload).encode()) // BYTES_PER_TOKEN)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
@@ -13,24 +35,39 @@ class Limits:
     Attributes:
         steps: Calls of any kind.
         cost_usd: Money spent on models.
-        wall_time: Time from the run's start to its end.
-        attempts: Tries per call for model turns and `read` tools, over durable waits too.
+        wall_time: Time at work, from the run's start to its end: what it waits for people,
+            signals, children and its own timers does not count.
+        attempts: Tries per call of what may be repeated, over durable waits too; a call of a `once`
+            tool has one.
+        repeats: The same tool calls with the same results in a row; the next one stops the run.
         call_timeout: Time for one try of one call.
+        unknown_wait: Time that a run waits for somebody to find out about an unknown effect.
+        reasks: Times in a row that a model is asked again after an answer or a tool call that does
+            not fit.
+        context_tokens: Tokens of one model turn's input, as `estimated_tokens` counts them.
     """
 
     steps: int = 50
     cost_usd: float = 1.0
     wall_time: timedelta = timedelta(minutes=10)
     attempts: int = 4
+    repeats: int = 3
     call_timeout: timedelta = timedelta(seconds=60)
+    unknown_wait: timedelta = timedelta(days=7)
+    reasks: int = 2
+    context_tokens: int = 100_000
 
     def __post_init__(self) -> None:
-        for name in ("steps", "attempts"):
+        for name in ("steps", "attempts", "repeats", "context_tokens"):
             if getattr(self, name) < 1:
                 raise ValueError(f"limits.{name} must be at least 1")
+        if self.repeats > REPEATS_MAX:
+            raise ValueError(f"limits.repeats must be at most {REPEATS_MAX}")
+        if self.reasks < 0:
+            raise ValueError("limits.reasks must be at least 0")
         if not 0 <= self.cost_usd < float("inf"):
             raise ValueError("limits.cost_usd must be a number of at least 0")
-        for name in ("wall_time", "call_timeout"):
+        for name in ("wall_time", "call_timeout", "unknown_wait"):
             if getattr(self, name) <= timedelta(0):
                 raise ValueError(f"limits.{name} must be longer than 0")
 

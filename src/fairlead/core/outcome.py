@@ -12,7 +12,15 @@ T = TypeVar("T")
 
 OutcomeState: TypeAlias = Literal["succeeded", "escalated", "denied", "failed", "cancelled"]
 RunState: TypeAlias = Literal[
-    "queued", "running", "succeeded", "escalated", "denied", "failed", "cancelled"
+    "queued",
+    "running",
+    "waiting",
+    "paused",
+    "succeeded",
+    "escalated",
+    "denied",
+    "failed",
+    "cancelled",
 ]
 FINAL_STATES: frozenset[str] = frozenset(
     ("succeeded", "escalated", "denied", "failed", "cancelled")

@@ -8,13 +8,14 @@ from typing import Literal, TypeAlias
 from fairlead.core.digests import Json
 from fairlead.core.identity import Principal
 
-Action: TypeAlias = Literal["generate", "call", "retrieve"]
-ResourceKind: TypeAlias = Literal["Model", "Tool", "Collection"]
+Action: TypeAlias = Literal["generate", "call", "retrieve", "start"]
+ResourceKind: TypeAlias = Literal["Model", "Tool", "Collection", "Workflow"]
 
 ACTIONS: dict[Action, ResourceKind] = {
     "generate": "Model",
     "call": "Tool",
     "retrieve": "Collection",
+    "start": "Workflow",
 }
 """Each action with the kind of thing that it is done to."""
 

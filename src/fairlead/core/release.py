@@ -6,10 +6,12 @@ from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from typing import Any
 
+from fairlead.core.breaker import BreakerTerms
 from fairlead.core.calls import Effect
 from fairlead.core.digests import Json, digest
 from fairlead.core.intent import IntentPage
 from fairlead.core.limits import SLO, Limits
+from fairlead.core.rates import Rate
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +25,10 @@ class ToolContract:
         scope: The right that a caller needs, such as `refunds:write`.
         targets: Arguments that name what is acted on.
         parameters: JSON schema of the arguments.
+        key: Arguments that name the effect: under equal ones it happens once for a tenant, in
+            whichever run; empty for the call's place in its run.
+        compensate: The tool that undoes it; empty for none.
+        reconcile: Whether a probe can find out if it happened.
     """
 
     name: str
@@ -31,6 +37,9 @@ class ToolContract:
     scope: str
     targets: tuple[str, ...]
     parameters: dict[str, Any]
+    key: tuple[str, ...] = ()
+    compensate: str = ""
+    reconcile: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +74,7 @@ class WorkflowTerms:
         intent: Its intent page.
         model: `provider:model`; empty for a workflow without a model.
         model_settings: Settings of the model, such as `temperature`.
+        fallbacks: Models that are asked in this order when the one before fails and may pass.
         prompt: Text of the prompt file; empty when there is none.
         tools: Names of the tools that it may call.
         guardrails: Names of its guardrails, in order.
@@ -73,6 +83,8 @@ class WorkflowTerms:
         slo: Its objective.
         input_schema: JSON schema of its input.
         output_schema: JSON schema of its output.
+        queue: Which workers take its runs.
+        retention_days: Days for which its finished runs are kept.
     """
 
     name: str
@@ -87,6 +99,9 @@ class WorkflowTerms:
     input_schema: dict[str, Any]
     output_schema: dict[str, Any]
     model_settings: dict[str, Any] = field(default_factory=dict)
+    queue: str = "default"
+    retention_days: int = 30
+    fallbacks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,6 +133,8 @@ class Manifest:
         contracts: Contracts by tool.
         policies: Policy texts by path.
         telemetry: Signals that must be emitted, beside the platform's own.
+        rates: Rates by `model:NAME` and `tool:NAME`.
+        breaker: When breakers open, and for how long.
     """
 
     app: str
@@ -129,6 +146,8 @@ class Manifest:
     contracts: dict[str, ToolContract]
     policies: dict[str, str]
     telemetry: tuple[SignalRule, ...] = ()
+    rates: dict[str, Rate] = field(default_factory=dict)
+    breaker: BreakerTerms = field(default_factory=BreakerTerms)
 
 
 @dataclass(frozen=True, kw_only=True)

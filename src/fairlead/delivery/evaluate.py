@@ -1,14 +1,18 @@
-"""Judges the outcomes of a dataset's cases."""
+"""Asks a release the cases of its datasets, and judges the outcomes."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from fairlead.core.digests import Json, canonical_json
+from fairlead.core.identity import Principal
+from fairlead.core.release import Release
+from fairlead.delivery.datasets import Dataset
 from fairlead.ports.datasets import Case, Expectation
-from fairlead.ports.journal import CallRecord
+from fairlead.ports.journal import CallRecord, Journal
 from fairlead.ports.runs import RunRecord
 from fairlead.ports.telemetry import Signal
+from fairlead.runtime.admission import Admission, StartOptions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +55,45 @@ def judge(case: Case, run: RunRecord) -> CaseResult:
         if (finding := _finding(expectation, run)) is not None
     )
     return CaseResult(workflow=run.workflow, case=case.name, findings=findings)
+
+
+async def ask(
+    admission: Admission, journal: Journal, release: Release, datasets: tuple[Dataset, ...]
+) -> Evaluation:
+    """Ask a release every case, wait for the answers, and judge them.
+
+    Args:
+        admission: The way in; a worker of the release's code must live.
+        journal: Where calls are kept.
+        release: The candidate.
+        datasets: The cases.
+    """
+    results: list[CaseResult] = []
+    calls: list[CallRecord] = []
+    ended: list[str] = []
+    for dataset in datasets:
+        started = []
+        for case in dataset.cases:
+            run = admission.start(
+                release,
+                dataset.workflow,
+                case.inputs,
+                principal=Principal(),
+                options=StartOptions(purpose="gate"),
+            )
+            started.append((case, run.id))
+        for case, run_id in started:
+            limits = release.manifest.workflows[dataset.workflow].limits
+            done = await admission.wait(run_id, limits.wall_time.total_seconds() + 5.0)
+            results.append(judge(case, done))
+            calls += journal.of_run(run_id)
+            ended.append(run_id)
+    return Evaluation(
+        results=tuple(results),
+        calls=tuple(calls),
+        signals=(),
+        runs=tuple(ended),
+    )
 
 
 def _finding(expectation: Expectation, run: RunRecord) -> str | None:

@@ -136,7 +136,7 @@ class Gate:
     def _policy(self) -> tuple[str, list[str]]:
         rules = self.compile(self.manifest.policies).rules
         terms = self.manifest.workflows.values()
-        declared = {t.model for t in terms if t.model}
+        declared = {name for t in terms for name in (t.model, *t.fallbacks) if name}
         findings = policy_findings(
             rules,
             tools=sorted(self.manifest.contracts),
@@ -155,7 +155,8 @@ class Gate:
         return _count(len(self.manifest.workflows), "page"), findings
 
     def _model(self) -> tuple[str, list[str]]:
-        models: list[Any] = [t.model for t in self.manifest.workflows.values() if t.model]
+        terms = self.manifest.workflows.values()
+        models: list[Any] = [name for t in terms for name in (t.model, *t.fallbacks) if name]
         names = {self.generator.check(model) for model in [*models, *self._agents()]}
         return ", ".join(sorted(names)) or "no model", []
 

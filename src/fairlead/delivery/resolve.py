@@ -6,16 +6,19 @@ import math
 import sys
 import tomllib
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from datetime import timedelta
 from importlib.metadata import version
 from typing import Any, TypeVar
 
 from fairlead.authoring.app import App
 from fairlead.authoring.workflow import Workflow
+from fairlead.core.breaker import BreakerTerms
 from fairlead.core.digests import digest, digest_bytes, digest_files
 from fairlead.core.errors import InvalidConfig
 from fairlead.core.intent import IntentPage
 from fairlead.core.limits import SLO, Limits
+from fairlead.core.rates import DEFAULT_RATE, Rate
 from fairlead.core.release import Manifest, RecallTerms, SignalRule, WorkflowTerms
 from fairlead.guardrails.shapes import shape_of
 from fairlead.ports.app_files import AppFiles
@@ -27,8 +30,36 @@ T = TypeVar("T")
 PROCESS_TABLES = frozenset(("database", "worker", "ingest"))
 """Tables of `fairlead.toml` that say how a process runs, not what a release is."""
 
+FALLBACKS_MAX = 5
+"""Most fallbacks of one workflow: each is asked as often as the model itself."""
+
 _WORKFLOW_KEYS = frozenset(
-    ("model", "model_settings", "prompt", "collection", "top_k", "min_score", "limits", "slo")
+    (
+        "model",
+        "model_settings",
+        "fallbacks",
+        "prompt",
+        "collection",
+        "top_k",
+        "min_score",
+        "limits",
+        "slo",
+        "queue",
+        "retention_days",
+    )
+)
+_LIMIT_KEYS = frozenset(
+    (
+        "steps",
+        "cost_usd",
+        "wall_time_s",
+        "attempts",
+        "repeats",
+        "call_timeout_s",
+        "unknown_wait_s",
+        "reasks",
+        "context_tokens",
+    )
 )
 _PAGE_KEYS = frozenset(
     ("problem", "expected_outcomes", "non_goals", "compliance", "resilience", "review_date")
@@ -81,20 +112,53 @@ def resolve(app: App, files: AppFiles, config: Mapping[str, Any]) -> Manifest:
         raise InvalidConfig(
             f"{APP_FILE} has [workflow.{unknown[0]}] and the app has no such workflow"
         )
+    workflows = {
+        name: _terms(workflow, files, tables.get(name, {}))
+        for name, workflow in sorted(app.workflows.items())
+    }
     return Manifest(
         app=_text(config.get("app", {}).get("name", app.name), "app.name"),
         code_digest=code_digest(files),
         bundle_digest=bundle_digest(files, config),
         python=_python(),
         fairlead=version("fairlead"),
-        workflows={
-            name: _terms(workflow, files, tables.get(name, {}))
-            for name, workflow in sorted(app.workflows.items())
-        },
+        workflows=workflows,
         contracts={name: contract_of(tool) for name, tool in sorted(app.tools.items())},
         policies=files.below("policies"),
         telemetry=_signals(config.get("telemetry", {})),
+        rates=_rates(app, workflows, config.get("rates", {})),
+        breaker=_breaker(config.get("breaker", {})),
     )
+
+
+def _rates(
+    app: App, workflows: Mapping[str, WorkflowTerms], table: Mapping[str, Any]
+) -> dict[str, Rate]:
+    """Return the rate of each tool and each model, by `tool:NAME` and `model:NAME`."""
+    if not isinstance(table, Mapping):
+        raise InvalidConfig("rates must be a table", key="rates")
+    models = {terms.model for terms in workflows.values() if terms.model}
+    rates = {f"model:{name}": DEFAULT_RATE for name in models}
+    rates |= {f"tool:{name}": tool.rate or DEFAULT_RATE for name, tool in app.tools.items()}
+    for name, given in table.items():
+        where = f'rates."{name}"'
+        # A workflow's own code may bring a model that no file names; a tool is always declared.
+        kind = "model" if ":" in name else "tool"
+        if kind == "tool" and name not in app.tools:
+            raise InvalidConfig(
+                f"{APP_FILE} has [{where}] and the app has no such tool; a model is written as "
+                "provider:model",
+                key=where,
+            )
+        _known(given, frozenset(("calls", "per_s")), where)
+        rates[f"{kind}:{name}"] = _made(Rate, dict(given), where)
+    return dict(sorted(rates.items()))
+
+
+def _breaker(table: Mapping[str, Any]) -> BreakerTerms:
+    keys = frozenset(item.name for item in fields(BreakerTerms))
+    _known(table, keys, "breaker")
+    return _made(BreakerTerms, dict(table), "breaker")
 
 
 def _terms(
@@ -105,20 +169,35 @@ def _terms(
     limits = _limits(workflow.limits, table.get("limits", {}), f"{where}.limits")
     slo = _slo(workflow.slo, table.get("slo", {}), f"{where}.slo")
     declared = workflow.model if isinstance(workflow.model, str) else ""
+    model = _text(table.get("model", declared), f"{where}.model")
     return WorkflowTerms(
         name=workflow.name,
         intent=_intent(workflow, files, limits, slo),
-        model=_text(table.get("model", declared), f"{where}.model"),
+        model=model,
         model_settings=dict(table.get("model_settings", {})),
+        fallbacks=_fallbacks(table.get("fallbacks", workflow.fallbacks), model, where),
         prompt=_prompt(table.get("prompt", workflow.prompt), files, where),
-        tools=tuple(tool.name for tool in workflow.tools),
+        tools=tuple(tool.name for tool in workflow.callable_tools),
         guardrails=tuple(rail.name for rail in workflow.guardrails),
         recall=_recall(workflow.memory.semantic, table, where),
         limits=limits,
         slo=slo,
         input_schema=shape_of(workflow.input).schema,
         output_schema=shape_of(workflow.output).schema,
+        queue=_text(table.get("queue", workflow.queue), f"{where}.queue"),
+        retention_days=_days(table.get("retention_days", 30), f"{where}.retention_days"),
     )
+
+
+def _fallbacks(given: Any, model: str, where: str) -> tuple[str, ...]:
+    where = f"{where}.fallbacks"
+    if not isinstance(given, list | tuple) or len(given) > FALLBACKS_MAX:
+        raise InvalidConfig(f"{where} must be a list of at most {FALLBACKS_MAX} models", key=where)
+    names = tuple(_text(name, where) for name in given)
+    twice = [name for name in names if name == model or names.count(name) > 1]
+    if twice:
+        raise InvalidConfig(f"{where} names {twice[0]}, which is asked already", key=where)
+    return names
 
 
 def _prompt(name: str | None, files: AppFiles, where: str) -> str:
@@ -146,15 +225,17 @@ def _recall(
 
 
 def _limits(declared: Limits, table: Mapping[str, Any], where: str) -> Limits:
-    _known(
-        table, frozenset(("steps", "cost_usd", "wall_time_s", "attempts", "call_timeout_s")), where
-    )
+    _known(table, _LIMIT_KEYS, where)
     values = {
         "steps": table.get("steps", declared.steps),
         "cost_usd": table.get("cost_usd", declared.cost_usd),
         "attempts": table.get("attempts", declared.attempts),
+        "repeats": table.get("repeats", declared.repeats),
+        "reasks": table.get("reasks", declared.reasks),
+        "context_tokens": table.get("context_tokens", declared.context_tokens),
         "wall_time": _seconds(table.get("wall_time_s"), declared.wall_time, where),
         "call_timeout": _seconds(table.get("call_timeout_s"), declared.call_timeout, where),
+        "unknown_wait": _seconds(table.get("unknown_wait_s"), declared.unknown_wait, where),
     }
     return _made(Limits, values, where)
 
@@ -235,6 +316,12 @@ def _seconds(value: Any, default: timedelta, where: str) -> timedelta:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise InvalidConfig(f"{where}: {value!r} is no number of seconds", key=where)
     return timedelta(seconds=value)
+
+
+def _days(value: Any, where: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise InvalidConfig(f"{where}: {value!r} is no number of days of at least 1", key=where)
+    return value
 
 
 def _text(value: Any, where: str) -> str:

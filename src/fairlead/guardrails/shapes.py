@@ -103,11 +103,18 @@ def arguments_model(signature: inspect.Signature, name: str) -> Shape:
 class SchemaCheck:
     """Checks JSON values against one JSON schema, fast."""
 
-    def __init__(self, schema: Mapping[str, Any]) -> None:
-        """Compile a schema."""
+    def __init__(self, schema: Mapping[str, Any], *, quoting: bool = True) -> None:
+        """Compile a schema.
+
+        Args:
+            schema: The JSON schema.
+            quoting: Whether a finding may quote the value that does not fit.
+        """
         import jsonschema_rs
 
-        self._validator: jsonschema_rs.Validator = jsonschema_rs.validator_for(dict(schema))
+        self._validator: jsonschema_rs.Validator = jsonschema_rs.validator_for(
+            dict(schema), mask=None if quoting else "the value"
+        )
 
     def finding(self, value: Json) -> str | None:
         """Return what does not fit, in words, or None."""

@@ -19,10 +19,12 @@ class Driven:
     Attributes:
         value: The result as JSON.
         usage: Tokens and money that it used.
+        served_by: Id of the model that answered, as its provider says; empty for other kinds.
     """
 
     value: Json
     usage: Usage = field(default_factory=Usage)
+    served_by: str = ""
 
 
 Driver: TypeAlias = Callable[[Context], Awaitable[Driven]]
@@ -36,6 +38,7 @@ class DriverError(Exception):
         code: The error's code `FL-nnn`; empty for the call's own failure.
         transient: True when another try may succeed.
         retry_after_s: Seconds that the other side asks to wait; None when it does not say.
+        throttled: Whether the other side says that it is asked too often.
     """
 
     def __init__(
@@ -45,11 +48,26 @@ class DriverError(Exception):
         transient: bool,
         retry_after_s: float | None = None,
         code: str = "",
+        throttled: bool = False,
     ) -> None:
         super().__init__(reason)
         self.transient = transient
         self.retry_after_s = retry_after_s
         self.code = code
+        self.throttled = throttled
+
+
+class Throttled(DriverError):
+    """A tool raises this when the other side says that it is asked too often, such as by a 429."""
+
+    def __init__(self, reason: str, *, retry_after_s: float | None = None) -> None:
+        """Say why.
+
+        Args:
+            reason: What the other side said.
+            retry_after_s: Seconds that it asks to wait; None when it does not say.
+        """
+        super().__init__(reason, transient=True, retry_after_s=retry_after_s, throttled=True)
 
 
 class CallBoundary(Protocol):

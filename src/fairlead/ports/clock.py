@@ -16,6 +16,10 @@ class Clock(Protocol):
         """Return seconds since 1970, UTC."""
         ...
 
+    def monotonic(self) -> float:
+        """Return seconds that nobody can set, from an arbitrary start; for how long ago it was."""
+        ...
+
     def chance(self) -> float:
         """Return a number from 0.0 up to 1.0, for jitter."""
         ...
@@ -35,6 +39,10 @@ class SystemClock:
     def now(self) -> float:
         """Return seconds since 1970, UTC."""
         return time.time()
+
+    def monotonic(self) -> float:
+        """Return seconds that nobody can set, from an arbitrary start; for how long ago it was."""
+        return time.monotonic()
 
     def chance(self) -> float:
         """Return a number from 0.0 up to 1.0, for jitter."""

@@ -19,12 +19,14 @@ class ToolBinding:
         description: What it does.
         parameters: JSON schema of its arguments.
         body: Executes it inside a call, from JSON arguments to a JSON result.
+        finding: Says what does not fit of JSON arguments, without quoting them; None when they do.
     """
 
     name: str
     description: str
     parameters: dict[str, Any]
     body: Callable[[Context, dict[str, Json]], Awaitable[Json]]
+    finding: Callable[[Json], str | None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +42,9 @@ class Task:
         output: Type of the output.
         tools: What the model may call.
         settings: The model's settings.
+        fallbacks: Models that the release names, asked in this order when the one before fails and
+            may pass.
+        reasks: Times in a row that the model is asked again after what does not fit.
     """
 
     name: str
@@ -50,6 +55,8 @@ class Task:
     override: str = ""
     tools: Sequence[ToolBinding] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
+    fallbacks: Sequence[str] = ()
+    reasks: int = 2
 
 
 class Generator(Protocol):

@@ -64,16 +64,33 @@ class Timing:
 class Journal(Protocol):
     """Keeps calls, each with its event, in one transaction."""
 
-    def find(self, key: str) -> CallRecord | None:
-        """Return the call under a key, or None."""
+    def find(self, run_id: str, number: int) -> CallRecord | None:
+        """Return a call of a run, or None.
+
+        Raises:
+            JournalForeign: What is on record is not ours.
+        """
+        ...
+
+    def result(self, run_id: str, number: int, kept: str) -> Result:
+        """Return the result of a call that its step only names.
+
+        Args:
+            run_id: The run.
+            number: The call.
+            kept: Digest of the result as JSON.
+
+        Raises:
+            JournalForeign: Another result is on record, or none.
+        """
         ...
 
     def intend(self, call: Call, at: float) -> None:
-        """Record that an effect is about to happen."""
+        """Record that a call with an effect is about to be executed; once is enough."""
         ...
 
     def finish(self, call: Call, result: Result, timing: Timing, decision: str) -> None:
-        """Record how a call ended, with its event.
+        """Record how a call ended, with its event, its effect's state, and what its family used.
 
         Args:
             call: The call.

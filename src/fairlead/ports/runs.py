@@ -9,7 +9,7 @@ from typing import Protocol
 from fairlead.core.digests import Json
 from fairlead.core.identity import Principal
 from fairlead.core.outcome import RunState
-from fairlead.ports.engine import Transaction
+from fairlead.ports.dispatch import Fence
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +23,7 @@ class RunRecord:
         code_digest: Code digest of that release.
         principal: Who asks.
         purpose: `user` for real traffic, `gate` for a gate's evaluation.
-        state: queued, running or a final state.
+        state: queued, running, waiting, paused or a final state.
         input: Its input as JSON.
         outcome: Its outcome as JSON; None until it ends.
         reason: Why it did not succeed; empty otherwise.
@@ -31,6 +31,18 @@ class RunRecord:
         created_at: Seconds since 1970, UTC.
         started_at: The same; None while queued.
         finished_at: The same; None until it ends.
+        queue: Which workers take it.
+        priority: Within its tenant higher ones go first.
+        parent_id: The run that started it; None for none.
+        parent_call: Number of the call that started it.
+        root_id: The oldest of its family, whose limits all share; empty for the run itself.
+        lineage: Root of its idempotency keys; empty for the run itself.
+        start_key: The caller's key; a second start under it gives the same run.
+        worker_id: Who executes it; None while nobody does.
+        claims: How often a worker took it.
+        held_s: Seconds for which it was paused.
+        wake_at: When a waiting run is looked at again at the latest; None while it does not wait.
+        pruned_at: Since when input, outcome, reason and calls are gone; None while they are kept.
     """
 
     id: str
@@ -47,42 +59,82 @@ class RunRecord:
     takeovers: int = 0
     started_at: float | None = None
     finished_at: float | None = None
+    queue: str = "default"
+    priority: int = 0
+    parent_id: str | None = None
+    parent_call: int | None = None
+    root_id: str = ""
+    lineage: str = ""
+    start_key: str | None = None
+    worker_id: str | None = None
+    claims: int = 0
+    held_s: float = 0.0
+    wake_at: float | None = None
+    pruned_at: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ending:
+    """How a run ends.
+
+    Attributes:
+        state: A final state.
+        outcome: The outcome as JSON.
+        reason: Why it did not succeed; empty otherwise.
+    """
+
+    state: RunState
+    outcome: Json
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spent:
+    """What a family of runs has used.
+
+    Attributes:
+        calls: Calls made.
+        cost_usd: Money spent.
+    """
+
+    calls: int = 0
+    cost_usd: float = 0.0
 
 
 class RunStore(Protocol):
     """Keeps runs, each change with its event, in one transaction."""
 
-    def admit(self, run: RunRecord, enqueue: Callable[[Transaction], None]) -> None:
-        """Record a new run and queue it: both or neither."""
+    def admit(self, run: RunRecord, *, backlog: int) -> RunRecord:
+        """Record a new run, and so queue it.
+
+        Args:
+            run: The run.
+            backlog: With so many runs queued, no further one is taken; children are always taken.
+
+        Returns:
+            The run; the one that is there when its start key, or its place with its parent, has
+            one already.
+
+        Raises:
+            QueueFull: Too many runs wait.
+            StartKeyReused: The start key belongs to a run with another input.
+        """
         ...
 
-    def begin(self, run_id: str, worker_id: str) -> RunRecord:
+    def begin(self, run_id: str, fence: Fence) -> RunRecord:
         """Record that a run executes; the first start counts, a recovery changes nothing."""
         ...
 
-    def finish(self, run_id: str, state: RunState, outcome: Json, reason: str) -> RunRecord:
-        """Record how a run ended; a run that has ended already keeps its end."""
-        ...
-
-    def cancel(self, run_id: str, by: str, reason: str) -> RunRecord:
-        """Record that a run was cancelled.
+    def finish(self, run_id: str, ending: Ending, fence: Fence) -> RunRecord:
+        """Record how a run ended, and wake its parent; what has ended already keeps its end.
 
         Raises:
-            RunFinished: It has ended already.
+            LeaseLost: The run belongs to another claim by now.
         """
         ...
 
-    def take_over(self, run_id: str, dead: str, limit: int) -> bool:
-        """Count a worker's death against a run.
-
-        Args:
-            run_id: The run.
-            dead: The worker that died.
-            limit: At this many deaths the run is stopped for good.
-
-        Returns:
-            True when the run may be executed again, False when it was quarantined.
-        """
+    def spent(self, root_id: str) -> Spent:
+        """Return what a family has used so far."""
         ...
 
     def get(self, run_id: str) -> RunRecord:
@@ -94,7 +146,76 @@ class RunStore(Protocol):
         ...
 
     def list(
-        self, *, state: str | None = None, release: str | None = None, limit: int = 50
+        self,
+        *,
+        state: str | None = None,
+        release: str | None = None,
+        workflow: str | None = None,
+        limit: int = 50,
     ) -> Sequence[RunRecord]:
         """Return runs, newest first, without inputs and outcomes."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """Who orders something for a run, and why.
+
+    Attributes:
+        by: Who.
+        reason: Why.
+    """
+
+    by: str
+    reason: str
+
+
+class RunControl(Protocol):
+    """Stops, holds and repeats runs, each with its event."""
+
+    def cancel(self, run_id: str, order: Order) -> Sequence[str]:
+        """Cancel a run with its children; return all that were cancelled.
+
+        Raises:
+            RunFinished: It has ended already.
+        """
+        ...
+
+    def pause(self, run_id: str, order: Order) -> RunRecord:
+        """Hold a run: it makes no further call until it is resumed.
+
+        Raises:
+            RunFinished: It has ended already.
+        """
+        ...
+
+    def resume(self, run_id: str, order: Order) -> RunRecord:
+        """Queue a paused run again.
+
+        Raises:
+            RunFinished: It is not paused.
+        """
+        ...
+
+    def fork(
+        self,
+        origin: RunRecord,
+        fork: RunRecord,
+        order: Order,
+        *,
+        before: int,
+        copy: Callable[[], None],
+    ) -> None:
+        """Record a run that begins with a part of another one's record.
+
+        Args:
+            origin: The run whose record is copied.
+            fork: The new run; it keeps the lineage, and so the keys of its effects.
+            before: Number of the first call that is not copied.
+            order: Who and why.
+            copy: Copies the engine's record; it is called before anything is recorded here.
+
+        Raises:
+            RunPruned: The record of the origin is gone.
+        """
         ...

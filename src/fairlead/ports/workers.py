@@ -1,4 +1,4 @@
-"""Which workers live: each renews a lease by its heartbeat."""
+"""Which workers live: each renews a lease by its heartbeat, by the database's clock."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ class WorkerRecord:
         pid: The process.
         started_at: Seconds since 1970, UTC.
         heartbeat_at: The same.
-        stopped_at: The same; None while it lives, or when it died.
+        stopped_at: The same; None while it lives.
+        queues: The queues whose runs it takes, with commas between.
+        concurrency: Most runs that it executes at the same time.
     """
 
     id: str
@@ -28,29 +30,40 @@ class WorkerRecord:
     started_at: float
     heartbeat_at: float
     stopped_at: float | None = None
+    queues: str = "default"
+    concurrency: int = 0
 
 
 class WorkerStore(Protocol):
     """Keeps leases."""
 
-    def start(self, worker: WorkerRecord) -> None:
-        """Record a worker's start, with its event."""
+    def start(self, worker: WorkerRecord, ttl_s: float) -> None:
+        """Record a worker's start, with its event.
+
+        Args:
+            worker: The worker; its times are set by the database's clock.
+            ttl_s: How long a lease lasts.
+
+        Raises:
+            WorkerIdTaken: A worker lives under this id.
+        """
         ...
 
-    def beat(self, worker_id: str) -> None:
-        """Renew a worker's lease; one that was buried while it slept takes its lease again."""
+    def beat(self, worker_id: str) -> float:
+        """Renew a worker's lease; one that was buried while it slept takes its lease again.
+
+        Returns:
+            The database's time, in seconds since 1970, UTC.
+        """
         ...
 
-    def stop(self, worker_id: str) -> None:
-        """Record a worker's clean stop, with its event."""
-        ...
+    def stop(self, worker_id: str, *, stalled: bool = False) -> None:
+        """Record that a worker gave its lease up, with its event.
 
-    def claim(self, dead: WorkerRecord) -> bool:
-        """Extend a lapsed lease in order to bury its worker; False when another one does."""
-        ...
-
-    def bury(self, worker_id: str, adopted: int) -> None:
-        """Record that a worker died, with its event, once its runs are queued again."""
+        Args:
+            worker_id: The worker.
+            stalled: Its runs did not get on; False for a clean stop.
+        """
         ...
 
     def lapsed(self, ttl_s: float) -> Sequence[WorkerRecord]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass
-from typing import Any
 
 from fairlead.core.digests import Json, canonical_json
 from fairlead.core.errors import InvalidInput, RunTimedOut, UnknownWorkflow
@@ -14,7 +13,6 @@ from fairlead.core.outcome import FINAL_STATES
 from fairlead.core.release import Release
 from fairlead.guardrails.shapes import require
 from fairlead.ports.clock import Clock
-from fairlead.ports.engine import RunQueue
 from fairlead.ports.runs import RunRecord, RunStore
 
 INPUT_BYTES_MAX = 1_000_000
@@ -22,18 +20,43 @@ INPUT_BYTES_MAX = 1_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
+class StartOptions:
+    """How a run is started.
+
+    Attributes:
+        purpose: `user` for real traffic, `gate` for a gate's evaluation.
+        key: The caller's key: a second start of the workflow under it, for the same tenant, gives
+            the same run; None for none.
+        priority: Within the tenant higher ones go first, from -100 to 100.
+    """
+
+    purpose: str = "user"
+    key: str | None = None
+    priority: int = 0
+
+    def __post_init__(self) -> None:
+        if not -100 <= self.priority <= 100:
+            raise InvalidInput(f"priority must be from -100 to 100, not {self.priority}")
+        if self.key is not None and not 0 < len(self.key) <= 200:
+            raise InvalidInput("a start key has from 1 to 200 characters")
+
+
+DEFAULTS = StartOptions()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Admission:
     """Accepts requests.
 
     Attributes:
-        runs: Where runs are kept.
-        queue: Where they wait for a worker.
+        runs: Where runs are kept; a run that is queued there waits for a worker.
         clock: Time and ids.
+        backlog: With so many runs queued, no further one is accepted.
     """
 
     runs: RunStore
-    queue: RunQueue
     clock: Clock
+    backlog: int = 100_000
 
     def start(
         self,
@@ -42,7 +65,7 @@ class Admission:
         input: Json,
         *,
         principal: Principal,
-        purpose: str = "user",
+        options: StartOptions = DEFAULTS,
     ) -> RunRecord:
         """Accept a request: it is recorded and queued, or nothing is.
 
@@ -51,12 +74,19 @@ class Admission:
             workflow: The workflow's name.
             input: The input as JSON.
             principal: Who asks.
-            purpose: `user` for real traffic, `gate` for a gate's evaluation.
+            options: What it is for, and when it goes.
+
+        Returns:
+            The run; the one that is there when the start key has one already.
 
         Raises:
             UnknownWorkflow: The release has no such workflow.
             InvalidInput: The input does not fit the workflow's schema, or is too large.
+            QueueFull: Too many runs wait for a worker.
+            StartKeyReused: The start key belongs to a run with another input.
         """
+        if not principal.tenant:
+            raise InvalidInput("a run needs a tenant; its name may not be empty")
         terms = release.manifest.workflows.get(workflow)
         if terms is None:
             names = ", ".join(release.manifest.workflows) or "none"
@@ -78,17 +108,15 @@ class Admission:
             release=release.digest,
             code_digest=code,
             principal=principal,
-            purpose=purpose,
+            purpose=options.purpose,
             state="queued",
             input=input,
             created_at=self.clock.now(),
+            queue=terms.queue,
+            priority=options.priority,
+            start_key=options.key,
         )
-
-        def enqueue(transaction: Any) -> None:
-            self.queue.enqueue(transaction, run.id, release.digest, code)
-
-        self.runs.admit(run, enqueue)
-        return run
+        return self.runs.admit(run, backlog=self.backlog)
 
     async def wait(self, run_id: str, timeout_s: float) -> RunRecord:
         """Wait until a run has ended.
@@ -110,19 +138,3 @@ class Admission:
                     f"run {run_id} is still {run.state} after {timeout_s:g} s", run=run_id
                 )
             await self.clock.pause(0.02)
-
-    def cancel(self, run_id: str, *, by: str, reason: str) -> RunRecord:
-        """Cancel a run: it makes no further call.
-
-        Args:
-            run_id: Its id or a prefix.
-            by: Who cancels.
-            reason: Why.
-
-        Raises:
-            RunFinished: It has ended already.
-        """
-        run = self.runs.get(run_id)
-        ended = self.runs.cancel(run.id, by, reason)
-        self.queue.cancel(run.id)
-        return ended

@@ -4,8 +4,10 @@ Whatever a run does to the outside is a `Call`, and every call passes the same p
 
     W0  number, idempotency key, canonical arguments and their digest
     W1  `before`: pure checks, replayed; the first refusal counts
+    W2  only when a person is to be asked: the question's row, and a durable wait for the answer
     S   `inside`: exactly one journaled step around the driver; it returns a value, never raises
-    W3  a failure that may pass: sleep durably, then a new S under the same key
+    W3  a failure that may pass: wait durably, then a new S under the same key; an unknown effect:
+        wait until somebody has found out, then a new S
 
 W is workflow code: it is replayed on recovery, so it is pure and emits nothing. Refusals pass
 through S too, so that each decision is recorded once. Add a control by adding an interceptor to
@@ -15,7 +17,10 @@ one of the two tuples in `interceptors/__init__.py`, never by editing a driver.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from functools import partial
 
 from fairlead.core.calls import (
@@ -28,11 +33,10 @@ from fairlead.core.calls import (
     Result,
     RetryAt,
     Unknown,
-    Usage,
     result_from_json,
     result_to_json,
 )
-from fairlead.core.digests import Json, canonical_json
+from fairlead.core.digests import Json, canonical_json, digest, digest_bytes
 from fairlead.core.errors import (
     CallFailed,
     Denied,
@@ -43,11 +47,33 @@ from fairlead.core.errors import (
     ResultNotJson,
     error_classes,
 )
+from fairlead.core.limits import INLINE_BYTES_MAX
 from fairlead.ports.boundary import Driver, current_call
 from fairlead.ports.engine import Engine
+from fairlead.ports.waits import Wait
 from fairlead.runtime import interceptors
+from fairlead.runtime.asking import ask_person
 from fairlead.runtime.interceptors.attempt import Attempt, Next
+from fairlead.runtime.persist import persist
 from fairlead.runtime.scope import RunScope, Services, Tally
+from fairlead.runtime.waiting import Awaited, wait_for
+
+PROBE_AFTER_S = 5.0
+"""Seconds after which a probe is asked again about an effect that it could not tell of; doubled
+each time."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Made:
+    """An effect that a run made, as a compensation needs it.
+
+    Attributes:
+        call: The call.
+        value: What came back.
+    """
+
+    call: Call
+    value: Json
 
 
 class Boundary:
@@ -55,15 +81,67 @@ class Boundary:
 
     A run makes one call at a time, in the order in which its code asks: so numbers, keys and steps
     fall the same way on every replay, also when the code gathers several calls.
+
+    Attributes:
+        scope: The run.
+        engine: Journals its steps.
+        services: What steps and waits use.
+        made: The effects that the run made so far, in order.
     """
 
-    def __init__(self, scope: RunScope, engine: Engine, services: Services) -> None:
+    def __init__(self, scope: RunScope, engine: Engine, services: Services, at: float) -> None:
+        """Begin a run's boundary.
+
+        Args:
+            scope: The run.
+            engine: Journals its steps.
+            services: What steps and waits use.
+            at: When the run started, later by as long as it was paused; its wall time counts from
+                here.
+        """
         self.scope = scope
-        self._engine = engine
-        self._services = services
+        self.engine = engine
+        self.services = services
+        self.made: list[Made] = []
         self._turn = asyncio.Lock()
         self._tally = Tally()
+        self._waits = 0
+        self._deadline = at + scope.terms.limits.wall_time.total_seconds()
+        self._bound: asyncio.Timeout | None = None
+        self._shared = scope.family.generation > 0
+        self._compensating = False
         self._closed = False
+
+    @property
+    def deadline(self) -> float:
+        """Seconds since 1970 after which nothing is executed any more; waits move it."""
+        return self._deadline
+
+    @property
+    def next_number(self) -> int:
+        """The number of the call that is made next."""
+        return self._tally.calls + 1
+
+    def bound_by(self, bound: asyncio.Timeout) -> None:
+        """Name the timeout of the workflow's own code, which stands still during waits."""
+        self._bound = bound
+
+    def compensate(self) -> None:
+        """From here on undo: the limits that ended the run do not stop that."""
+        self._compensating = True
+
+    def share(self) -> None:
+        """From here on the run has children: its limits are shared with them."""
+        self._shared = True
+
+    @property
+    def stopped(self) -> FairleadError | None:
+        """Why the run may make no further call, whatever its code does about it; None if it may."""
+        refusal = self._tally.stopped
+        if refusal is None:
+            return None
+        run_id = self.scope.context.run_id
+        return error_classes()[refusal.code](f"the run was stopped: {refusal.reason}", run=run_id)
 
     async def close(self) -> None:
         """Let the call that is being made end, and refuse every later one.
@@ -75,7 +153,26 @@ class Boundary:
         async with self._turn:
             pass
 
-    async def call(self, kind: CallKind, name: str, arguments: Json, driver: Driver) -> Json:
+    @asynccontextmanager
+    async def turn(self, what: str) -> AsyncIterator[int]:
+        """Take the run's turn for something that is no call; yields its number among those."""
+        if current_call.get() is not None:
+            raise OutsideRun(f"{what} was asked for inside the body of a call")
+        async with self._turn:
+            if self._closed:
+                raise OutsideRun(f"{what} was asked for when its run had ended")
+            self._waits += 1
+            yield self._waits
+
+    async def call(
+        self,
+        kind: CallKind,
+        name: str,
+        arguments: Json,
+        driver: Driver,
+        *,
+        approve_within: timedelta | None = None,
+    ) -> Json:
         """Make a call under the whole protocol and return its value.
 
         Args:
@@ -83,30 +180,54 @@ class Boundary:
             name: Name of the model, tool or collection.
             arguments: JSON arguments.
             driver: The body; not executed when the call is on record or refused.
+            approve_within: A person must agree first, within this time; None asks nobody.
 
         Raises:
             FairleadError: The call was denied, failed, or its effect is unknown.
         """
         if current_call.get() is not None:
             raise OutsideRun(f"{kind} {name} was called inside the body of another call")
-        made = asyncio.ensure_future(self._call(kind, name, arguments, driver))
+        asking = self._call(kind, name, arguments, driver, approve_within=approve_within)
+        made = asyncio.ensure_future(asking)
         # A caller that gives up does not take the call with it: what was begun is recorded.
         made.add_done_callback(_retrieve)
         return await asyncio.shield(made)
 
-    async def _call(self, kind: CallKind, name: str, arguments: Json, driver: Driver) -> Json:
+    async def _call(
+        self,
+        kind: CallKind,
+        name: str,
+        arguments: Json,
+        driver: Driver,
+        *,
+        approve_within: timedelta | None,
+    ) -> Json:
         async with self._turn:
             if self._closed:
                 raise OutsideRun(f"{kind} {name} was asked for when its run had ended")
             call = self._number(kind, name, arguments)
             refusal = self._before(call)
-            result = await self._perform(Attempt.first(call, self.scope, refusal, driver))
-            usage = result.usage if isinstance(result, Done) else Usage()
-            self._tally = replace(
-                self._tally,
-                calls=self._tally.calls + 1,
-                cost_usd=self._tally.cost_usd + usage.cost_usd,
+            asked = None
+            if refusal is None and approve_within is not None:
+                asked = await ask_person(
+                    call, approve_within, self.scope, self.services, wait=self.wait
+                )
+            attempt = Attempt(
+                call=call,
+                scope=self.scope,
+                refusal=refusal,
+                driver=driver,
+                deadline=None if self._compensating else self._deadline,
+                asked=asked,
+                shared=self._shared and not self._compensating,
             )
+            result = await self._perform(attempt)
+            repeats = self.scope.terms.limits.repeats
+            self._tally = self._tally.after(call, result, repeats=repeats)
+            # What another run did under the same business key is not this one's to undo.
+            theirs = isinstance(result, Done) and result.found == "ledger" and call.business_key
+            if isinstance(result, Done) and call.effect != "read" and not theirs:
+                self.made.append(Made(call=call, value=result.value))
         return _value(call, result)
 
     def _number(self, kind: CallKind, name: str, arguments: Json) -> Call:
@@ -115,55 +236,135 @@ class Boundary:
             canonical_json(arguments)
         except (TypeError, ValueError) as error:
             raise ResultNotJson(f"the arguments of {kind} {name} are not JSON: {error}") from error
-        contract = self.scope.rules.contracts.get(name) if kind == "tool" else None
+        scope = self.scope
+        contract = scope.rules.contracts.get(name) if kind == "tool" else None
         effect: Effect = contract.effect if contract else "read"
+        business_key = ""
+        if contract and contract.key and isinstance(arguments, dict):
+            named = [arguments.get(argument) for argument in contract.key]
+            tenant = scope.context.principal.tenant
+            business_key = f"{name}:{digest([tenant, name, named])[:32]}"
         return Call(
-            run_id=self.scope.context.run_id,
-            number=self._tally.calls + 1,
+            run_id=scope.context.run_id,
+            number=self.next_number,
             kind=kind,
             name=name,
             arguments=arguments,
             effect=effect,
-            lineage=self.scope.lineage,
+            lineage=scope.lineage,
+            root_id=scope.family.root_id,
+            business_key=business_key,
         )
 
     def _before(self, call: Call) -> Refused | None:
         """W1: the first refusal, or None."""
+        tally = Tally() if self._compensating else self._tally
         for interceptor in interceptors.BEFORE:
-            refusal = interceptor(self.scope, call, self._tally)
+            refusal = interceptor(self.scope, call, tally)
             if refusal is not None:
                 return refusal
         return None
 
+    async def wait(self, awaited: Awaited, *, counts: bool = False) -> Wait:
+        """Wait durably for something, with the run's turn taken.
+
+        Args:
+            awaited: What is waited for.
+            counts: Whether the time counts as time at work.
+        """
+        if not counts:
+            self._rebound(None)
+        ended = await wait_for(awaited, self.engine, self.services, self.scope.seat)
+        if not counts:
+            self._deadline += max(ended.ended_at - ended.opened_at, 0.0)
+            left_s = max(self._deadline - self.services.clock.now(), 0.0)
+            self._rebound(asyncio.get_running_loop().time() + left_s)
+        return ended
+
+    def _rebound(self, when: float | None) -> None:
+        """Move the timeout of the workflow's own code, while it still runs."""
+        if self._bound is not None and not self._bound.expired():
+            # What has left its block by now needs no timeout any more.
+            with suppress(RuntimeError):
+                self._bound.reschedule(when)
+
     async def _perform(self, attempt: Attempt) -> Result:
-        """S, and W3 while a failure may pass."""
-        call = attempt.call
+        """S, and W3 while a failure may pass or an effect is unknown."""
+        call, waits, probe_s = attempt.call, 0, PROBE_AFTER_S
+        longest_s = unknown_s = attempt.scope.terms.limits.unknown_wait.total_seconds()
         while True:
             name = f"{call.kind} {call.name} #{call.number}"
-            record = await self._engine.step(name, partial(self._inside, attempt))
+            record = await self.engine.step(name, partial(self._inside, attempt))
             if record["arguments"] != call.arguments_digest:
                 raise ReplayDiverged(
                     f"call {call.number} of run {call.run_id} asked {call.kind} {call.name} for "
                     "something else than on record",
                     run=call.run_id,
                 )
-            result = result_from_json(record["result"])
-            if not isinstance(result, RetryAt):
+            result = await self._result(call, record)
+            waits += 1
+            if isinstance(result, RetryAt):
+                await self.wait(
+                    Awaited(
+                        run_id=call.run_id,
+                        key=f"r{call.number}.{waits}",
+                        kind="timer",
+                        topic="",
+                        within_s=result.delay_s,
+                    ),
+                    counts=True,
+                )
+            elif isinstance(result, Unknown) and unknown_s > 0:
+                probed = call.name in attempt.scope.probes
+                within_s = min(probe_s, unknown_s) if probed else unknown_s
+                ended = await self.wait(
+                    Awaited(
+                        run_id=call.run_id,
+                        key=f"u{call.number}.{waits}",
+                        kind="effect",
+                        topic=call.key,
+                        within_s=within_s,
+                    )
+                )
+                if ended.answered:
+                    # It is executed again, or known; if it becomes unknown once more, that is a
+                    # question of its own.
+                    unknown_s, probe_s = longest_s, PROBE_AFTER_S
+                elif not probed:
+                    return result
+                else:
+                    unknown_s, probe_s = unknown_s - within_s, probe_s * 2
+            else:
                 return result
-            await self._engine.sleep(result.delay_s)
-            attempt = replace(attempt, tries=record["tries"])
+            attempt = replace(
+                attempt,
+                tries=record["tries"],
+                place=result.place if isinstance(result, RetryAt) else None,
+                deadline=None if attempt.deadline is None else self._deadline,
+            )
 
     async def _inside(self, attempt: Attempt) -> Json:
         """S: the interceptors around the driver, outermost first."""
         link: Next = interceptors.drive
         for interceptor in reversed(interceptors.INSIDE):
             link = _bind(interceptor, link)
-        result, tries = await link(attempt, self._services)
-        return {
-            "arguments": attempt.call.arguments_digest,
-            "result": result_to_json(result),
-            "tries": tries,
-        }
+        result, tries = await link(attempt, self.services)
+        data = result_to_json(result)
+        record = {"arguments": attempt.call.arguments_digest, "result": data, "tries": tries}
+        text = canonical_json(data).encode()
+        if isinstance(result, Done) and len(text) > INLINE_BYTES_MAX:
+            # The journal has it by now; the engine would keep a second copy of it for each fork.
+            return {**record, "result": None, "kept": digest_bytes(text)}
+        return record
+
+    async def _result(self, call: Call, record: Json) -> Result:
+        """Return the result that a step's record holds, or that it names."""
+        if record["result"] is not None:
+            return result_from_json(record["result"])
+        services = self.services
+        return await persist(
+            services.clock, services.journal.result, call.run_id, call.number, record["kept"]
+        )
 
 
 def _retrieve(made: asyncio.Future[Json]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -11,32 +11,40 @@ from fairlead.authoring.app import App
 from fairlead.authoring.workflow import Workflow
 from fairlead.core.calls import cut
 from fairlead.core.context import Context
-from fairlead.core.digests import Json, canonical_json
+from fairlead.core.digests import Json, canonical_json, digest
 from fairlead.core.errors import (
     CodeMismatch,
     DeadlineExceeded,
     FairleadError,
+    JournalForeign,
+    LeaseLost,
     ReplayDiverged,
     ResultNotJson,
+    ResultTooLarge,
     WorkflowFailed,
 )
-from fairlead.core.identity import Principal
+from fairlead.core.limits import RESULT_BYTES_MAX
 from fairlead.core.outcome import FINAL_STATES, NotSucceeded, Outcome
 from fairlead.core.release import Manifest, Release
 from fairlead.guardrails.shapes import SchemaCheck, shape_of
 from fairlead.ports.authorizer import PolicyCompiler
 from fairlead.ports.boundary import current_boundary
+from fairlead.ports.dispatch import Fence
 from fairlead.ports.documents import DocumentStore
-from fairlead.ports.engine import Engine
+from fairlead.ports.engine import Engine, Suspended
 from fairlead.ports.events import EventLog
 from fairlead.ports.generator import Generator
 from fairlead.ports.releases import ReleaseStore
-from fairlead.ports.runs import RunStore
+from fairlead.ports.runs import Ending, RunRecord, RunStore
 from fairlead.runtime.boundary import Boundary
+from fairlead.runtime.children import Children
 from fairlead.runtime.persist import persist
 from fairlead.runtime.pipeline import Path, outcome_of
 from fairlead.runtime.run import DurableRun
-from fairlead.runtime.scope import Rules, RunScope, Services
+from fairlead.runtime.saga import compensate
+from fairlead.runtime.scope import Family, Rules, RunScope, Services
+from fairlead.runtime.seats import Places, Seat
+from fairlead.runtime.tools import probe_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +69,7 @@ class Runner:
         services: What interceptors use inside a step.
         generator: The agent loop.
         compile: The policy compiler.
+        seats: The worker's places.
     """
 
     app: App
@@ -70,60 +79,97 @@ class Runner:
     services: Services
     generator: Generator
     compile: PolicyCompiler
+    seats: Places
     _releases: dict[str, tuple[Release, Rules]] = field(default_factory=dict)
 
-    async def execute(self, engine: Engine, run_id: str, release: str) -> Json:
+    async def execute(self, engine: Engine, run_id: str) -> Json:
         """Execute a run; on recovery its recorded steps are read instead.
 
         Args:
             engine: The engine that executes this.
             run_id: The run.
-            release: Digest of the release that it is pinned to.
+
+        Raises:
+            Suspended: This execution ends here, and the run goes on later.
         """
+        seat = self.seats.sit(run_id)
+        try:
+            clock, runs = self.services.clock, self.stores.runs
+            begun = await persist(clock, runs.begin, run_id, seat.fence)
+            if begun.state in FINAL_STATES:
+                return None
+            ending = await self._ending(engine, begun, seat)
+            ended = await self._finish(engine, begun, ending, seat.fence)
+            self.services.telemetry.run_finished(
+                _context(begun),
+                state=ended["state"],
+                started_at=begun.started_at or clock.now(),
+                finished_at=ended["finished_at"] or clock.now(),
+            )
+            return None
+        except LeaseLost as error:
+            raise Suspended(str(error)) from error
+        finally:
+            self.seats.leave(seat, run_id)
+
+    async def _finish(self, engine: Engine, begun: RunRecord, ending: Ending, fence: Fence) -> Json:
         clock, runs = self.services.clock, self.stores.runs
 
-        async def begin() -> Json:
-            return asdict(await persist(clock, runs.begin, run_id, self.worker_id))
+        async def finish() -> Json:
+            ended = await persist(clock, runs.finish, begun.id, ending, fence)
+            return {"state": ended.state, "finished_at": ended.finished_at}
 
-        begun = await engine.step("begin", begin)
-        if begun["state"] in FINAL_STATES:
-            return None
-        outcome, output = await self._body(engine, begun, release)
+        try:
+            return await engine.step("finish", finish)
+        except (ReplayDiverged, JournalForeign):
+            # The record cannot be followed any further; the run must end all the same.
+            return await finish()
+
+    async def _ending(self, engine: Engine, begun: RunRecord, seat: Seat) -> Ending:
+        outcome, output = await self._body(engine, begun, seat)
         data = {**asdict(outcome), "answer": output}
         try:
-            canonical_json(data)
+            size = len(canonical_json(data).encode())
+            if size > RESULT_BYTES_MAX:
+                what = f"the outcome of workflow {begun.workflow} has {size} bytes as JSON"
+                raise ResultTooLarge(f"{what}; the limit is {RESULT_BYTES_MAX}")
+        except ResultTooLarge as error:
+            outcome = outcome_of(error)
+            data = asdict(outcome)
         except (TypeError, ValueError) as error:
             outcome = outcome_of(ResultNotJson(f"the outcome is not JSON: {error}"))
             data = asdict(outcome)
+        return Ending(state=outcome.state, outcome=data, reason=outcome.reason)
 
-        async def finish() -> Json:
-            ended = await persist(clock, runs.finish, run_id, outcome.state, data, outcome.reason)
-            self.services.telemetry.run_finished(
-                _context(begun),
-                state=ended.state,
-                started_at=begun["started_at"],
-                finished_at=ended.finished_at or clock.now(),
-            )
-            return None
-
-        try:
-            await engine.step("finish", finish)
-        except ReplayDiverged:
-            # The record cannot be followed any further; the run must end all the same.
-            await finish()
-        return None
-
-    async def _body(self, engine: Engine, begun: Json, release: str) -> tuple[Outcome[Any], Json]:
+    async def _body(
+        self, engine: Engine, begun: RunRecord, seat: Seat
+    ) -> tuple[Outcome[Any], Json]:
         """Execute the workflow's own code; whatever happens becomes an outcome."""
         try:
-            workflow = self.app.workflow(begun["workflow"])
-            path = self._path(engine, begun, release, workflow)
+            workflow = self.app.workflow(begun.workflow)
+            path = await self._path(engine, begun, workflow, seat)
         except FairleadError as error:
             return outcome_of(error), None
         token = current_boundary.set(path.boundary)
         try:
-            request = shape_of(workflow.input).load(begun["input"])
-            run = DurableRun(path)
+            outcome, output = await self._outcome(path, begun)
+            stopped = path.boundary.stopped
+            if stopped is not None:
+                # Code that catches the error and goes on as if nothing were does not talk it away.
+                outcome, output = outcome_of(stopped), None
+            if outcome.state in ("failed", "denied"):
+                left = await compensate(path.boundary, self.app.tools)
+                outcome = _with_left(outcome, left)
+            return outcome, output
+        finally:
+            current_boundary.reset(token)
+            await path.boundary.close()
+
+    async def _outcome(self, path: Path, begun: RunRecord) -> tuple[Outcome[Any], Json]:
+        workflow = path.workflow
+        try:
+            request = shape_of(workflow.input).load(begun.input)
+            run = DurableRun(path, Children(boundary=path.boundary, parent=begun))
             value = await self._bounded(path, workflow.body(run, request))
             output = shape_of(workflow.output).dump(value, of=f"workflow {workflow.name}")
             return replace(run.evidence_of(value), state="succeeded", reason="", code=""), output
@@ -139,9 +185,6 @@ class Runner:
             reason = cut(f"{type(error).__name__}: {error}")
             failed = WorkflowFailed(f"workflow {workflow.name} raised {reason}")
             return outcome_of(failed), None
-        finally:
-            current_boundary.reset(token)
-            await path.boundary.close()
 
     async def _bounded(self, path: Path, body: Awaitable[Any]) -> Any:
         """Wait for a workflow's own code, until the run's deadline.
@@ -149,39 +192,52 @@ class Runner:
         Raises:
             DeadlineExceeded: The code is still at work; the call that it makes is let end.
         """
-        scope = path.boundary.scope
-        left_s = max(scope.deadline - self.services.clock.now(), 0.0)
+        boundary = path.boundary
+        left_s = max(boundary.deadline - self.services.clock.now(), 0.0)
         bound = asyncio.timeout(left_s)
         try:
             async with bound:
+                boundary.bound_by(bound)
                 return await body
         except TimeoutError:
             if not bound.expired():
                 raise
-        wall_time = scope.terms.limits.wall_time
+        wall_time = boundary.scope.terms.limits.wall_time
         raise DeadlineExceeded(f"the run is past its wall time of {wall_time}")
 
-    def _path(
-        self, engine: Engine, begun: Json, release: str, workflow: Workflow[Any, Any]
+    async def _path(
+        self, engine: Engine, begun: RunRecord, workflow: Workflow[Any, Any], seat: Seat
     ) -> Path:
-        pinned, rules = self._release(release)
+        pinned, rules = self._release(begun.release)
         terms = pinned.manifest.workflows[workflow.name]
+        probes = {tool.name: probe_of(tool) for tool in workflow.callable_tools}
         scope = RunScope(
             context=_context(begun),
             terms=terms,
             rules=rules,
-            lineage=begun["id"],
-            deadline=begun["started_at"] + terms.limits.wall_time.total_seconds(),
+            lineage=begun.lineage or begun.id,
+            family=await self._family(begun, pinned.manifest),
+            seat=seat,
+            probes={name: probe for name, probe in probes.items() if probe is not None},
         )
+        at = begun.started_at if begun.started_at is not None else self.services.clock.now()
         return Path(
             workflow=workflow,
-            boundary=Boundary(scope, engine, self.services),
-            engine=engine,
+            boundary=Boundary(scope, engine, self.services, at + begun.held_s),
             documents=self.stores.documents,
             generator=self.generator,
             events=self.stores.events,
             clock=self.services.clock,
         )
+
+    async def _family(self, begun: RunRecord, manifest: Manifest) -> Family:
+        """Return whose limits a run shares: what its oldest ancestor was started for."""
+        root, generation = begun, 0
+        while root.parent_id is not None:
+            root = await persist(self.services.clock, self.stores.runs.get, root.parent_id)
+            generation += 1
+        limits = manifest.workflows[root.workflow].limits
+        return Family(root_id=root.id, limits=limits, generation=generation)
 
     def _release(self, digest: str) -> tuple[Release, Rules]:
         known = self._releases.get(digest)
@@ -206,13 +262,23 @@ def rules_of(manifest: Manifest, compile: PolicyCompiler) -> Rules:
         contracts=manifest.contracts,
         arguments=arguments,
         authorizer=compile(manifest.policies),
+        policies=digest(manifest.policies),
+        rates=manifest.rates,
+        breaker=manifest.breaker,
     )
 
 
-def _context(begun: Json) -> Context:
+def _context(begun: RunRecord) -> Context:
     return Context(
-        run_id=begun["id"],
-        workflow=begun["workflow"],
-        release=begun["release"],
-        principal=Principal(**begun["principal"]),
+        run_id=begun.id,
+        workflow=begun.workflow,
+        release=begun.release,
+        principal=begun.principal,
     )
+
+
+def _with_left(outcome: Outcome[Any], left: Sequence[str]) -> Outcome[Any]:
+    """Say in a run's outcome what of it could not be undone."""
+    if not left:
+        return outcome
+    return replace(outcome, reason=cut(f"{outcome.reason}; not undone: {'; '.join(left)}"))

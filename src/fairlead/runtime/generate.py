@@ -35,6 +35,8 @@ async def generate(
         output=workflow.output,
         tools=[binding_of(tool) for tool in workflow.tools],
         settings=terms.model_settings,
+        fallbacks=terms.fallbacks,
+        reasks=terms.limits.reasks,
     )
     output = await generator.generate(task)
     return Draft(output=output, sources=grounding.sources)

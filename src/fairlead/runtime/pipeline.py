@@ -25,7 +25,6 @@ from fairlead.core.outcome import Outcome, OutcomeState
 from fairlead.core.request import Request
 from fairlead.ports.clock import Clock
 from fairlead.ports.documents import DocumentStore
-from fairlead.ports.engine import Engine
 from fairlead.ports.events import EventLog
 from fairlead.ports.generator import Generator
 from fairlead.runtime.admit import admit
@@ -44,7 +43,6 @@ class Path:
     Attributes:
         workflow: The workflow, for its types, tools and guardrails.
         boundary: The run's way out.
-        engine: For journaled steps that are no calls.
         documents: What may be retrieved.
         generator: The agent loop.
         events: The run's chain.
@@ -53,7 +51,6 @@ class Path:
 
     workflow: Workflow[Any, Any]
     boundary: Boundary
-    engine: Engine
     documents: DocumentStore
     generator: Generator
     events: EventLog
@@ -82,7 +79,7 @@ class Path:
     async def _record(self, checks: tuple[Check, ...]) -> None:
         run_id = self.boundary.scope.context.run_id
         await record_checks(
-            checks, run_id, engine=self.engine, events=self.events, clock=self.clock
+            checks, run_id, engine=self.boundary.engine, events=self.events, clock=self.clock
         )
 
 

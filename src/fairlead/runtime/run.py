@@ -2,38 +2,66 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import asyncio
+import inspect
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any, ParamSpec, TypeVar
+from uuid import UUID, uuid4
 
+from fairlead.authoring.run import ANSWER_WITHIN, Child, Startable
 from fairlead.authoring.tool import Tool
 from fairlead.core.context import Context
-from fairlead.core.errors import InvalidDeclaration, InvalidInput, ResultNotJson
+from fairlead.core.digests import Json
+from fairlead.core.errors import (
+    InboxFull,
+    InvalidDeclaration,
+    InvalidInput,
+    ResultNotJson,
+    RunFinished,
+    UnknownRun,
+    WaitExpired,
+    error_from_json,
+)
 from fairlead.core.grounding import Source
 from fairlead.core.outcome import Outcome
 from fairlead.core.request import Request
 from fairlead.guardrails.shapes import shape_of
+from fairlead.ports.boundary import Driven
 from fairlead.ports.generator import Task
+from fairlead.ports.waits import Signal
 from fairlead.runtime.admit import admit, request_of
 from fairlead.runtime.authorize import authorize
+from fairlead.runtime.children import Children
+from fairlead.runtime.persist import persist
 from fairlead.runtime.pipeline import Path
 from fairlead.runtime.retrieve import retrieve
 from fairlead.runtime.tools import binding_of, driver_of, result_of, to_json
+from fairlead.runtime.waiting import Awaited
 
 P = ParamSpec("P")
 R = TypeVar("R")
+In = TypeVar("In")
+
+SLEEP_S_MAX = 366 * 86_400.0
+"""Longest durable wait that a workflow may ask for."""
 
 
 class DurableRun:
     """Implements `fairlead.Run` on one request path and its boundary."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, children: Children) -> None:
         self._path = path
+        self._boundary = path.boundary
+        self._children = children
         self._answered: list[Outcome[Any]] = []
+        self._streamed: Counter[str] = Counter()
 
     @property
     def context(self) -> Context:
         """Who asks, under which release."""
-        return self._path.boundary.scope.context
+        return self._boundary.scope.context
 
     async def answer(self, request: Any, *, question: str | None = None) -> Outcome[Any]:
         """Walk the whole request path: retrieve, generate, check, record."""
@@ -54,27 +82,54 @@ class DurableRun:
 
     async def call(self, tool: Tool[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Call a tool."""
-        arguments = to_json(tool, args, kwargs)
-        value = await self._path.boundary.call(
-            "tool", tool.name, arguments, driver_of(tool, arguments)
+        return await self._tool(tool, to_json(tool, args, kwargs), None)
+
+    async def approve(self, tool: Tool[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Call a tool once a person has agreed to this very call."""
+        return await self._tool(tool, to_json(tool, args, kwargs), ANSWER_WITHIN)
+
+    async def _tool(
+        self, tool: Tool[..., R], arguments: dict[str, Json], within: timedelta | None
+    ) -> R:
+        value = await self._boundary.call(
+            "tool", tool.name, arguments, driver_of(tool, arguments), approve_within=within
         )
         result: R = result_of(tool).load(value)
         return result
 
+    async def step(
+        self, function: Callable[P, R | Awaitable[R]], *args: P.args, **kwargs: P.kwargs
+    ) -> R:
+        """Execute a function of the workflow's own code once, and remember what it returned."""
+        name = getattr(function, "__name__", type(function).__name__)
+        given = shape_of(Any).dump([args, kwargs], of=f"the caller of step {name}")
+        returned = inspect.signature(function, eval_str=True).return_annotation
+        shape = shape_of(Any if returned is inspect.Signature.empty else returned)
+
+        async def drive(_: Context) -> Driven:
+            if inspect.iscoroutinefunction(function):
+                value = await function(*args, **kwargs)
+            else:
+                value = await asyncio.to_thread(function, *args, **kwargs)
+            return Driven(value=shape.dump(value, of=f"step {name}"))
+
+        result: R = shape.load(await self._boundary.call("step", name, given, drive))
+        return result
+
     async def retrieve(self, question: str) -> tuple[Source, ...]:
         """Retrieve passages as the workflow's memory declares."""
-        scope = self._path.boundary.scope
+        scope = self._boundary.scope
         if scope.terms.recall is None:
             raise InvalidDeclaration(
                 f"workflow {scope.terms.name} declares no memory", workflow=scope.terms.name
             )
         admitted = admit(Request(question=question, input=question), scope, ())
         authorized = authorize(admitted, scope.rules.authorizer)
-        return (await retrieve(authorized, self._path.boundary, self._path.documents)).sources
+        return (await retrieve(authorized, self._boundary, self._path.documents)).sources
 
     async def agent(self, agent: Any, prompt: str) -> Any:
         """Run a ready pydantic-ai `Agent`; each of its model turns and tools is a call."""
-        terms = self._path.boundary.scope.terms
+        terms = self._boundary.scope.terms
         task = Task(
             name=terms.name,
             model=agent,
@@ -82,9 +137,120 @@ class DurableRun:
             message=prompt,
             output=None,
             tools=[binding_of(tool) for tool in self._path.workflow.tools],
+            fallbacks=terms.fallbacks,
+            reasks=terms.limits.reasks,
         )
         return await self._path.generator.generate(task)
 
     async def sleep(self, duration: timedelta) -> None:
         """Wait durably: a restart in between does not begin the wait anew."""
-        await self._path.engine.sleep(duration.total_seconds())
+        within_s = min(max(duration.total_seconds(), 0.0), SLEEP_S_MAX)
+        async with self._boundary.turn("a sleep") as number:
+            await self._boundary.wait(
+                Awaited(
+                    run_id=self.context.run_id,
+                    key=f"w{number}",
+                    kind="timer",
+                    topic="",
+                    within_s=within_s,
+                )
+            )
+
+    async def signal(self, name: str, type: type[R], *, within: timedelta = ANSWER_WITHIN) -> R:
+        """Wait durably for a signal, and return its payload."""
+        async with self._boundary.turn(f"signal {name}") as number:
+            ended = await self._boundary.wait(
+                Awaited(
+                    run_id=self.context.run_id,
+                    key=f"w{number}",
+                    kind="signal",
+                    topic=name,
+                    within_s=within.total_seconds(),
+                )
+            )
+        if not ended.answered:
+            raise WaitExpired(f"no signal {name!r} came within {within}", run=self.context.run_id)
+        payload: R = shape_of(type).load(ended.answer["payload"])
+        return payload
+
+    async def send(self, run_id: str, name: str, payload: Any) -> None:
+        """Send a signal to another run, once."""
+        value = shape_of(Any).dump(payload, of=f"the sender of signal {name}")
+        services, context = self._boundary.services, self.context
+
+        async def step(number: int) -> Json:
+            signal = Signal(
+                run_id=run_id,
+                name=name,
+                payload=value,
+                by=f"run:{context.run_id}",
+                dedup_key=f"{context.run_id}:{number}",
+                tenant=context.principal.tenant,
+            )
+            try:
+                await persist(services.clock, services.waits.send, signal)
+            except (UnknownRun, RunFinished, InboxFull) as error:
+                return error.to_json()
+            return None
+
+        refused = await self._recorded(f"send {name}", step)
+        if refused is not None:
+            raise error_from_json(refused)
+
+    def child(self, workflow: Startable[In, R], input: In) -> Child[R]:
+        """Return a child run; await it for its output, or hand it to `gather`."""
+
+        async def start(child: Child[R]) -> R:
+            (output,) = await self._children.all([child])
+            result: R = output
+            return result
+
+        return Child(workflow=workflow, input=input, _start=start)
+
+    async def gather(self, *children: Child[Any]) -> tuple[Any, ...]:
+        """Execute children side by side, wait for all, and return their outputs in order."""
+        return tuple(await self._children.all(children))
+
+    async def stream(self, item: Any, *, name: str = "default") -> None:
+        """Append an item to a stream of this run, once."""
+        value = shape_of(Any).dump(item, of=f"the writer of stream {name}")
+        offset, self._streamed[name] = self._streamed[name], self._streamed[name] + 1
+        services, run_id = self._boundary.services, self.context.run_id
+
+        async def step(_: int) -> Json:
+            await persist(services.clock, services.streams.write, run_id, name, offset, value)
+
+        await self._recorded(f"stream {name}", step)
+
+    async def now(self) -> datetime:
+        """Return the time, the same on every replay."""
+
+        async def step(_: int) -> Json:
+            return self._boundary.services.clock.now()
+
+        return datetime.fromtimestamp(await self._recorded("now", step), tz=UTC)
+
+    async def random(self) -> float:
+        """Return a number from 0.0 up to 1.0, the same on every replay."""
+
+        async def step(_: int) -> Json:
+            return self._boundary.services.clock.chance()
+
+        return float(await self._recorded("random", step))
+
+    async def uuid(self) -> UUID:
+        """Return a random UUID, the same on every replay."""
+
+        async def step(_: int) -> Json:
+            return str(uuid4())
+
+        return UUID(await self._recorded("uuid", step))
+
+    async def _recorded(self, name: str, step: Callable[[int], Awaitable[Json]]) -> Json:
+        """Execute something that is no call as one journaled step, in the run's turn."""
+        async with self._boundary.turn(name) as number:
+
+            async def body() -> Json:
+                return await step(number)
+
+            return await self._boundary.engine.step(name, body)

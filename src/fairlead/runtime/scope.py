@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
+from fairlead.core.breaker import BreakerTerms
+from fairlead.core.calls import Call, CallKind, Done, Refused, Result
 from fairlead.core.context import Context
+from fairlead.core.digests import Json
+from fairlead.core.errors import LoopDetected
+from fairlead.core.limits import Limits
+from fairlead.core.loops import Trace, remembered, trace_of
+from fairlead.core.rates import DEFAULT_RATE, Rate
 from fairlead.core.release import ToolContract, WorkflowTerms
 from fairlead.guardrails.shapes import SchemaCheck
+from fairlead.ports.approvals import ApprovalStore
 from fairlead.ports.authorizer import Authorizer
 from fairlead.ports.clock import Clock
+from fairlead.ports.dispatch import DispatchStore
+from fairlead.ports.effects import EffectsLedger
+from fairlead.ports.faults import NO_FAULTS, Faults
 from fairlead.ports.journal import Journal
+from fairlead.ports.runs import RunStore
+from fairlead.ports.streams import StreamStore
 from fairlead.ports.telemetry import Telemetry
+from fairlead.ports.throttle import Throttle
+from fairlead.ports.waits import WaitStore
+from fairlead.runtime.seats import Seat
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,11 +39,40 @@ class Rules:
         contracts: Contracts by tool.
         arguments: Compiled schemas of the tools' arguments.
         authorizer: The compiled policies.
+        policies: Digest of the policies' texts: what an approval is bound to.
+        rates: Rates by `model:NAME` and `tool:NAME`; what is not there has the default rate.
+        breaker: When breakers open, and for how long.
     """
 
     contracts: Mapping[str, ToolContract]
     arguments: Mapping[str, SchemaCheck]
     authorizer: Authorizer
+    policies: str = ""
+    rates: Mapping[str, Rate] = field(default_factory=dict)
+    breaker: BreakerTerms = field(default_factory=BreakerTerms)
+
+    def rate_of(self, kind: CallKind, name: str) -> Rate:
+        """Return the rate of a model or a tool."""
+        return self.rates.get(f"{kind}:{name}", DEFAULT_RATE)
+
+
+Probe: TypeAlias = Callable[[Context, dict[str, Json]], Awaitable[list[Json]]]
+"""Asks outside whether an effect happened: its result in a list of one, or an empty list."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Family:
+    """A run with all its children and theirs.
+
+    Attributes:
+        root_id: The oldest of them.
+        limits: The oldest one's limits, which all share.
+        generation: How many parents the run has.
+    """
+
+    root_id: str
+    limits: Limits
+    generation: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,14 +84,18 @@ class RunScope:
         terms: The terms that it is pinned to.
         rules: The rules of its release.
         lineage: Root of its lineage; the run itself unless it was forked.
-        deadline: Seconds since 1970 after which nothing is executed any more.
+        family: What the run shares with its children, or with its parent.
+        seat: Its execution's place with a worker.
+        probes: Reconcile probes by tool: each finds out whether its effect happened.
     """
 
     context: Context
     terms: WorkflowTerms
     rules: Rules
     lineage: str
-    deadline: float
+    family: Family
+    seat: Seat
+    probes: Mapping[str, Probe] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,16 +105,50 @@ class Tally:
     Attributes:
         calls: Calls made.
         cost_usd: Money spent.
+        recent: The latest tool calls, oldest first, as many as the loop guard looks at.
+        stopped: The refusal that stopped the run for good; None while it may go on.
     """
 
     calls: int = 0
     cost_usd: float = 0.0
+    recent: tuple[Trace, ...] = ()
+    stopped: Refused | None = None
+
+    def after(self, call: Call, result: Result, *, repeats: int) -> Tally:
+        """Return the tally with one call more.
+
+        Args:
+            call: The call.
+            result: How it came back, as it is on record.
+            repeats: How often the same tool call may come in a row.
+        """
+        recent, stopped = self.recent, self.stopped
+        if isinstance(result, Refused) and result.code == LoopDetected.code:
+            stopped = result
+        elif call.kind == "tool":
+            recent = (*recent, trace_of(call, result))[-remembered(repeats) :]
+        spent = result.usage.cost_usd if isinstance(result, Done) else 0.0
+        return replace(
+            self,
+            calls=self.calls + 1,
+            cost_usd=self.cost_usd + spent,
+            recent=recent,
+            stopped=stopped,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Services:
-    """What interceptors use inside a step."""
+    """What interceptors and durable waits use; `faults` are those that a test plans."""
 
     journal: Journal
+    effects: EffectsLedger
+    approvals: ApprovalStore
+    waits: WaitStore
+    dispatch: DispatchStore
+    runs: RunStore
+    streams: StreamStore
     clock: Clock
     telemetry: Telemetry
+    throttle: Throttle
+    faults: Faults = NO_FAULTS

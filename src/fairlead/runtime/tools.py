@@ -7,11 +7,13 @@ from typing import Any
 from fairlead.authoring.tool import Tool
 from fairlead.core.context import Context
 from fairlead.core.digests import Json
+from fairlead.core.effects import Happened, NotHappened
 from fairlead.core.errors import ArgumentsInvalid, InvalidInput
 from fairlead.core.release import ToolContract
-from fairlead.guardrails.shapes import Shape, arguments_model, shape_of
+from fairlead.guardrails.shapes import SchemaCheck, Shape, arguments_model, shape_of
 from fairlead.ports.boundary import Driven, Driver
 from fairlead.ports.generator import ToolBinding
+from fairlead.runtime.scope import Probe
 
 AnyTool = Tool[..., Any]
 
@@ -36,7 +38,32 @@ def contract_of(tool: AnyTool) -> ToolContract:
         scope=tool.scope,
         targets=tool.targets,
         parameters=arguments_of(tool).schema,
+        key=tool.key,
+        compensate=tool.compensate.name if tool.compensate else "",
+        reconcile=tool.reconcile is not None,
     )
+
+
+def probe_of(tool: AnyTool) -> Probe | None:
+    """Return a tool's reconcile probe, from JSON arguments to a JSON result."""
+    reconcile = tool.reconcile
+    if reconcile is None:
+        return None
+
+    async def probe(context: Context, arguments: dict[str, Json]) -> list[Json]:
+        loaded = arguments_of(tool).load(arguments)
+        named = {name: getattr(loaded, name) for name in tool.signature.parameters}
+        said = await reconcile(context, **named)
+        if isinstance(said, NotHappened):
+            return []
+        if not isinstance(said, Happened):
+            raise TypeError(
+                f"reconcile of tool {tool.name} returned {type(said).__name__}, not Happened(...) "
+                "or NOT_HAPPENED"
+            )
+        return [result_of(tool).dump(said.result, of=f"reconcile of tool {tool.name}")]
+
+    return probe
 
 
 def to_json(tool: AnyTool, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Json]:
@@ -82,9 +109,11 @@ def binding_of(tool: AnyTool) -> ToolBinding:
     async def body(context: Context, arguments: dict[str, Json]) -> Json:
         return await execute(tool, context, arguments)
 
+    schema = arguments_of(tool).schema
     return ToolBinding(
         name=tool.name,
         description=tool.description,
-        parameters=arguments_of(tool).schema,
+        parameters=schema,
         body=body,
+        finding=SchemaCheck(schema, quoting=False).finding,
     )

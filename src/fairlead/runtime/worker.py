@@ -1,4 +1,4 @@
-"""A worker: takes runs, renews its lease, and takes over the runs of workers that died."""
+"""A worker: executes runs, renews its lease, and takes over the runs of workers that died."""
 
 from __future__ import annotations
 
@@ -9,31 +9,65 @@ import threading
 from dataclasses import dataclass, field
 
 from fairlead.core.digests import Json
+from fairlead.core.errors import ClockSkewed, WorkerStalled
 from fairlead.ports.clock import Clock
+from fairlead.ports.dispatch import DispatchStore
 from fairlead.ports.engine import EngineHost, RunQueue
-from fairlead.ports.runs import RunStore
 from fairlead.ports.workers import WorkerRecord, WorkerStore
+from fairlead.runtime.dispatcher import Dispatcher
 from fairlead.runtime.execute import Runner
+from fairlead.runtime.pulse import Pulse
+from fairlead.runtime.seats import Seats
 
-LEASES_MISSED_MAX = 10
+LEASES_MISSED_MAX = 40
 """After this many leases without a renewal a worker is lost."""
+
+SKEW_S_MAX = 2.0
+"""A clock that differs more from the database's is not fit for leases."""
 
 _log = logging.getLogger("fairlead.worker")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class Lease:
-    """How a worker shows that it lives.
+    """How a worker shows that it lives, and whether it surely does.
 
     Attributes:
         ttl_s: Seconds without a heartbeat after which a worker counts as dead.
         drain_s: Seconds that a stopping worker waits for the runs that it executes.
-        takeovers: Worker deaths under one run after which the run is quarantined.
+        takeovers: Worker deaths under one run without progress after which it is quarantined.
+        stall_s: Seconds without progress of the event loop after which a worker gives up.
+        clock: Time.
+        renewed_at: When the last renewal was asked for, on the clock that nobody sets.
     """
 
     ttl_s: float
     drain_s: float
     takeovers: int
+    stall_s: float
+    clock: Clock
+    renewed_at: float = float("-inf")
+
+    def held(self) -> bool:
+        """Whether no other worker can have taken over: the lease surely has not lapsed."""
+        return self.clock.monotonic() - self.renewed_at < self.ttl_s
+
+
+@dataclass(frozen=True, kw_only=True)
+class Registry:
+    """Where a worker is known, and what gives it work.
+
+    Attributes:
+        workers: The leases.
+        dispatch: Who executes what.
+        queue: The engine's side.
+        queues: The queues whose runs it takes.
+    """
+
+    workers: WorkerStore
+    dispatch: DispatchStore
+    queue: RunQueue
+    queues: tuple[str, ...]
 
 
 @dataclass(kw_only=True)
@@ -43,91 +77,149 @@ class Worker:
     Attributes:
         runner: Executes runs.
         host: The engine.
-        queue: Where runs wait.
-        runs: Where runs are kept.
-        workers: Where leases are kept.
+        registry: Where it is known.
+        seats: Its places.
         clock: Time.
         lease: How it shows that it lives.
-        lost: Why it could not renew its lease for many times its length: it should end; None while
-            all is well.
+        lost: Why it should end: it could not renew its lease for many times its length, or its
+            runs do not get on; None while all is well.
     """
 
     runner: Runner
     host: EngineHost
-    queue: RunQueue
-    runs: RunStore
-    workers: WorkerStore
+    registry: Registry
+    seats: Seats
     clock: Clock
     lease: Lease
     lost: BaseException | None = None
+    _pulse: Pulse = field(init=False)
+    _dispatcher: Dispatcher = field(init=False)
+    _skewed: bool = False
     _stopping: threading.Event = field(default_factory=threading.Event)
     _heart: threading.Thread | None = None
 
+    def __post_init__(self) -> None:
+        self._pulse = Pulse(clock=self.clock)
+        self._dispatcher = Dispatcher(
+            worker_id=self.runner.worker_id,
+            code=self.runner.code_digest,
+            queues=self.registry.queues,
+            seats=self.seats,
+            store=self.registry.dispatch,
+            queue=self.registry.queue,
+            workers=self.registry.workers,
+            clock=self.clock,
+            ttl_s=self.lease.ttl_s,
+            takeovers=self.lease.takeovers,
+            may_lead=self._may_lead,
+        )
+
     def start(self) -> None:
-        """Take the lease, take over what dead workers left, and start taking runs."""
+        """Take the lease, take over what dead workers left, and start taking runs.
+
+        Raises:
+            ClockSkewed: This machine's clock is not fit for leases.
+            WorkerIdTaken: A worker lives under this id.
+        """
+        worker_id, registry = self.runner.worker_id, self.registry
         now = self.clock.now()
-        self.workers.start(
+        registry.workers.start(
             WorkerRecord(
-                id=self.runner.worker_id,
+                id=worker_id,
                 code_digest=self.runner.code_digest,
                 host=socket.gethostname(),
                 pid=os.getpid(),
                 started_at=now,
                 heartbeat_at=now,
-            )
+                queues=",".join(registry.queues),
+                concurrency=self.seats.active_max,
+            ),
+            self.lease.ttl_s,
         )
+        self._renew()
+        if self._skewed:
+            registry.workers.stop(worker_id)
+            raise ClockSkewed(
+                f"the clock of {socket.gethostname()} differs by more than {SKEW_S_MAX:g} s from "
+                "the database's",
+                worker=worker_id,
+            )
 
-        async def body(run_id: str, release: str) -> Json:
-            return await self.runner.execute(self.host.engine, run_id, release)
+        async def body(run_id: str) -> Json:
+            self._pulse.feel()
+            return await self.runner.execute(self.host.engine, run_id)
 
+        registry.queue.open(worker_id, self.seats.active_max + self.seats.parked_max + 1)
         self.host.launch(body)
-        self.take_over()
         self._heart = threading.Thread(target=self._beat, name="fairlead-lease", daemon=True)
         self._heart.start()
+        self._dispatcher.start()
 
     def stop(self) -> None:
         """Stop cleanly: drain, hand back what did not end, give the lease up."""
+        self._dispatcher.stop()
+        for run_id in self.seats.parked:
+            self.seats.drop(run_id)
+        self._drain()
         self._stopping.set()
         if self._heart is not None:
             self._heart.join(timeout=self.lease.ttl_s)
-        self.host.stop(self.lease.drain_s)
-        self.queue.adopt(self.queue.orphans(self.runner.worker_id))
-        self.workers.stop(self.runner.worker_id)
+        self.host.stop()
+        self._let_go()
 
-    def take_over(self) -> int:
-        """Take over the runs of workers whose lease has lapsed.
+    def _drain(self) -> None:
+        until = self.clock.monotonic() + self.lease.drain_s
+        while self.seats.active and self.clock.monotonic() < until:
+            # What parks while the worker drains is let go at once: it goes on elsewhere.
+            for run_id in self.seats.parked:
+                self.seats.drop(run_id)
+            self._stopping.wait(0.02)
 
-        Returns:
-            How many runs were queued again.
-        """
-        count = 0
-        lapsed = self.workers.lapsed(self.lease.ttl_s)
-        for dead in (worker for worker in lapsed if worker.id != self.runner.worker_id):
-            # Whoever extends the lease does the work; if it dies too, the lease lapses again.
-            if not self.workers.claim(dead):
-                continue
-            adopted = []
-            for run_id in self.queue.orphans(dead.id):
-                if self.runs.take_over(run_id, dead.id, self.lease.takeovers):
-                    adopted.append(run_id)
-                else:
-                    self.queue.cancel(run_id)
-            self.queue.adopt(adopted)
-            self.workers.bury(dead.id, len(adopted))
-            count += len(adopted)
-        return count
+    def _let_go(self, *, stalled: bool = False) -> None:
+        worker_id, registry = self.runner.worker_id, self.registry
+        registry.dispatch.hand_back(worker_id)
+        registry.queue.close_queue(worker_id)
+        registry.workers.stop(worker_id, stalled=stalled)
+
+    def _may_lead(self) -> bool:
+        return self.lease.held() and not self._skewed
+
+    def _renew(self) -> None:
+        asked_at, asked = self.clock.monotonic(), self.clock.now()
+        theirs = self.registry.workers.beat(self.runner.worker_id)
+        self.lease.renewed_at = asked_at
+        # The database read its clock somewhere between the asking and the answer.
+        skewed = theirs < asked - SKEW_S_MAX or theirs > self.clock.now() + SKEW_S_MAX
+        if skewed and not self._skewed:
+            _log.warning("%s: this machine's clock is wrong; no runs are taken", ClockSkewed.code)
+        self._skewed = skewed
 
     def _beat(self) -> None:
-        renewed_at, said = self.clock.now(), ""
+        said = ""
         while not self._stopping.wait(self.lease.ttl_s / 4):
+            still_s = self._pulse.still_s()
+            if still_s > self.lease.stall_s:
+                self._give_up(still_s)
+                return
             try:
-                self.workers.beat(self.runner.worker_id)
-                renewed_at, said, self.lost = self.clock.now(), "", None
-                self.take_over()
+                self._renew()
+                said, self.lost = "", None
             except Exception as error:  # noqa: BLE001 - a heart that stops for good loses the runs
                 # The next beat may succeed; if none does, the lease lapses, which is its purpose.
                 if str(error) != said:
                     said = str(error)
                     _log.warning("the lease was not renewed: %s", said)
-                if self.clock.now() - renewed_at > LEASES_MISSED_MAX * self.lease.ttl_s:
+                missed_s = self.clock.monotonic() - self.lease.renewed_at
+                if missed_s > LEASES_MISSED_MAX * self.lease.ttl_s:
                     self.lost = error
+
+    def _give_up(self, still_s: float) -> None:
+        """Let other workers have the runs: this process lives, and they do not get on here."""
+        message = f"the runs of worker {self.runner.worker_id} made no progress for {still_s:.1f} s"
+        self._dispatcher.stop()
+        self.lease.renewed_at = float("-inf")
+        try:
+            self._let_go(stalled=True)
+        except Exception as error:  # noqa: BLE001 - then the lease lapses, and others take over
+            _log.warning("the lease was not given up: %s", error)
+        self.lost = WorkerStalled(message, worker=self.runner.worker_id)

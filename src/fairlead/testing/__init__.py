@@ -1,5 +1,14 @@
-"""For test suites: fakes of the ports that a run touches, in memory, and scripted models."""
+"""For test suites: fakes of the ports that a run touches, scripted models, fault plans, and a
+provider that speaks real HTTP."""
 
+from fairlead.testing.collector import Collector
+from fairlead.testing.durable import (
+    FakeApprovals,
+    FakeDispatch,
+    FakeSeat,
+    FakeStreams,
+    FakeWaits,
+)
 from fairlead.testing.fakes import (
     FakeAuthorizer,
     FakeClock,
@@ -9,15 +18,33 @@ from fairlead.testing.fakes import (
     FakeJournal,
     FakeTelemetry,
 )
+from fairlead.testing.faults import Fault, FaultPlan, FaultyClock
+from fairlead.testing.ledger import FakeEffects
 from fairlead.testing.models import ScriptedModel
+from fairlead.testing.provider import Asked, ProviderServer, Reply
+from fairlead.testing.throttle import FakeThrottle
 
 __all__ = [
+    "Asked",
+    "Collector",
+    "FakeApprovals",
     "FakeAuthorizer",
     "FakeClock",
+    "FakeDispatch",
     "FakeDocuments",
+    "FakeEffects",
     "FakeEngine",
     "FakeEvents",
     "FakeJournal",
+    "FakeSeat",
+    "FakeStreams",
     "FakeTelemetry",
+    "FakeThrottle",
+    "FakeWaits",
+    "Fault",
+    "FaultPlan",
+    "FaultyClock",
+    "ProviderServer",
+    "Reply",
     "ScriptedModel",
 ]

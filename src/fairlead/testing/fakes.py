@@ -6,10 +6,10 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from fairlead.core.calls import Call, Done, Result, Usage, result_state
+from fairlead.core.calls import Call, Done, Result, Usage, result_state, result_to_json
 from fairlead.core.context import Context
-from fairlead.core.digests import Json, canonical_json
-from fairlead.core.errors import ReplayDiverged
+from fairlead.core.digests import Json, canonical_json, digest
+from fairlead.core.errors import JournalForeign, ReplayDiverged
 from fairlead.core.event import GENESIS, Event, Fact, seal
 from fairlead.core.grounding import Passage
 from fairlead.core.policy import Decision, Query, Rule
@@ -38,6 +38,10 @@ class FakeClock:
         """Return the time."""
         return self.time
 
+    def monotonic(self) -> float:
+        """Return the time."""
+        return self.time
+
     def chance(self) -> float:
         """Return `luck`."""
         return self.luck
@@ -59,13 +63,13 @@ class FakeEngine:
 
     Attributes:
         steps: Name and result of each journaled step.
-        slept: Every durable wait, in seconds.
         executed: Names of the steps whose bodies were executed by this engine.
+        clock: Its time moves with each durable wait; None leaves time alone.
     """
 
     steps: list[tuple[str, Json]] = field(default_factory=list)
-    slept: list[float] = field(default_factory=list)
     executed: list[str] = field(default_factory=list)
+    clock: FakeClock | None = None
     _next: int = 0
 
     async def step(self, name: str, body: Callable[[], Awaitable[Json]]) -> Json:
@@ -86,10 +90,6 @@ class FakeEngine:
         self.steps.append((name, result))
         return result
 
-    async def sleep(self, seconds: float) -> None:
-        """Record a durable wait without waiting."""
-        self.slept.append(seconds)
-
     def replay(self, *, keep: int | None = None) -> FakeEngine:
         """Return an engine for a recovery.
 
@@ -97,37 +97,60 @@ class FakeEngine:
             keep: How many steps are on record; None for all. With fewer, the rest is as if the
                 worker had died before the engine recorded it.
         """
-        return FakeEngine(steps=list(self.steps[:keep]))
+        return FakeEngine(steps=list(self.steps[:keep]), clock=self.clock)
+
+
+def _settle_nothing(call: Call, result: Result) -> None:
+    """Tell no ledger."""
 
 
 @dataclass
 class FakeJournal:
-    """Keeps calls in a dict by key.
+    """Keeps calls in a dict by run and number.
 
     Attributes:
-        records: Every call on record, by key.
-        decisions: `allowed` or the code of the refusal, by key.
+        records: Every call on record, by run and number.
+        decisions: `allowed` or the code of the refusal, the same way.
+        settle: Told of each call with an effect and how it came back, as the ledger is.
+        read: How many results were read that their steps only name.
     """
 
-    records: dict[str, CallRecord] = field(default_factory=dict)
-    decisions: dict[str, str] = field(default_factory=dict)
+    records: dict[tuple[str, int], CallRecord] = field(default_factory=dict)
+    decisions: dict[tuple[str, int], str] = field(default_factory=dict)
+    settle: Callable[[Call, Result], None] = field(default_factory=lambda: _settle_nothing)
+    read: int = 0
 
-    def find(self, key: str) -> CallRecord | None:
-        """Return the call under a key, or None."""
-        return self.records.get(key)
+    def find(self, run_id: str, number: int) -> CallRecord | None:
+        """Return a call of a run, or None."""
+        return self.records.get((run_id, number))
+
+    def result(self, run_id: str, number: int, kept: str) -> Result:
+        """Return the result of a call by its digest.
+
+        Raises:
+            JournalForeign: Another result is on record, or none.
+        """
+        found = self.find(run_id, number)
+        if found is None or found.result is None or digest(result_to_json(found.result)) != kept:
+            raise JournalForeign(f"call {number} has another result", run=run_id)
+        self.read += 1
+        return found.result
 
     def intend(self, call: Call, at: float) -> None:
-        """Record that an effect is about to happen."""
-        if call.key in self.records:
-            raise AssertionError(f"{call.key} was intended twice")
-        self.records[call.key] = _record(
-            call, "intended", None, Timing(started_at=at, finished_at=at, attempts=0)
-        )
+        """Record that a call with an effect is about to be executed; once is enough."""
+        timing = Timing(started_at=at, finished_at=at, attempts=0)
+        self.records.setdefault((call.run_id, call.number), _record(call, "intended", None, timing))
 
     def finish(self, call: Call, result: Result, timing: Timing, decision: str) -> None:
-        """Record how a call ended."""
-        self.records[call.key] = _record(call, result_state(result), result, timing)
-        self.decisions[call.key] = decision
+        """Record how a call ended; what is on record stays, unless it is unknown."""
+        place = (call.run_id, call.number)
+        known = self.records.get(place)
+        if known is not None and known.state not in ("intended", "unknown"):
+            return
+        self.records[place] = _record(call, result_state(result), result, timing)
+        self.decisions[place] = decision
+        if call.effect != "read":
+            self.settle(call, result)
 
     def of_run(self, run_id: str) -> Sequence[CallRecord]:
         """Return a run's calls in order."""

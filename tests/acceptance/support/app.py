@@ -117,7 +117,7 @@ async def nap(run: fl.Run[str], seconds: float) -> str:
 app = fl.App("ledger", workflows=[everything, patient, nap])
 '''
 
-_OUTSIDE = '''\
+OUTSIDE = '''\
 """The world outside: a ledger that survives the process that wrote it."""
 
 import json
@@ -149,7 +149,7 @@ def write_app(folder: Path, *, concurrency: int = 1) -> Path:
     files = {
         "fairlead.toml": _TOML.replace("CONCURRENCY", str(concurrency)),
         "app.py": _APP,
-        "outside.py": _OUTSIDE,
+        "outside.py": OUTSIDE,
         "notes/notes.md": _NOTES,
         "prompts/everything.md": "Answer.\n",
         "policies/all.cedar": '@id("all")\npermit (principal, action, resource);\n',

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import fairlead as fl
@@ -17,7 +17,13 @@ from fairlead.core.context import Context
 from fairlead.ports.boundary import current_call
 from tests.unit.runtime.bench import SLO_OF_TESTS
 
-TARGETS: dict[CallKind, str] = {"tool": "touch", "retrieval": "notes", "model": "function:target"}
+TARGETS: dict[CallKind, str] = {
+    "tool": "touch",
+    "retrieval": "notes",
+    "model": "function:target",
+    "step": "reckon",
+    "child": "errand",
+}
 """Name of what each kind of route calls."""
 
 NAMED_MODEL = "test:other"
@@ -31,16 +37,20 @@ class World:
     Attributes:
         bodies: Context of each execution of a target's body; None outside of a call.
         turns: Model turns of any agent so far.
-        words: What the targets of retrievals and model turns are asked.
+        words: What the targets are given, those of tools aside.
+        probed: Whether the tool can find out afterwards what happened; then it always did.
         on_body: Called inside each execution of a target's body.
         on_turn: Called inside each model turn with its number, from 1.
+        first: What the workflow does before its targets, with its tool `spin`.
     """
 
     bodies: list[Context | None] = field(default_factory=list)
     turns: int = 0
     words: str = "an item"
+    probed: bool = False
     on_body: Callable[[], None] = lambda: None
     on_turn: Callable[[int], None] = lambda _: None
+    first: Callable[[Any, Any], Awaitable[None]] | None = None
 
     def body(self) -> None:
         """A target's body is executed."""
@@ -108,6 +118,7 @@ class Route:
         goes_on: Whether the other targets are asked for when the first one failed.
         model: The workflow's model.
         recalls: Whether the workflow declares memory.
+        asks: Whether a person must agree to the target first.
     """
 
     name: str
@@ -119,6 +130,12 @@ class Route:
     goes_on: bool = False
     model: Callable[[World], Any] = lambda _: NAMED_MODEL
     recalls: bool = True
+    asks: bool = False
+
+    @property
+    def steps(self) -> int:
+        """Journaled steps before the first target: one for each call, two for a question."""
+        return self.first - 1 + 2 * self.asks
 
     def workflow(self, world: World) -> fl.Workflow[str, str]:
         """Return the workflow that takes this route."""
@@ -129,6 +146,18 @@ class Route:
             world.body()
             return item
 
+        async def happened(_: fl.Context, item: str) -> fl.Happened[str] | fl.NotHappened:
+            return fl.Happened(item)
+
+        if world.probed:
+            # The situation's contract says what its effect is.
+            touch = replace(touch, reconcile=happened)
+
+        @fl.tool(effect="read", scope="items:read")
+        async def spin(_: fl.Context) -> str:
+            """Go round."""
+            return "round"
+
         warm = world.agent("warm", [])
 
         @fl.workflow(
@@ -137,13 +166,15 @@ class Route:
             input=str,
             output=str,
             model=self.model(world),
-            tools=[touch],
+            tools=[touch, spin],
             memory=fl.Memory(semantic=fl.Recall("notes", top_k=1) if self.recalls else None),
             slo=SLO_OF_TESTS,
         )
         async def route(run: fl.Run[str], _: str) -> str:
             """Take the route."""
             await run.agent(warm, "warm up")
+            if world.first is not None:
+                await world.first(run, spin)
             await self.body(run, world, touch)
             return "ended"
 
@@ -163,6 +194,46 @@ async def _tool(run: Any, _: World, touch: Any) -> None:
 
 async def _tools(run: Any, _: World, touch: Any) -> None:
     await all_of(run.call(touch, "item") for _ in range(2))
+
+
+async def _approved(run: Any, _: World, touch: Any) -> None:
+    await run.approve(touch, "item")
+
+
+def _reckon(world: World) -> Callable[[str], str]:
+    def reckon(item: str) -> str:
+        world.body()
+        return item
+
+    return reckon
+
+
+async def _step(run: Any, world: World, _: Any) -> None:
+    await run.step(_reckon(world), world.words)
+
+
+async def _steps(run: Any, world: World, _: Any) -> None:
+    await all_of(run.step(_reckon(world), world.words) for _ in range(2))
+
+
+@fl.workflow(
+    intent="Be given work",
+    owner="group:default/tests",
+    input=str,
+    output=str,
+    slo=SLO_OF_TESTS,
+)
+async def errand(_: fl.Run[str], item: str) -> str:
+    """Return the item; the run that gives it only waits for its end."""
+    return item
+
+
+async def _child(run: Any, world: World, _: Any) -> None:
+    await run.child(errand, world.words)
+
+
+async def _children(run: Any, world: World, _: Any) -> None:
+    await run.gather(*(run.child(errand, world.words) for _ in range(2)))
 
 
 async def _retrieval(run: Any, world: World, _: Any) -> None:
@@ -217,11 +288,17 @@ ROUTES = (
         model=lambda _: NAMED_MODEL,
         recalls=False,
     ),
+    Route(name="approved tool", kind="tool", body=_approved, asks=True),
     Route(name="plain retrieval", kind="retrieval", body=_retrieval),
     Route(name="gathered retrievals", kind="retrieval", body=_retrievals, targets=2, goes_on=True),
     Route(name="answer's retrieval", kind="retrieval", body=_answer, model=_other),
     Route(name="answer's turn", kind="model", body=_answer, model=_target, recalls=False),
     Route(name="agent's turn", kind="model", body=_model),
     Route(name="gathered turns", kind="model", body=_models, targets=2, goes_on=True),
+    Route(name="plain step", kind="step", body=_step),
+    Route(name="gathered steps", kind="step", body=_steps, targets=2, goes_on=True),
+    Route(name="plain child", kind="child", body=_child),
+    # They are started one after another: where one is refused, the next is not asked for.
+    Route(name="gathered children", kind="child", body=_children, targets=2),
 )
-"""Each call kind through plain code, an agent's loop and a batch."""
+"""Each call kind through plain code, an agent's loop and a batch, where it can be made there."""

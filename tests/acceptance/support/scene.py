@@ -8,9 +8,10 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -25,10 +26,57 @@ from fairlead.operations import (
     load_settings,
     open_platform,
 )
+from fairlead.testing.faults import Fault, FaultPlan, Firing, Kill, Stop, firings_of
+from fairlead.testing.faults.plan import Moment
 from tests.acceptance.support.app import LEDGER, write_app
+from tests.acceptance.support.workers import PLAN
 
 ROOT = Path(__file__).resolve().parents[3]
 TOO_LONG_S = 100
+
+
+MOMENTS: dict[str, Moment] = {
+    "between": "asked",
+    "intended": "before",
+    "body": "inside",
+    "driven": "after",
+    "recorded": "recorded",
+}
+"""Where a worker can die in a call."""
+
+
+def death(run_id: str, point: str) -> Fault:
+    """Return the fault that kills the worker of a run.
+
+    Args:
+        run_id: The run.
+        point: `MOMENT:NUMBER` of a call, or `begin` or `finish` with `:before` or `:after` of the
+            run itself; then `*TIMES` for more than one death, or `*stop` to only stop the worker.
+    """
+    place, _, times = point.partition("*")
+    what, _, where = place.partition(":")
+    action = Stop() if times == "stop" else Kill()
+    limit = int(times) if times.isdigit() else 1
+    if what in MOMENTS:
+        return Fault(
+            boundary="call",
+            moment=MOMENTS[what],
+            call=int(where),
+            counted="run",
+            run=run_id,
+            times=limit,
+            action=action,
+        )
+    moment: Moment = "before" if where == "before" else "after"
+    store = "approvals" if what == "ask" else "runs"
+    return Fault(
+        boundary="store",
+        name=f"{store}.{what}",
+        moment=moment,
+        run=run_id,
+        times=limit,
+        action=action,
+    )
 
 
 @dataclass(kw_only=True)
@@ -39,14 +87,14 @@ class Scene:
         folder: The app's folder.
         platform: The open platform of this process, which executes nothing itself.
         release: The release that runs start on.
-        kills: Where workers die, by run.
+        faults: What breaks.
         spawned: The processes that were started.
     """
 
     folder: Path
     platform: Platform
     release: Release
-    kills: dict[str, str] = field(default_factory=dict)
+    faults: list[Fault] = field(default_factory=list)
     spawned: list[subprocess.Popen[str]] = field(default_factory=list)
 
     def edit(self, name: str, old: str, new: str) -> None:
@@ -72,12 +120,21 @@ class Scene:
         """Queue a run; a worker dies at its point `die`. Returns the run's id."""
         run = self.platform.admission.start(self.release, workflow, input, principal=Principal())
         if die:
-            self.kills[run.id] = die
+            self.faults.append(death(run.id, die))
         return run.id
+
+    def plan(self) -> None:
+        """Write down what breaks, for workers that are started from now on."""
+        FaultPlan(*self.faults).save(self.folder / PLAN)
+
+    def kill_worker(self) -> None:
+        """Kill the worker that lives now; another one follows."""
+        (worker,) = self.platform.workers.living(60.0)
+        os.kill(worker.pid, signal.SIGKILL)
 
     def spawn(self, *arguments: str) -> subprocess.Popen[str]:
         """Start worker processes, one after another's death."""
-        (self.folder / "kills.json").write_text(json.dumps(self.kills))
+        self.plan()
         command = [sys.executable, "-m", "tests.acceptance.support.workers", str(self.folder)]
         process = subprocess.Popen(
             [*command, *arguments],
@@ -94,8 +151,9 @@ class Scene:
     def stop(self) -> None:
         """End what a failed test left behind, with its workers."""
         for process in self.spawned:
-            if process.poll() is None:
+            with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
+            if process.stdout is not None and not process.stdout.closed:
                 process.communicate()
 
     def play(self) -> int:
@@ -104,6 +162,10 @@ class Scene:
         output, errors = ended.communicate(timeout=TOO_LONG_S)
         assert (ended.returncode, output, errors) == (0, "", "")
         return len(list(self.folder.glob("dead-*")))
+
+    def firings(self) -> list[Firing]:
+        """Return every fault that has fired, in order."""
+        return firings_of(self.folder / PLAN).list()
 
     def run(self, run_id: str) -> RunRecord:
         """Return a run as it is on record."""
@@ -120,19 +182,39 @@ class Scene:
 
 
 @contextmanager
-def scene(folder: Path, *, concurrency: int = 1) -> Iterator[Scene]:
+def scene(
+    folder: Path,
+    *,
+    concurrency: int = 1,
+    write: Callable[..., Path] = write_app,
+    url: str = "",
+) -> Iterator[Scene]:
     """Write the app, ingest its notes and make its release.
 
     Args:
         folder: Where; it is made.
         concurrency: Most runs that one worker executes at the same time.
+        write: Writes the app.
+        url: The database; empty for the app's own.
     """
-    write_app(folder, concurrency=concurrency)
+    write(folder, concurrency=concurrency)
+    if url:
+        toml = folder / "fairlead.toml"
+        toml.write_text(toml.read_text().replace("[database]\n", f'[database]\nurl = "{url}"\n'))
     with open_platform(load_settings(folder)) as platform:
-        ingest(platform)
+        if "collections" in platform.settings.config:
+            ingest(platform)
         release, _ = create_release(platform)
         made = Scene(folder=folder, platform=platform, release=release)
         try:
             yield made
         finally:
             made.stop()
+
+
+def wait_for(condition: Callable[[], bool], timeout_s: float = 60.0) -> None:
+    """Wait until a condition holds."""
+    until = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.02)

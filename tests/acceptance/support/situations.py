@@ -4,173 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
 
 import pytest
-from pydantic_ai.exceptions import ModelHTTPError
 
-from fairlead.adapters.pydantic_ai import durability, generator
-from fairlead.core.calls import Usage
+from fairlead.adapters.pydantic_ai import generator
+from fairlead.core.breaker import BreakerTerms
 from fairlead.core.release import Manifest
-from fairlead.ports.documents import Hit, Query
-from fairlead.testing import FakeAuthorizer, FakeDocuments, FakeEngine
-from tests.acceptance.support.routes import TARGETS, Route, World
-from tests.unit.runtime.bench import TEXT, Bench, documents_of, manifest_of
-
-COST_USD = 0.5
-"""What each model turn costs here."""
-
-
-class Seen(NamedTuple):
-    """How a run came out: its state, its error's code, target bodies executed, target spans."""
-
-    state: str
-    code: str
-    bodies: int
-    spans: int
-
-
-class Crash(BaseException):
-    """Stands for the death of the worker: nothing catches it, nothing is recorded after it."""
-
-
-class DyingEngine(FakeEngine):
-    """An engine of a process that can die: after the first crash no step is executed."""
-
-    dead = False
-
-    async def step(self, name: str, body: Any) -> Any:
-        if self.dead:
-            raise Crash
-        try:
-            return await super().step(name, body)
-        except Crash:
-            self.dead = True
-            raise
-
-
-class Scene:
-    """One route on a bench, in a world that can be made to misbehave."""
-
-    def __init__(self, route: Route, situation: Situation) -> None:
-        self.route, self.world = route, World()
-        workflow = route.workflow(self.world)
-        manifest = situation.change(manifest_of(workflow), route)
-        denied = frozenset([TARGETS[route.kind]] if situation.denies else [])
-        documents = documents_of(TEXT)
-        if route.kind == "retrieval":
-            documents = SearchedDocuments(passages=documents.passages)
-            documents.world = self.world
-        self.bench = Bench(
-            workflow,
-            manifest=manifest,
-            authorizer=FakeAuthorizer(denied=denied),
-            documents=documents,
-        )
-
-    def seen(self) -> Seen:
-        """Return how the run came out."""
-        run = self.bench.runs.get("r1")
-        target = (self.route.kind, TARGETS[self.route.kind])
-        spans = self.bench.telemetry.spans.count(target)
-        code = (run.outcome or {}).get("code", "")
-        return Seen(run.state, code, len(self.world.bodies), spans)
-
-
-class SearchedDocuments(FakeDocuments):
-    """Documents whose search is the target's body."""
-
-    world: World
-
-    def search(self, query: Query) -> list[Hit]:
-        self.world.body()
-        return list(super().search(query))
-
-
-def as_it_is(manifest: Manifest, _: Route) -> Manifest:
-    return manifest
-
-
-def limited(manifest: Manifest, **limits: Any) -> Manifest:
-    """Return the manifest with other limits."""
-    terms = manifest.workflows["route"]
-    terms = replace(terms, limits=replace(terms.limits, **limits))
-    return replace(manifest, workflows={"route": terms})
-
-
-def contracted(manifest: Manifest, **values: Any) -> Manifest:
-    """Return the manifest with another contract of its tool."""
-    contract = replace(manifest.contracts["touch"], **values)
-    return replace(manifest, contracts={"touch": contract})
-
-
-def just_run(scene: Scene) -> None:
-    scene.bench.execute()
-
-
-def too_narrow(manifest: Manifest, _: Route) -> Manifest:
-    schema = {"type": "object", "properties": {"item": {"type": "string", "maxLength": 2}}}
-    return contracted(manifest, parameters=schema)
-
-
-def misfit(scene: Scene) -> None:
-    """A tool's arguments do not fit its contract; what has no contract is too large."""
-    if scene.route.kind != "tool":
-        scene.world.words = "item " * 250_000
-    scene.bench.execute()
-
-
-def costly(scene: Scene) -> None:
-    """Each model turn costs money."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(durability, "_usage", lambda _: Usage(cost_usd=COST_USD))
-        scene.bench.execute()
-
-
-def late(scene: Scene) -> None:
-    """The turn before the first target takes longer than the run may."""
-
-    def on_turn(number: int) -> None:
-        if number == scene.route.turns:
-            scene.bench.clock.time += 1000.0
-
-    scene.world.on_turn = on_turn
-    scene.bench.execute()
-
-
-def crash_after_record(scene: Scene) -> None:
-    """The worker dies when the targets are on record and the engine does not know it."""
-    scene.bench.execute()
-    scene.bench.forget_end()
-    # The step `begin` comes before the first call.
-    scene.bench.execute(scene.bench.engine.replay(keep=scene.route.first))
-
-
-def crash_in_body(scene: Scene) -> None:
-    """The worker dies inside the first target's body; another one goes on."""
-
-    def die() -> None:
-        scene.world.on_body = lambda: None
-        raise Crash
-
-    scene.world.on_body = die
-    dying = DyingEngine()
-    with pytest.raises(Crash):
-        scene.bench.execute(dying)
-    scene.bench.execute(dying.replay())
-
-
-def stumble(scene: Scene) -> None:
-    """The first execution of a target's body fails in a way that may pass."""
-
-    def fail() -> None:
-        scene.world.on_body = lambda: None
-        if scene.route.kind == "model":
-            raise ModelHTTPError(503, "target")
-        raise ConnectionError("the line is bad")
-
-    scene.world.on_body = fail
-    scene.bench.execute()
+from fairlead.testing.faults import Action, Delay, Fail, Fault, FaultPlan
+from fairlead.testing.faults.plan import Moment
+from tests.acceptance.support.plays import (
+    COST_USD,
+    Scene,
+    Seen,
+    as_it_is,
+    broken,
+    contracted,
+    costly,
+    crash_after_record,
+    crash_in_body,
+    family_of_spenders,
+    just_run,
+    late,
+    lengthy,
+    limited,
+    misfit,
+    refused_by_person,
+    slow,
+    spinning,
+    stumble,
+    too_narrow,
+    unanswered,
+    used_up,
+)
+from tests.acceptance.support.routes import TARGETS, Route
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,6 +50,8 @@ class Situation:
         play: Runs the scene.
         change: Changes what the run is pinned to.
         denies: Whether the policies deny the target.
+        probed: Whether the tool can find out afterwards what happened.
+        plan: What breaks; None as in production.
     """
 
     interceptor: str
@@ -192,11 +60,24 @@ class Situation:
     play: Callable[[Scene], None] = just_run
     change: Callable[[Manifest, Route], Manifest] = as_it_is
     denies: bool = False
+    probed: bool = False
+    plan: Callable[[Route], FaultPlan] | None = None
 
 
 def refused(code: str) -> Callable[[Route], Seen]:
     """Every target that is asked for is denied, recorded with a span, and never executed."""
     return lambda route: Seen("denied", code, 0, route.targets if route.goes_on else 1)
+
+
+def stopped(route: Route) -> Seen:
+    """Nothing is executed any more; where a model's turn comes first, that is what is refused."""
+    asked = route.targets if route.goes_on else 1
+    return Seen("denied", "FL-506", 0, 0 if route.turns > 1 else asked)
+
+
+def failed(code: str) -> Callable[[Route], Seen]:
+    """Every target that is asked for fails, recorded with a span, and is never executed."""
+    return lambda route: Seen("failed", code, 0, route.targets if route.goes_on else 1)
 
 
 def served(*, again: int = 0) -> Callable[[Route], Seen]:
@@ -208,6 +89,31 @@ def unknown(route: Route) -> Seen:
     """The first target is unknown and not repeated; the crash had a span of its own."""
     asked = route.targets if route.goes_on else 1
     return Seen("failed", "FL-405", asked, asked + 1)
+
+
+def found_out(route: Route) -> Seen:
+    """Every target is executed once; the crash had a span of its own."""
+    return Seen("succeeded", "", route.targets, route.targets + 1)
+
+
+def breaking(route: Route, moment: Moment, action: Action) -> FaultPlan:
+    """Return a plan that breaks the first target."""
+    return FaultPlan(
+        Fault(
+            boundary="call",
+            name=TARGETS[route.kind],
+            call=route.first,
+            counted="run",
+            moment=moment,
+            action=action,
+        )
+    )
+
+
+def failed_first(route: Route) -> Seen:
+    """The first target fails and is not executed; the others are, when they are asked for."""
+    asked = route.targets if route.goes_on else 1
+    return Seen("failed", "FL-603", asked - 1, asked)
 
 
 SITUATIONS = (
@@ -235,6 +141,12 @@ SITUATIONS = (
     Situation(interceptor="policy", name="denied", expected=refused("FL-500"), denies=True),
     Situation(interceptor="refusal", name="denied", expected=refused("FL-500"), denies=True),
     Situation(
+        interceptor="refusal",
+        name="steps",
+        expected=refused("FL-503"),
+        change=lambda manifest, route: limited(manifest, steps=route.first - 1),
+    ),
+    Situation(
         interceptor="limits",
         name="steps",
         expected=refused("FL-503"),
@@ -248,18 +160,67 @@ SITUATIONS = (
         change=lambda manifest, route: limited(manifest, cost_usd=route.turns * COST_USD - 0.1),
     ),
     Situation(
+        interceptor="context",
+        name="too large",
+        expected=refused("FL-617"),
+        play=lengthy,
+    ),
+    Situation(
         interceptor="record", name="crash after it", expected=served(), play=crash_after_record
     ),
     Situation(interceptor="trace", name="any", expected=served()),
     Situation(interceptor="deadline", name="late", expected=refused("FL-505"), play=late),
     Situation(
-        interceptor="intent_row",
+        interceptor="approval", name="a no", expected=refused("FL-507"), play=refused_by_person
+    ),
+    Situation(
+        interceptor="approval", name="no answer", expected=refused("FL-508"), play=unanswered
+    ),
+    Situation(
+        interceptor="family",
+        name="all is spent",
+        expected=refused("FL-503"),
+        play=family_of_spenders,
+    ),
+    Situation(
+        interceptor="ledger",
+        name="crash in a body, and a probe knows",
+        expected=found_out,
+        play=crash_in_body,
+        change=lambda manifest, _: contracted(manifest, effect="once"),
+        probed=True,
+    ),
+    Situation(
+        interceptor="intent",
         name="crash in a body",
         expected=unknown,
         play=crash_in_body,
         change=lambda manifest, _: contracted(manifest, effect="once"),
     ),
+    Situation(interceptor="loop", name="spins", expected=stopped, play=spinning),
+    Situation(
+        interceptor="rate", name="used up", expected=failed("FL-620"), play=used_up, change=slow
+    ),
+    Situation(
+        interceptor="breaker",
+        name="open",
+        expected=failed("FL-606"),
+        play=broken,
+        change=lambda manifest, _: replace(manifest, breaker=BreakerTerms(open_s=10_000.0)),
+    ),
     Situation(interceptor="retry", name="transient", expected=served(again=1), play=stumble),
+    Situation(
+        interceptor="journal_faults",
+        name="a pause before the record",
+        expected=refused("FL-505"),
+        plan=lambda route: breaking(route, "asked", Delay(seconds=1000.0)),
+    ),
+    Situation(
+        interceptor="driver_faults",
+        name="a body that fails",
+        expected=failed_first,
+        plan=lambda route: breaking(route, "before", Fail()),
+    ),
 )
 
 

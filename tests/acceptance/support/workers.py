@@ -1,75 +1,46 @@
-"""Worker processes that die where a plan says so; one follows another until every run has ended.
+"""Worker processes that a fault plan breaks; one follows another until every run has ended.
 
 Started with the app's folder: it loads the libraries once and forks one worker after the other, so
-that each worker is a process of its own with its own id and lease. `kills.json` in that folder
-names for each run the point at which its worker kills itself, and how often.
+that each worker is a process of its own with its own id and lease. `faults.json` in that folder is
+the plan; what has fired is counted over all of them.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from fairlead.adapters.pydantic_ai import generator
 from fairlead.adapters.sql.documents import SqlDocumentStore
-from fairlead.adapters.sql.runs import SqlRunStore
-from fairlead.core.calls import Call, Refused, Result
 from fairlead.core.context import Context
 from fairlead.core.outcome import FINAL_STATES
-from fairlead.operations import load_settings, make_worker, open_platform
-from fairlead.ports.boundary import Driven, current_call
-from fairlead.runtime import interceptors
-from fairlead.runtime.interceptors.attempt import Attempt, Next
-from fairlead.runtime.scope import RunScope, Services, Tally
+from fairlead.operations import RunRecord, load_settings, make_worker, open_platform
+from fairlead.ports.boundary import current_call
+from fairlead.testing.faults import Injector
 
 STAY = "stay"
 """While a file of this name is in the app's folder, a worker stays when every run has ended."""
+
+PLAN = "faults.json"
+"""The fault plan, in the app's folder."""
+
+PERSON_S = 4.0
+"""A run that waits longer waits for a person."""
 
 WORKERS_MAX = 40
 """More deaths than any plan asks for: a plan that does not end is a failure."""
 
 
-class Plan:
-    """Where to die."""
-
-    def __init__(self, folder: Path) -> None:
-        path = folder / "kills.json"
-        self._kills: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
-        self._folder = folder
-
-    def die(self, run_id: str, point: str) -> None:
-        """Kill this process when the plan says so, as often as the plan says.
-
-        A plan that ends in `*stop` only stops it: it goes on when it gets SIGCONT.
-        """
-        wanted, _, times = self._kills.get(run_id, "").partition("*")
-        stop = times == "stop"
-        if wanted != point:
-            return
-        deaths = self._folder / f"deaths-{run_id}"
-        count = len(deaths.read_text()) if deaths.exists() else 0
-        if count < (1 if stop else int(times or 1)):
-            deaths.write_text("x" * (count + 1))
-            if stop:
-                (self._folder / "stopped").write_text(str(os.getpid()))
-            os.kill(os.getpid(), signal.SIGSTOP if stop else signal.SIGKILL)
-
-
 def instrument(folder: Path) -> None:
-    """Put the kill points in, and have every body leave a line in the ledger."""
+    """Have every body leave a line in the ledger."""
     sys.path.insert(0, str(folder))
     from outside import note  # type: ignore[import-not-found]
 
-    plan = Plan(folder)
-    _around_calls(plan)
-    _around_stores(plan)
     search = SqlDocumentStore.search
 
     def noted_search(self: SqlDocumentStore, query: Any) -> Any:
@@ -112,64 +83,20 @@ def _calling() -> Context:
     return context
 
 
-def _around_calls(plan: Plan) -> None:
-    drive = interceptors.drive
-
-    def between(scope: RunScope, call: Call, _: Tally) -> Refused | None:
-        plan.die(call.run_id, f"between:{call.number}")
-        return None
-
-    async def recorded(attempt: Attempt, services: Services, inner: Next) -> tuple[Result, int]:
-        ended = await inner(attempt, services)
-        plan.die(attempt.call.run_id, f"recorded:{attempt.call.number}")
-        return ended
-
-    async def driven(attempt: Attempt, services: Services, inner: Next) -> tuple[Result, int]:
-        ended = await inner(attempt, services)
-        plan.die(attempt.call.run_id, f"driven:{attempt.call.number}")
-        return ended
-
-    async def dying_drive(attempt: Attempt, services: Services) -> tuple[Result, int]:
-        call, body = attempt.call, attempt.driver
-        plan.die(call.run_id, f"intended:{call.number}")
-
-        async def dying(context: Context) -> Driven:
-            value = await body(context)
-            plan.die(call.run_id, f"body:{call.number}")
-            return value
-
-        return await drive(replace(attempt, driver=dying), services)
-
-    interceptors.BEFORE = (*interceptors.BEFORE, between)
-    record, *rest = interceptors.INSIDE
-    interceptors.INSIDE = (recorded, record, driven, *rest)
-    interceptors.drive = dying_drive  # type: ignore[assignment]
-
-
-def _around_stores(plan: Plan) -> None:
-    def wrap(name: str) -> None:
-        method = getattr(SqlRunStore, name)
-
-        def dying(self: SqlRunStore, run_id: str, *rest: Any) -> Any:
-            plan.die(run_id, f"{name}:before")
-            found = method(self, run_id, *rest)
-            plan.die(run_id, f"{name}:after")
-            return found
-
-        setattr(SqlRunStore, name, dying)
-
-    wrap("begin")
-    wrap("finish")
+def goes_on(run: RunRecord) -> bool:
+    """Whether a run will do something by itself; one that waits for a person will not."""
+    if run.state == "waiting":
+        return run.wake_at is not None and run.wake_at < time.time() + PERSON_S
+    return run.state != "paused" and run.state not in FINAL_STATES
 
 
 def work(folder: Path) -> None:
     """Be a worker until every run has ended and nobody wants it to stay."""
-    with open_platform(load_settings(folder)) as platform:
+    faults = Injector.of_file(folder / PLAN)
+    with open_platform(load_settings(folder), faults=faults) as platform:
         worker = make_worker(platform)
         worker.start()
-        while (folder / STAY).exists() or any(
-            run.state not in FINAL_STATES for run in platform.runs.list(limit=1000)
-        ):
+        while (folder / STAY).exists() or any(map(goes_on, platform.runs.list(limit=1000))):
             time.sleep(0.05)
         worker.stop()
 

@@ -40,13 +40,14 @@ class Policies(FakeAuthorizer):
 
 
 class Models:
-    """A generator that knows every model, or none."""
+    """A generator that knows every model, or all but one, or none."""
 
-    def __init__(self, error: Exception | None = None) -> None:
+    def __init__(self, error: Exception | None = None, *, only: str | None = None) -> None:
         self.error = error
+        self.only = only
 
     def check(self, model: Any) -> str:
-        if self.error:
+        if self.error and self.only in (None, model):
             raise self.error
         return str(model)
 
@@ -97,6 +98,10 @@ def test_a_good_release_passes_every_check() -> None:
     assert concludes(gate_of().run()) == "success"
 
 
+def test_policies_that_permit_the_model_alone_pass_without_fallbacks() -> None:
+    assert concludes(gate_of(authorizer=Narrow()).run()) == "success"
+
+
 def contracts(**values: Any) -> Manifest:
     return replace(GOOD, contracts={"pay": replace(GOOD.contracts["pay"], **values)})
 
@@ -113,6 +118,24 @@ def rails(*samples: fl.Sample, verdict: fl.Verdict = fl.PASS) -> fl.App:
         return verdict
 
     return fl.App("asks", workflows=[replace(ask, guardrails=(extra,))])
+
+
+class Narrow(FakeAuthorizer):
+    """Policies that permit everything but any model that is no `fairlead:extractive`."""
+
+    @property
+    def rules(self) -> list[Rule]:
+        own = {"actions": ("generate",), "resource": "fairlead:extractive"}
+        return [
+            Rule(id="own", effect="permit", resource_kind="Model", **own),  # type: ignore[arg-type]
+            *(
+                Rule(id=a, effect="permit", actions=(a,), resource=None, resource_kind=None)
+                for a in ("call", "retrieve")
+            ),
+        ]
+
+
+BACKED = terms(fallbacks=("openai:gpt-5-mini",))
 
 
 def broken_policies(_: Any) -> Any:
@@ -132,6 +155,12 @@ STATIC = [
     pytest.param("intent", gate_of(resolve(APP, FILES, {})), id="half an intent page"),
     pytest.param("intent", replace(gate_of(), today=date(2031, 1, 1)), id="review is due"),
     pytest.param("model", gate_of(models=Models(ModelKeyMissing("no key"))), id="no key"),
+    pytest.param("policy", gate_of(BACKED, authorizer=Narrow()), id="no rule permits a fallback"),
+    pytest.param(
+        "model",
+        gate_of(BACKED, models=Models(ModelKeyMissing("no key"), only="openai:gpt-5-mini")),
+        id="no key for a fallback",
+    ),
     pytest.param("guardrail", gate_of(app=rails()), id="no sample"),
     pytest.param("guardrail", gate_of(app=rails(PASSING)), id="no sample that fails"),
     pytest.param("guardrail", gate_of(app=rails(PASSING, FAILING)), id="a check that never fails"),

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 import fairlead as fl
+from fairlead.core.breaker import BreakerTerms
 from fairlead.core.errors import InvalidConfig
+from fairlead.core.rates import DEFAULT_RATE
 from fairlead.core.release import Manifest, RecallTerms, WorkflowTerms
 from fairlead.delivery.resolve import (
     PROCESS_TABLES,
@@ -19,6 +21,8 @@ from fairlead.delivery.resolve import (
     resolve,
 )
 from fairlead.ports.app_files import AppFiles
+from fairlead.runtime.execute import rules_of
+from fairlead.testing import FakeAuthorizer
 
 FILES = AppFiles(
     code={"app.py": b"x = 1\n", "requirements.txt": b"a==1\n"},
@@ -104,8 +108,12 @@ def test_a_value_in_a_file_wins() -> None:
             "cost_usd": 0.5,
             "wall_time_s": 3,
             "attempts": 2,
+            "repeats": 7,
             "call_timeout_s": 1.5,
+            "reasks": 0,
+            "context_tokens": 500,
         },
+        fallbacks=["openai:gpt-5-mini"],
         slo={"success": 0.5, "latency_p95_s": 1},
     )
     assert (found.model, found.prompt) == ("openai:gpt-5", "Prompt B.")
@@ -121,9 +129,21 @@ def test_a_value_in_a_file_wins() -> None:
         cost_usd=0.5,
         wall_time=timedelta(seconds=3),
         attempts=2,
+        repeats=7,
         call_timeout=timedelta(seconds=1.5),
+        reasks=0,
+        context_tokens=500,
     )
+    assert found.fallbacks == ("openai:gpt-5-mini",)
     assert found.slo == fl.SLO(success=0.5, latency_p95=timedelta(seconds=1))
+
+
+def test_a_file_takes_the_fallbacks_of_the_decorator_away() -> None:
+    app = fl.App("asks", workflows=[replace(ask, fallbacks=("openai:gpt-5-mini",))])
+    declared = resolve(app, FILES, {}).workflows["ask"]
+    assert declared.fallbacks == ("openai:gpt-5-mini",)
+    without = resolve(app, FILES, {"workflow": {"ask": {"fallbacks": []}}}).workflows["ask"]
+    assert without.fallbacks == ()
 
 
 MISTAKES: list[tuple[dict[str, Any], str]] = [
@@ -136,11 +156,20 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({"limits": {"steps": 0}}, "steps"),
     ({"limits": {"steps": "x"}}, "workflow.ask.limits"),
     ({"limits": {"cost_usd": -1}}, "cost_usd"),
+    ({"limits": {"repeats": 0}}, "repeats"),
+    ({"limits": {"repeats": 101}}, "repeats"),
     ({"limits": {"wall_time_s": True}}, "seconds"),
     ({"limits": {"wall_time_s": -1}}, "wall_time"),
     ({"limits": {"wall_time": 1}}, "wall_time"),
     ({"limits": 5}, "limits"),
+    ({"limits": {"reasks": -1}}, "reasks"),
+    ({"limits": {"context_tokens": 0}}, "context_tokens"),
     ({"slo": {"success": 1.0}}, "success"),
+    ({"fallbacks": "openai:gpt-5"}, "fallbacks"),
+    ({"fallbacks": [5]}, "fallbacks"),
+    ({"fallbacks": ["a:b", "a:b"]}, "a:b, which is asked already"),
+    ({"model": "a:b", "fallbacks": ["a:b"]}, "a:b, which is asked already"),
+    ({"fallbacks": [f"a:{n}" for n in range(6)]}, "at most 5"),
 ]
 
 
@@ -155,6 +184,18 @@ OTHER_MISTAKES: list[dict[str, Any]] = [
     {"workflow": {"asks": {}}},
     {"telemetry": {"must_emit": [{"span": "x", "when": "never"}]}},
     {"telemetry": {"musts": []}},
+    {"rates": {"payy": {"calls": 1, "per_s": 1}}},
+    {"rates": {"pay": {"calls": 1}}},
+    {"rates": {"pay": {"calls": 0, "per_s": 1}}},
+    {"rates": {"pay": {"calls": "many", "per_s": 1}}},
+    {"rates": {"pay": {"calls": 1, "per_s": "long"}}},
+    {"rates": {"pay": {"calls": 1, "per_s": 1, "burst": 1}}},
+    {"rates": {"pay": 5}},
+    {"rates": 5},
+    {"breaker": {"failures": 0}},
+    {"breaker": {"failure": 1}},
+    {"breaker": {"open_s": "long"}},
+    {"breaker": 5},
 ]
 
 
@@ -201,3 +242,41 @@ def test_a_bound_that_is_no_number_is_refused(value: str) -> None:
     )
     with pytest.raises(InvalidConfig):
         bundle_digest(files, read_config(files))
+
+
+def test_each_tool_and_model_has_a_rate_and_breakers_have_terms_without_a_file() -> None:
+    found = resolve(APP, FILES, {})
+    assert found.rates == {"model:fairlead:extractive": DEFAULT_RATE, "tool:pay": DEFAULT_RATE}
+    assert found.breaker == BreakerTerms()
+
+
+def test_a_rate_in_the_file_wins_over_the_decorators() -> None:
+    @fl.tool(effect="read", scope="x", rate=fl.Rate(10, per_s=1.0))
+    async def look(_: fl.Context) -> str:
+        """Look."""
+        return ""
+
+    app = fl.App("looks", workflows=[replace(ask, tools=(pay, look))])
+    assert resolve(app, FILES, {}).rates["tool:look"] == fl.Rate(10, per_s=1.0)
+    rates = {
+        "look": {"calls": 2, "per_s": 60},
+        "openai:gpt-5": {"calls": 60, "per_s": 60},
+    }
+    config = {"rates": rates, "breaker": {"failures": 9, "open_s": 5.5}}
+    found = resolve(app, FILES, config)
+    assert found.rates["tool:look"] == fl.Rate(2, per_s=60)
+    assert found.rates["model:openai:gpt-5"] == fl.Rate(60, per_s=60)
+    assert found.rates["tool:pay"] == DEFAULT_RATE
+    assert found.breaker == BreakerTerms(failures=9, open_s=5.5)
+    assert found.bundle_digest != resolve(app, FILES, {}).bundle_digest
+    faster = {**config, "rates": {**rates, "look": {"calls": 3, "per_s": 60}}}
+    assert bundle_digest(FILES, faster) != found.bundle_digest
+    assert bundle_digest(FILES, {**config, "breaker": {}}) != found.bundle_digest
+
+
+def test_rates_and_breaker_reach_the_rules_of_a_run() -> None:
+    config = {"rates": {"pay": {"calls": 2, "per_s": 60}}, "breaker": {"failures": 9}}
+    rules = rules_of(resolve(APP, FILES, config), lambda _: FakeAuthorizer())
+    assert rules.rate_of("tool", "pay") == fl.Rate(2, per_s=60)
+    assert rules.rate_of("model", "other:model") == DEFAULT_RATE
+    assert rules.breaker.failures == 9

@@ -11,26 +11,43 @@ from typing import Any
 from fairlead import SLO, App, Principal, Workflow
 from fairlead.adapters.pydantic_ai.generator import PydanticGenerator
 from fairlead.core.digests import Json
-from fairlead.core.errors import ReleaseDamaged, RunFinished, UnknownRelease, UnknownRun
+from fairlead.core.errors import (
+    QueueFull,
+    ReleaseDamaged,
+    StartKeyReused,
+    UnknownRelease,
+    UnknownRun,
+)
 from fairlead.core.grounding import Passage
-from fairlead.core.outcome import FINAL_STATES, RunState
+from fairlead.core.outcome import FINAL_STATES
 from fairlead.core.release import Manifest, Release, manifest_digest
 from fairlead.delivery.resolve import resolve
 from fairlead.ports.app_files import AppFiles
-from fairlead.ports.engine import Engine, Transaction
+from fairlead.ports.dispatch import Fence
+from fairlead.ports.engine import Engine
+from fairlead.ports.faults import NO_FAULTS
 from fairlead.ports.releases import Activation, Evidence
-from fairlead.ports.runs import RunRecord
+from fairlead.ports.runs import Ending, RunRecord, Spent
 from fairlead.runtime.execute import Runner, Stores
 from fairlead.runtime.scope import Services
+from fairlead.runtime.seats import Seat
 from fairlead.testing import (
+    FakeApprovals,
     FakeAuthorizer,
     FakeClock,
+    FakeDispatch,
     FakeDocuments,
+    FakeEffects,
     FakeEngine,
     FakeEvents,
     FakeJournal,
+    FakeSeat,
+    FakeStreams,
     FakeTelemetry,
+    FakeThrottle,
+    FakeWaits,
 )
+from fairlead.testing.faults import FaultPlan, Injector, Waits
 
 SLO_OF_TESTS = SLO(success=0.9, latency_p95=timedelta(seconds=10))
 TEXT = "An item under load is an item that works."
@@ -47,36 +64,45 @@ class FakeRuns:
     records: dict[str, RunRecord] = field(default_factory=dict)
     begun_by: list[str] = field(default_factory=list)
     now: Callable[[], float] = lambda: 1_000_000.0
+    used: Spent = field(default_factory=Spent)
 
-    def admit(self, run: RunRecord, enqueue: Callable[[Transaction], None]) -> None:
-        enqueue(None)
-        self.records[run.id] = run
+    def admit(self, run: RunRecord, *, backlog: int) -> RunRecord:
+        for known in self.records.values():
+            place = (known.parent_id, known.parent_call)
+            if run.parent_id is not None and place == (run.parent_id, run.parent_call):
+                return known
+            owner = (known.workflow, known.principal.tenant, known.start_key)
+            if run.start_key is not None and owner == (
+                run.workflow,
+                run.principal.tenant,
+                run.start_key,
+            ):
+                if known.input != run.input:
+                    raise StartKeyReused(run.start_key)
+                return known
+        queued = sum(known.state == "queued" for known in self.records.values())
+        if run.parent_id is None and queued >= backlog:
+            raise QueueFull(f"{queued} runs wait")
+        return self.records.setdefault(run.id, run)
 
-    def begin(self, run_id: str, worker_id: str) -> RunRecord:
-        self.begun_by.append(worker_id)
+    def begin(self, run_id: str, fence: Fence) -> RunRecord:
+        self.begun_by.append(fence.worker_id)
         run = self.get(run_id)
         if run.started_at is None and run.state not in FINAL_STATES:
             run = replace(run, state="running", started_at=self.now())
         self.records[run_id] = run
         return run
 
-    def finish(self, run_id: str, state: RunState, outcome: Json, reason: str) -> RunRecord:
+    def finish(self, run_id: str, ending: Ending, fence: Fence) -> RunRecord:
         run = self.get(run_id)
         if run.state not in FINAL_STATES:
-            ended = {"outcome": outcome, "reason": reason, "finished_at": self.now()}
-            run = replace(run, state=state, **ended)
+            ended = {"outcome": ending.outcome, "reason": ending.reason}
+            run = replace(run, state=ending.state, finished_at=self.now(), **ended)
         self.records[run_id] = run
         return run
 
-    def cancel(self, run_id: str, by: str, reason: str) -> RunRecord:
-        if self.get(run_id).state in FINAL_STATES:
-            raise RunFinished("it has ended")
-        return self.finish(run_id, "cancelled", None, reason)
-
-    def take_over(self, run_id: str, dead: str, limit: int) -> bool:
-        run = self.get(run_id)
-        self.records[run_id] = replace(run, takeovers=run.takeovers + 1)
-        return run.state not in FINAL_STATES and run.takeovers + 1 < limit
+    def spent(self, root_id: str) -> Spent:
+        return self.used
 
     def get(self, run_id: str) -> RunRecord:
         if run_id not in self.records:
@@ -84,7 +110,12 @@ class FakeRuns:
         return self.records[run_id]
 
     def list(
-        self, *, state: str | None = None, release: str | None = None, limit: int = 50
+        self,
+        *,
+        state: str | None = None,
+        release: str | None = None,
+        workflow: str | None = None,
+        limit: int = 50,
     ) -> Sequence[RunRecord]:
         return list(self.records.values())[:limit]
 
@@ -171,6 +202,7 @@ class Bench:
         manifest: Manifest | None = None,
         authorizer: FakeAuthorizer | None = None,
         documents: FakeDocuments | None = None,
+        plan: FaultPlan | None = None,
     ) -> None:
         """Admit the run.
 
@@ -180,14 +212,23 @@ class Bench:
             manifest: What it is pinned to; None for the workflow's own terms.
             authorizer: The policies; None allows everything.
             documents: What can be retrieved.
+            plan: What breaks; None as in production.
         """
         self.manifest = manifest or manifest_of(workflow)
         self.clock, self.telemetry = FakeClock(), FakeTelemetry()
-        self.journal, self.events = FakeJournal(), FakeEvents()
+        self.throttle = FakeThrottle(self.clock)
         self.runs, self.releases = FakeRuns(now=self.clock.now), FakeReleases()
+        self.waits = FakeWaits(self.clock, runs=self.runs.records)
+        self.effects = FakeEffects(self.clock, waits=self.waits)
+        self.journal, self.events = FakeJournal(settle=self.effects.settle), FakeEvents()
+        self.approvals, self.streams = FakeApprovals(self.waits), FakeStreams()
+        self.dispatch = FakeDispatch(self.waits)
+        self.seat = FakeSeat(self.clock, self.waits)
         self.documents = documents or documents_of(TEXT)
         self.authorizer = authorizer or FakeAuthorizer()
         self.engine: FakeEngine = FakeEngine()
+        waits = Waits(pause=self.clock.pause, monotonic=self.clock.now)
+        self.faults = NO_FAULTS if plan is None else Injector(plan, waits=waits)
         self.release = Release(
             digest=manifest_digest(self.manifest), manifest=self.manifest, created_at=0.0
         )
@@ -202,7 +243,20 @@ class Bench:
                 documents=self.documents,
                 events=self.events,
             ),
-            services=Services(journal=self.journal, clock=self.clock, telemetry=self.telemetry),
+            services=Services(
+                journal=self.journal,
+                effects=self.effects,
+                approvals=self.approvals,
+                waits=self.waits,
+                dispatch=self.dispatch,
+                runs=self.runs,
+                streams=self.streams,
+                clock=self.clock,
+                telemetry=self.telemetry,
+                throttle=self.throttle,
+                faults=self.faults,
+            ),
+            seats=self,
             generator=PydanticGenerator(),
             compile=lambda _: self.authorizer,
         )
@@ -222,8 +276,15 @@ class Bench:
         """Execute the run, on another engine for a recovery, and return it."""
         self.engine = engine or self.engine
         given: Engine = self.engine
-        asyncio.run(self.runner.execute(given, "r1", self.release.digest))
+        asyncio.run(self.runner.execute(given, "r1"))
         return self.runs.get("r1")
+
+    def sit(self, run_id: str) -> Seat:
+        """Be the worker's places: there is one."""
+        return self.seat
+
+    def leave(self, seat: Seat, run_id: str) -> None:
+        """Free the place."""
 
     def forget_end(self) -> None:
         """Make the run as if its worker had died before it ended."""

@@ -8,12 +8,19 @@ from typing import Any
 import pytest
 
 import fairlead as fl
-from fairlead.core.errors import InvalidInput, RunFinished, RunTimedOut, UnknownWorkflow
+from fairlead.core.errors import (
+    InvalidInput,
+    QueueFull,
+    RunTimedOut,
+    StartKeyReused,
+    UnknownWorkflow,
+)
 from fairlead.core.release import Release, manifest_digest
-from fairlead.runtime.admission import INPUT_BYTES_MAX, Admission
+from fairlead.ports.dispatch import Fence
+from fairlead.ports.runs import Ending
+from fairlead.runtime.admission import INPUT_BYTES_MAX, Admission, StartOptions
 from fairlead.testing import FakeClock
 from tests.unit.runtime.bench import SLO_OF_TESTS, FakeRuns, manifest_of
-from tests.unit.runtime.test_worker import FakeQueue
 
 
 @fl.workflow(
@@ -31,21 +38,25 @@ RELEASE = Release(digest=manifest_digest(MANIFEST), manifest=MANIFEST, created_a
 class Door:
     """An admission on fakes."""
 
-    def __init__(self) -> None:
-        self.runs, self.queue, self.clock = FakeRuns(), FakeQueue(), FakeClock()
-        self.admission = Admission(runs=self.runs, queue=self.queue, clock=self.clock)
+    def __init__(self, **options: Any) -> None:
+        self.runs, self.clock = FakeRuns(), FakeClock()
+        self.admission = Admission(runs=self.runs, clock=self.clock, **options)
 
-    def start(self, input: Any = "hello", workflow: str = "echo") -> Any:
-        return self.admission.start(
-            RELEASE, workflow, input, principal=fl.Principal(user="ann", tenant="acme")
-        )
+    def start(
+        self, input: Any = "hello", workflow: str = "echo", tenant: str = "acme", **options: Any
+    ) -> Any:
+        principal = fl.Principal(user="ann", tenant=tenant)
+        given = StartOptions(**options)
+        return self.admission.start(RELEASE, workflow, input, principal=principal, options=given)
 
 
 def test_a_request_is_recorded_queued_and_pinned() -> None:
     door = Door()
     run = door.start()
-    assert door.queue.queued == [run.id]
     assert door.runs.get(run.id) == run
+    assert list(door.runs.records) == [run.id]
+    assert (run.queue, run.priority, run.worker_id, run.claims) == ("default", 0, None, 0)
+    assert run.created_at == door.clock.now()
     assert (run.state, run.purpose, run.input) == ("queued", "user", "hello")
     assert (run.release, run.code_digest) == (RELEASE.digest, MANIFEST.code_digest)
     assert run.principal == fl.Principal(user="ann", tenant="acme")
@@ -66,25 +77,79 @@ def test_what_is_refused_leaves_nothing(
     with pytest.raises(error):
         door.start(input, workflow)
     assert door.runs.records == {}
-    assert door.queue.queued == []
 
 
 def test_a_run_that_cannot_be_queued_is_not_recorded() -> None:
     door = Door()
 
-    def full(*_: Any) -> None:
+    def full(*_: Any, **__: Any) -> None:
         raise OSError("full")
 
-    door.queue.enqueue = full  # type: ignore[method-assign]
+    door.runs.admit = full  # type: ignore[method-assign]
     with pytest.raises(OSError, match="full"):
         door.start()
     assert door.runs.records == {}
 
 
+def test_invariant_11_the_backlog_is_bounded() -> None:
+    door = Door(backlog=2)
+    door.start()
+    door.start()
+    with pytest.raises(QueueFull):
+        door.start()
+    assert len(door.runs.records) == 2
+
+
+def test_invariant_11_the_default_backlog_reaches_the_store() -> None:
+    door = Door()
+    asked: list[int] = []
+
+    def admit(run: Any, *, backlog: int) -> Any:
+        asked.append(backlog)
+        return run
+
+    door.runs.admit = admit  # type: ignore[method-assign]
+    door.start()
+    assert asked == [100_000]
+
+
+def test_a_start_key_gives_the_run_that_is_there() -> None:
+    door = Door()
+    first = door.start(key="k1", priority=7)
+    assert (first.start_key, first.priority) == ("k1", 7)
+    assert door.start(key="k1") == first
+    assert door.start(key="k2").id != first.id
+    assert door.start(key="k1", tenant="other").id != first.id
+    with pytest.raises(StartKeyReused):
+        door.start("something else", key="k1")
+
+
+@pytest.mark.parametrize(
+    "options", [{"priority": 101}, {"priority": -101}, {"key": ""}, {"key": "k" * 201}]
+)
+def test_options_beyond_their_bounds_are_refused(options: dict[str, Any]) -> None:
+    door = Door()
+    with pytest.raises(InvalidInput):
+        door.start(**options)
+    assert door.runs.records == {}
+
+
+def test_a_run_without_a_tenant_is_refused() -> None:
+    door = Door()
+    with pytest.raises(InvalidInput, match="tenant"):
+        door.start(tenant="")
+    assert door.runs.records == {}
+
+
+def test_the_purpose_is_on_record() -> None:
+    assert Door().start(purpose="gate").purpose == "gate"
+
+
 def test_who_waits_gets_the_run_when_it_has_ended() -> None:
     door = Door()
     run = door.start()
-    door.runs.finish(run.id, "succeeded", {}, "")
+    ending = Ending(state="succeeded", outcome={}, reason="")
+    door.runs.finish(run.id, ending, Fence(worker_id="w1", claim=1))
     assert asyncio.run(door.admission.wait(run.id, 1.0)).state == "succeeded"
 
 
@@ -94,13 +159,3 @@ def test_invariant_11_nobody_waits_for_ever() -> None:
     with pytest.raises(RunTimedOut):
         asyncio.run(door.admission.wait(run.id, -1.0))
     assert door.runs.get(run.id).state == "queued"
-
-
-def test_a_run_is_cancelled_once() -> None:
-    door = Door()
-    run = door.start()
-    assert door.admission.cancel(run.id, by="ann", reason="a mistake").state == "cancelled"
-    assert door.queue.cancelled == [run.id]
-    with pytest.raises(RunFinished):
-        door.admission.cancel(run.id, by="ann", reason="again")
-    assert door.queue.cancelled == [run.id]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -28,9 +29,22 @@ from fairlead.core.release import ToolContract, WorkflowTerms
 from fairlead.guardrails.shapes import SchemaCheck
 from fairlead.ports.boundary import Driven, DriverError, current_call
 from fairlead.runtime.boundary import Boundary
-from fairlead.runtime.scope import Rules, RunScope, Services
-from fairlead.testing import FakeAuthorizer, FakeClock, FakeEngine, FakeJournal, FakeTelemetry
-from tests.unit.runtime.bench import SLO_OF_TESTS
+from fairlead.runtime.scope import Family, Rules, RunScope, Services
+from fairlead.testing import (
+    FakeApprovals,
+    FakeAuthorizer,
+    FakeClock,
+    FakeDispatch,
+    FakeEffects,
+    FakeEngine,
+    FakeJournal,
+    FakeSeat,
+    FakeStreams,
+    FakeTelemetry,
+    FakeThrottle,
+    FakeWaits,
+)
+from tests.unit.runtime.bench import SLO_OF_TESTS, FakeRuns
 
 ANYTHING = {"type": "object"}
 
@@ -49,8 +63,14 @@ class Bench:
     """A boundary on fakes, with one tool for each effect."""
 
     def __init__(self, *, denied: tuple[str, ...] = (), **limits: Any) -> None:
-        self.clock, self.journal, self.engine = FakeClock(), FakeJournal(), FakeEngine()
+        self.clock, self.engine, self.runs = FakeClock(), FakeEngine(), FakeRuns()
+        self.throttle = FakeThrottle(self.clock)
         self.telemetry, self.executed = FakeTelemetry(), 0
+        self.waits = FakeWaits(self.clock)
+        self.effects = FakeEffects(self.clock, waits=self.waits)
+        self.journal = FakeJournal(settle=self.effects.settle)
+        self.approvals, self.dispatch = FakeApprovals(self.waits), FakeDispatch(self.waits)
+        self.seat, self.streams = FakeSeat(self.clock, self.waits), FakeStreams()
         contracts = {name: contract(name, name) for name in ("read", "idempotent", "once")}
         terms = WorkflowTerms(
             name="w",
@@ -74,15 +94,33 @@ class Bench:
                 authorizer=FakeAuthorizer(denied=frozenset(denied)),
             ),
             lineage="root",
-            deadline=self.clock.now() + 600,
+            family=Family(root_id="r1", limits=terms.limits),
+            seat=self.seat,
         )
         self.again(self.engine)
 
     def again(self, engine: FakeEngine) -> None:
         """Go on in a new process."""
         self.engine = engine
-        services = Services(journal=self.journal, clock=self.clock, telemetry=self.telemetry)
-        self.boundary = Boundary(self.scope, engine, services)
+        self.services = Services(
+            journal=self.journal,
+            effects=self.effects,
+            approvals=self.approvals,
+            waits=self.waits,
+            dispatch=self.dispatch,
+            runs=self.runs,
+            streams=self.streams,
+            clock=self.clock,
+            telemetry=self.telemetry,
+            throttle=self.throttle,
+        )
+        self.boundary = Boundary(self.scope, engine, self.services, self.clock.now())
+
+    @property
+    def slept(self) -> list[float]:
+        """How long each durable sleep of a call was, in seconds."""
+        timers = [wait for wait in self.waits.waits.values() if wait.kind == "timer"]
+        return [round(wait.due_at - wait.opened_at, 6) for wait in timers]
 
     def driver(self, body: Callable[[Context], Any]) -> Callable[[Context], Awaitable[Driven]]:
         async def drive(context: Context) -> Driven:
@@ -92,8 +130,18 @@ class Bench:
 
         return drive
 
-    def call(self, name: str, arguments: Any = None, body: Any = lambda _: "done") -> Any:
-        return asyncio.run(self.boundary.call("tool", name, arguments or {}, self.driver(body)))
+    def call(
+        self,
+        name: str,
+        arguments: Any = None,
+        body: Any = lambda _: "done",
+        *,
+        approve_within: timedelta | None = None,
+    ) -> Any:
+        made = self.boundary.call(
+            "tool", name, arguments or {}, self.driver(body), approve_within=approve_within
+        )
+        return asyncio.run(made)
 
 
 def raising(error: BaseException) -> Callable[[Context], Any]:
@@ -154,7 +202,7 @@ def test_a_result_that_is_not_json_fails_its_call(value: Any) -> None:
     bench = Bench()
     with pytest.raises(ResultNotJson):
         bench.call("read", body=lambda _: value)
-    assert bench.journal.records["root:1"].state == "failed"
+    assert bench.journal.records["r1", 1].state == "failed"
 
 
 def test_a_refusal_is_recorded_once_with_its_reason_and_executes_nothing() -> None:
@@ -162,9 +210,9 @@ def test_a_refusal_is_recorded_once_with_its_reason_and_executes_nothing() -> No
     with pytest.raises(Denied) as error:
         bench.call("once")
     assert error.value.ids == {"run": "r1", "call": "root:1"}
-    record = bench.journal.records["root:1"]
+    record = bench.journal.records["r1", 1]
     assert (record.state, record.reason) == ("denied", "denied by policy: denied-by-name")
-    assert "allowed" not in bench.journal.decisions["root:1"]
+    assert "allowed" not in bench.journal.decisions["r1", 1]
     assert bench.executed == 0
     bench.again(bench.engine.replay())
     with pytest.raises(Denied):
@@ -203,9 +251,7 @@ def test_an_effect_has_its_intent_on_record_before_it_is_executed() -> None:
     for name, state in (("read", None), ("idempotent", "intended"), ("once", "intended")):
         bench = Bench()
         found: list[Any] = []
-        bench.call(
-            name, body=lambda c, b=bench, f=found: f.append(b.journal.find(c.idempotency_key))
-        )
+        bench.call(name, body=lambda _, b=bench, f=found: f.append(b.journal.find("r1", 1)))
         assert (found[0] and found[0].state) == state, name
 
 
@@ -222,7 +268,7 @@ def test_invariant_02_an_intent_without_an_outcome(name: str, again: int) -> Non
         else:
             with pytest.raises(EffectUnknown):
                 bench.call(name)
-            assert bench.journal.records["root:1"].state == "unknown"
+            assert bench.journal.records["r1", 1].state == "unknown"
     assert bench.executed == 1 + again
 
 
@@ -278,7 +324,7 @@ def test_a_long_reason_from_outside_is_cut() -> None:
     bench = Bench()
     with pytest.raises(CallFailed):
         bench.call("read", body=raising(ValueError("x" * 10_000)))
-    assert len(bench.journal.records["root:1"].reason) == 500
+    assert len(bench.journal.records["r1", 1].reason) == 500
 
 
 def test_a_late_call_is_denied() -> None:
@@ -317,9 +363,9 @@ def test_a_caller_that_gives_up_does_not_take_the_call_with_it() -> None:
         caller.cancel()
         with pytest.raises(asyncio.CancelledError):
             await caller
-        assert bench.journal.records["root:1"].state == "intended"
+        assert bench.journal.records["r1", 1].state == "intended"
         go_on.set()
         await bench.boundary.close()
-        assert bench.journal.records["root:1"].state == "done"
+        assert bench.journal.records["r1", 1].state == "done"
 
     asyncio.run(scenario())

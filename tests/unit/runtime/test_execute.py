@@ -49,11 +49,11 @@ async def looks(run: Any, item: str) -> str:
     return item + " " + await run.call(look)
 
 
-def test_a_run_begins_calls_and_finishes_in_three_steps() -> None:
+def test_a_run_calls_and_finishes_in_two_steps() -> None:
     bench = bench_of(looks)
     ended = bench.execute()
     assert (ended.state, ended.outcome["answer"], ended.reason) == ("succeeded", "item seen", "")
-    assert [name for name, _ in bench.engine.steps] == ["begin", "tool look #1", "finish"]
+    assert [name for name, _ in bench.engine.steps] == ["tool look #1", "finish"]
     assert (bench.runs.begun_by, bench.telemetry.runs) == (["w1"], ["succeeded"])
 
 
@@ -112,10 +112,12 @@ def test_an_input_that_does_not_fit_ends_the_run() -> None:
 
 def test_a_run_that_has_ended_is_not_executed() -> None:
     bench = bench_of(looks)
-    bench.runs.cancel("r1", "somebody", "for a reason")
+    run = bench.runs.records["r1"]
+    bench.runs.records["r1"] = replace(run, state="cancelled", reason="for a reason")
     ended = bench.execute()
     assert (ended.state, ended.reason) == ("cancelled", "for a reason")
-    assert [name for name, _ in bench.engine.steps] == ["begin"]
+    assert (bench.engine.steps, bench.journal.records) == ([], {})
+    assert bench.telemetry.runs == []
 
 
 def test_invariant_03_a_run_of_other_code_is_refused() -> None:
@@ -135,7 +137,7 @@ def test_invariant_03_terms_come_from_the_pinned_release_alone() -> None:
     release = Release(digest=manifest_digest(other), manifest=other, created_at=0.0)
     bench.releases.put(release)
     bench.runs.records["r2"] = replace(bench.runs.records["r1"], id="r2", release=release.digest)
-    asyncio.run(bench.runner.execute(FakeEngine(), "r2", release.digest))
+    asyncio.run(bench.runner.execute(FakeEngine(), "r2"))
     assert bench.execute().state == "succeeded"
     assert bench.runs.get("r2").state == "denied"
 
@@ -182,7 +184,7 @@ def test_no_gathered_call_is_made_after_the_end_of_its_run() -> None:
     bench = bench_of(gathers, tools=(look, act), authorizer=authorizer)
 
     async def execute_and_linger() -> None:
-        await bench.runner.execute(bench.engine, "r1", bench.release.digest)
+        await bench.runner.execute(bench.engine, "r1")
         steps = [name for name, _ in bench.engine.steps]
         # What was left behind would act now.
         others = asyncio.all_tasks() - {asyncio.current_task()}
@@ -196,14 +198,16 @@ def test_no_gathered_call_is_made_after_the_end_of_its_run() -> None:
     assert {record.state for record in bench.journal.of_run("r1")} == {"denied", "done"}
 
 
-def test_a_durable_sleep_is_the_engines() -> None:
+def test_a_durable_sleep_is_a_row_and_two_steps() -> None:
     async def naps(run: Any, _: str) -> str:
         await run.sleep(timedelta(seconds=90))
         return "rested"
 
     bench = bench_of(naps)
     assert bench.execute().state == "succeeded"
-    assert bench.engine.slept == [90.0]
+    assert [name for name, _ in bench.engine.steps] == ["wait w1", "answer w1", "finish"]
+    wait = bench.waits.waits["r1", "w1"]
+    assert (wait.kind, wait.due_at - wait.opened_at, bench.seat.rests) == ("timer", 90.0, 1)
 
 
 def test_the_workflows_own_code_ends_at_the_deadline() -> None:
@@ -232,3 +236,11 @@ def test_half_a_character_ends_the_run_and_not_the_worker() -> None:
 
     ended = bench_of(halves).execute()
     assert (ended.state, ended.outcome["code"]) == ("failed", "FL-406")
+
+
+def test_the_time_for_which_a_run_was_held_is_no_time_at_work() -> None:
+    for held_s, state in ((0.0, "denied"), (500.0, "succeeded")):
+        bench = bench_of(looks, limits=fl.Limits(wall_time=timedelta(seconds=60)))
+        begun = replace(bench.runs.get("r1"), started_at=bench.clock.now() - 500.0, held_s=held_s)
+        bench.runs.records["r1"] = replace(begun, state="running")
+        assert bench.execute().state == state

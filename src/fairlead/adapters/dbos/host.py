@@ -7,30 +7,27 @@ runs; their steps are the journaled steps. It never speaks to a hosted console.
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Awaitable, Callable
 
 import sqlalchemy as sa
 from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer
 from dbos import error as dbos_error
 
-from fairlead.adapters.dbos.queue import APPLICATION, WORKFLOW, DbosRunQueue
+from fairlead.adapters.dbos.queue import APPLICATION, POLL_S, WORKFLOW, queue_of
 from fairlead.core.digests import Json
-from fairlead.core.errors import ReplayDiverged
-from fairlead.ports.engine import RunBody
+from fairlead.core.errors import (
+    JournalForeign,
+    LeaseLost,
+    ReplayDiverged,
+    StoreFull,
+    StoreLocked,
+    StoreUnavailable,
+)
+from fairlead.ports.engine import RunBody, Suspended
 
-POLL_S = 0.1
-
-
-class _NoCancellations(logging.Filter):
-    """That a run was cancelled is on record; it is no error of the worker."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        error = record.exc_info[1] if record.exc_info else None
-        return not isinstance(error, dbos_error.DBOSAwaitedWorkflowCancelledError)
-
-
-_no_cancellations = _NoCancellations()
+THREADS = 32
+"""Threads for the store's calls and for steps that are no coroutines. More threads than there are
+connections only wait, and each one that runs takes the interpreter from the lease's."""
 
 
 class DbosEngine:
@@ -40,39 +37,47 @@ class DbosEngine:
         """Execute a body as exactly one journaled step, or return what is on record."""
 
         async def journaled() -> Json:
-            return await body()
+            try:
+                return await body()
+            except (StoreLocked, StoreFull, StoreUnavailable, LeaseLost) as error:
+                # The database was away for too long, or the run belongs to another worker by now.
+                # Nothing may be recorded: a raised error would be the step's result for good.
+                raise Suspended(str(error)) from error
 
         try:
             return await DBOS.run_step_async({"name": name}, journaled)
         except dbos_error.DBOSUnexpectedStepError as error:
             raise ReplayDiverged(f"another step than {name!r} is on record: {error}") from error
-
-    async def sleep(self, seconds: float) -> None:
-        """Wait durably; a restart in between does not begin the wait anew."""
-        await DBOS.sleep_async(seconds)
+        except (
+            dbos_error.DBOSWorkflowConflictIDError,
+            dbos_error.DBOSWorkflowCancelledError,
+        ) as error:
+            # Another execution owns the run by now, or it was stopped: whoever goes on with it
+            # reads the record. Without this the engine would keep this execution waiting.
+            raise Suspended(str(error)) from error
+        except UnicodeDecodeError as error:
+            raise JournalForeign(f"step {name!r} is not on record as JSON: {error}") from error
 
 
 class DbosHost:
-    """Takes runs from the queue and executes them."""
+    """Executes what is given to this worker."""
 
-    def __init__(
-        self, engine: sa.Engine, queue: DbosRunQueue, *, worker_id: str, code: str, concurrency: int
-    ) -> None:
+    def __init__(self, engine: sa.Engine, *, worker_id: str, code: str) -> None:
         """Prepare a worker.
 
         Args:
             engine: Connections to the database, with the engine's own transaction control.
-            queue: The same database's queue.
             worker_id: Unique per start of the process; two workers with one id would steal runs.
-            code: Code digest: only runs of this code are taken.
-            concurrency: Most runs at the same time.
+            code: Code digest: only runs of this code are executed.
         """
         self._engine = engine
-        self._queue = queue
         self._worker_id = worker_id
         self._code = code
-        self._concurrency = concurrency
-        self._executing = 0
+
+    @property
+    def worker_id(self) -> str:
+        """Whose host it is."""
+        return self._worker_id
 
     @property
     def engine(self) -> DbosEngine:
@@ -80,10 +85,9 @@ class DbosHost:
         return DbosEngine()
 
     def launch(self, body: RunBody) -> None:
-        """Start taking runs from the queue."""
+        """Start executing what is given to this worker."""
         log = logging.getLogger("dbos")
         log.setLevel(logging.ERROR)
-        log.addFilter(_no_cancellations)
         config: DBOSConfig = {
             "name": APPLICATION,
             "system_database_engine": self._engine,
@@ -92,25 +96,20 @@ class DbosHost:
             "serializer": DBOSPortableJSONSerializer(),
             "log_level": "ERROR",
             "notification_listener_polling_interval_sec": POLL_S,
-            "max_executor_threads": 64,
+            "max_executor_threads": THREADS,
         }
         DBOS(config=config)
 
-        @DBOS.workflow(name=WORKFLOW, max_recovery_attempts=1000)
-        async def execute(run_id: str, release: str) -> Json:
-            self._executing += 1
-            try:
-                return await body(run_id, release)
-            finally:
-                self._executing -= 1
+        @DBOS.workflow(name=WORKFLOW, max_recovery_attempts=1_000_000)
+        async def execute() -> Json:
+            # A fork has its origin's arguments; only the engine's own id says which run this is.
+            run_id = DBOS.workflow_id
+            assert run_id is not None, "a workflow has an id"
+            return await body(run_id)
 
-        # The bound stands before the first look at the queue: a worker that looks without one
-        # claims the whole backlog.
-        self._queue.limit(self._concurrency, POLL_S)
+        DBOS.listen_queues([queue_of(self._worker_id)])
         DBOS.launch()
 
-    def stop(self, drain_s: float) -> None:
-        """Stop taking runs, wait up to `drain_s` for those that execute, then let go."""
-        # DBOS waits for a whole second before it looks whether anything executes at all.
-        wait_s = math.ceil(drain_s) if self._executing else 0
-        DBOS.destroy(destroy_registry=True, workflow_completion_timeout_sec=wait_s)
+    def stop(self) -> None:
+        """Let go of everything; what still executes goes on from its record later."""
+        DBOS.destroy(destroy_registry=True, workflow_completion_timeout_sec=0)

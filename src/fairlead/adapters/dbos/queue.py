@@ -1,7 +1,13 @@
-"""What a client asks of the engine: queue, cancel and adopt runs, without executing any."""
+"""What a client asks of the engine: give runs to workers, stop and fork them, executing none.
+
+Which worker gets which run is not the engine's choice but that of `ports/dispatch.py`. Each worker
+has a queue of its own, which holds exactly what it claimed.
+"""
 
 from __future__ import annotations
 
+import logging
+import re
 from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -15,29 +21,42 @@ if TYPE_CHECKING:
 
 APPLICATION = "fairlead"
 WORKFLOW = "fairlead.run"
-QUEUE = "runs"
+TABLES_VERSION = 125
+"""What the engine's tables are at when its own migrations are done."""
+PORTABLE = "portable_json"
+"""The engine's name for its JSON."""
+POLL_S = 0.05
+"""Seconds between two looks of a worker at its own queue."""
+
+_CALL = re.compile(r" #(\d+)\Z")
+
+
+def queue_of(worker_id: str) -> str:
+    """Return the name of a worker's own queue."""
+    return f"worker:{worker_id}"
 
 
 class DbosRunQueue:
-    """Queues runs for workers of their code digest.
+    """Gives runs to workers.
 
     The engine takes a third of a second to import, so it is loaded when it is first used: whoever
     only lists runs does not wait for it.
     """
 
     def __init__(self, url: str, engine: sa.Engine) -> None:
-        """Prepare a connection, and create the engine's tables when they are not there.
+        """Prepare a connection, and bring the engine's tables up to date.
 
         Args:
-            url: The database.
+            url: The database, with its password.
             engine: Connections to it, with the engine's own transaction control.
         """
         self._engine = engine
-        # Now and not at the first use, which stands inside a transaction that holds the write lock.
-        # Only a new database: a worker brings older tables up to date when it launches.
-        if not sa.inspect(engine).has_table("workflow_status"):
+        # Now and not at the first use, which stands inside a transaction that holds locks. The
+        # engine makes its tables one by one, so that they are there does not mean that all are.
+        if _version(engine) < TABLES_VERSION:
             from dbos import DBOS
 
+            logging.getLogger("dbos").setLevel(logging.ERROR)
             DBOS.migrate(url)
 
     @cached_property
@@ -51,48 +70,98 @@ class DbosRunQueue:
             retry_connection_errors=False,
         )
 
-    def enqueue(self, transaction: Transaction, run_id: str, release: str, code: str) -> None:
-        """Queue a run for workers of a code digest, in the caller's transaction."""
+    def open(self, worker_id: str, most: int) -> None:
+        """Make a worker's own queue, before the worker looks at it."""
+        self._client.register_queue(
+            queue_of(worker_id),
+            worker_concurrency=most,
+            polling_interval_sec=POLL_S,
+            on_conflict="always_update",
+        )
+
+    def close_queue(self, worker_id: str) -> None:
+        """Remove the queue of a worker that has stopped or died."""
+        self._client.delete_queue(queue_of(worker_id))
+
+    def start(self, transaction: Transaction, run_id: str, worker_id: str, code: str) -> None:
+        """Give a new run to a worker, in the caller's transaction."""
         options: EnqueueOptions = {
             "workflow_name": WORKFLOW,
-            "queue_name": QUEUE,
+            "queue_name": queue_of(worker_id),
             "workflow_id": run_id,
             "workflow_id_reuse_policy": "reject",
             "app_version": code,
         }
-        self._client.enqueue_in_transaction(transaction, options, run_id, release)
+        self._client.enqueue_in_transaction(transaction, options)
+
+    def resume(self, run_ids: Sequence[str], worker_id: str) -> None:
+        """Give runs that the engine knows to a worker; what is on record is not executed again."""
+        if run_ids:
+            self._client.resume_workflows(list(run_ids), queue_name=queue_of(worker_id))
+
+    def foreign(self, run_ids: Sequence[str]) -> Sequence[str]:
+        """Return those of the runs whose record cannot be followed: it is not read.
+
+        The engine would read a pickled row, and reading one executes code. And what has ended for
+        the engine it would never execute again.
+        """
+        found: set[str] = set()
+        schema = None if self._engine.dialect.name == "sqlite" else "dbos"
+        with self._engine.connect() as connection:
+            for name in ("workflow_status", "operation_outputs"):
+                table = sa.table(
+                    name, sa.column("workflow_uuid"), sa.column("serialization"), schema=schema
+                )
+                written = sa.select(table.c.workflow_uuid).where(
+                    table.c.workflow_uuid.in_(run_ids),
+                    table.c.serialization.is_not(None),
+                    table.c.serialization != PORTABLE,
+                )
+                found.update(connection.execute(written).scalars())
+            status = sa.table(
+                "workflow_status", sa.column("workflow_uuid"), sa.column("status"), schema=schema
+            )
+            ended = sa.select(status.c.workflow_uuid).where(
+                status.c.workflow_uuid.in_(run_ids), status.c.status.in_(("SUCCESS", "ERROR"))
+            )
+            found.update(connection.execute(ended).scalars())
+        return sorted(found)
 
     def cancel(self, run_id: str) -> None:
-        """Stop a run at its next step."""
+        """Stop a run at its next step; one that the engine does not know is left alone."""
         self._client.cancel_workflow(run_id)
 
-    def orphans(self, worker_id: str) -> Sequence[str]:
-        """Return the runs that were executing on a worker."""
-        found = self._client.list_workflows(
-            executor_id=worker_id, status="PENDING", load_input=False, load_output=False
-        )
-        return [status.workflow_id for status in found]
+    def fork(self, origin: str, run_id: str, before: int) -> None:
+        """Make a run from another one's record, up to one of its calls."""
+        from dbos import SetWorkflowID
 
-    def adopt(self, run_ids: Sequence[str]) -> None:
-        """Queue runs of a dead worker again; what is on record is not executed again."""
+        steps = self._client.list_workflow_steps(origin)
+        numbered = [(step["function_id"], _CALL.search(step["function_name"])) for step in steps]
+        kept = [place for place, name in numbered if name and int(name.group(1)) < before]
+        with SetWorkflowID(run_id):
+            # No worker looks at this queue; the first claim moves the run to the worker's own.
+            # What followed the last call that is kept, such as a wait, is done anew.
+            self._client.fork_workflow(
+                origin, max(kept, default=0) + 1, queue_name=queue_of("none")
+            )
+
+    def forget(self, run_ids: Sequence[str]) -> None:
+        """Remove the records of runs that have ended."""
         if run_ids:
-            self._client.resume_workflows(list(run_ids), queue_name=QUEUE)
-
-    def limit(self, concurrency: int, poll_s: float) -> None:
-        """Bound how many runs one worker takes; must stand before any worker looks.
-
-        Args:
-            concurrency: Most runs that one worker executes at the same time.
-            poll_s: Seconds between two looks at the queue.
-        """
-        self._client.register_queue(
-            QUEUE,
-            worker_concurrency=concurrency,
-            polling_interval_sec=poll_s,
-            on_conflict="always_update",
-        )
+            self._client.delete_workflows(list(run_ids))
 
     def close(self) -> None:
         """Let go of the connections."""
         if "_client" in self.__dict__:
             self._client.destroy()
+
+
+def _version(engine: sa.Engine) -> int:
+    """Return which of its migrations the engine has done; 0 for none."""
+    # On PostgreSQL the engine's tables have a schema of their own.
+    schema = "dbos" if engine.dialect.name == "postgresql" else None
+    with engine.connect() as connection:
+        if not sa.inspect(connection).has_table("dbos_migrations", schema=schema):
+            return 0
+        table = sa.table("dbos_migrations", sa.column("version", sa.Integer), schema=schema)
+        return connection.execute(sa.select(sa.func.max(table.c.version))).scalar() or 0

@@ -33,6 +33,7 @@ RELEASE_ID = "fairlead.release.id"
 WORKFLOW = "fairlead.workflow"
 TENANT = "fairlead.tenant"
 CALL_KEY = "fairlead.call.key"
+STEP_NAME = "fairlead.step.name"
 CALL_STATE = "fairlead.call.state"
 
 # Operations: each is the value of OPERATION_NAME and the first word of a span's name
@@ -40,6 +41,8 @@ OPERATIONS: Mapping[str, str] = {
     "model": "chat",
     "tool": "execute_tool",
     "retrieval": "retrieval",
+    "step": "execute_step",
+    "child": "start_workflow",
 }
 """The operation of each kind of call."""
 RUN_OPERATION = "invoke_workflow"
@@ -47,6 +50,8 @@ _TARGETS: Mapping[str, str] = {
     "model": REQUEST_MODEL,
     "tool": TOOL_NAME,
     "retrieval": DATA_SOURCE_ID,
+    "step": STEP_NAME,
+    "child": WORKFLOW_NAME,
 }
 
 # Metrics

@@ -42,6 +42,9 @@ SPAN_INTERVAL_MS = 1_000
 METRIC_INTERVAL_MS = 10_000
 EXPORT_TIMEOUT_S = 2.0
 FLUSH_TIMEOUT_S = 3.0
+_REMOTE = ("model", "retrieval")
+"""Kinds of call that ask another service; the others execute code of the app's own."""
+
 SIGNALS_MAX = 100_000
 
 _SENDER = "fairlead-otel-flush"
@@ -157,7 +160,8 @@ class OtelTelemetry:
         self._tokens = self._histogram(names.TOKEN_USAGE, "{token}", names.TOKEN_BUCKETS)
         client = self._histogram(names.OPERATION_DURATION, "s", names.SECOND_BUCKETS)
         tool = self._histogram(names.TOOL_DURATION, "s", names.SECOND_BUCKETS)
-        self._durations = {"model": client, "retrieval": client, "tool": tool}
+        own = {kind: tool for kind in names.OPERATIONS if kind not in _REMOTE}
+        self._durations = {**own, **dict.fromkeys(_REMOTE, client)}
         self._runs = self._histogram(names.WORKFLOW_DURATION, "s", names.SECOND_BUCKETS)
         self._kept = kept
         self._flush_timeout_s = flush_timeout_s
@@ -180,7 +184,7 @@ class OtelTelemetry:
         span = self._tracer.start_span(
             names.span_name(call.kind, named),
             context=_below_run(context.run_id),
-            kind=SpanKind.INTERNAL if call.kind == "tool" else SpanKind.CLIENT,
+            kind=SpanKind.CLIENT if call.kind in _REMOTE else SpanKind.INTERNAL,
             attributes={**named, **names.run_attributes(context), names.CALL_KEY: call.key},
         )
         open_span = _OpenSpan(span)

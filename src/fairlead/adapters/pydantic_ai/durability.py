@@ -7,7 +7,7 @@ outside of a run: it raises, it is never silently not durable.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, Literal, TypeVar
 
 from pydantic_ai import AgentRunResult, RunContext
@@ -24,15 +24,23 @@ from pydantic_ai.durable_exec import (
     durable_unit_scope,
 )
 from pydantic_ai.messages import ModelMessage, ModelMessagesTypeAdapter, ModelResponse
-from pydantic_ai.models import Model
+from pydantic_ai.models import (
+    KnownModelName,
+    Model,
+    ModelRequestContext,
+    ModelResolutionContext,
+)
+from pydantic_ai.tools import ToolDefinition
 from pydantic_core import to_jsonable_python
 
-from fairlead.adapters.pydantic_ai.failures import driver_error
-from fairlead.core.calls import CallKind, Usage
+from fairlead.adapters.pydantic_ai.failures import answer_error, driver_error
+from fairlead.adapters.pydantic_ai.reask import outgoing, refusal, unfit
+from fairlead.core.calls import Usage
 from fairlead.core.context import Context
 from fairlead.core.digests import Json
-from fairlead.core.errors import InvalidDeclaration, OutsideRun
-from fairlead.ports.boundary import Driven, current_boundary, current_call
+from fairlead.core.errors import FairleadError, InvalidDeclaration, OutsideRun
+from fairlead.core.errors.call import MAY_PASS
+from fairlead.ports.boundary import CallBoundary, Driven, Driver, current_boundary, current_call
 
 ParamsT = TypeVar("ParamsT")
 WireT = TypeVar("WireT")
@@ -40,6 +48,21 @@ ResultT = TypeVar("ResultT")
 
 _VARYING = frozenset(("timestamp", "run_id", "conversation_id"))
 """Fields of messages that are made anew on replay; they are no part of what is asked."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Turns:
+    """The rules of an agent's model turns.
+
+    Attributes:
+        make: Returns a model by its name.
+        fallbacks: Models that are asked in this order when the one before fails and may pass.
+        reasks: Times in a row that a model is asked again after what does not fit.
+    """
+
+    make: Callable[[str], Model]
+    fallbacks: Sequence[str]
+    reasks: int
 
 
 class Durability(BaseDurabilityCapability[Any]):
@@ -56,21 +79,51 @@ class Durability(BaseDurabilityCapability[Any]):
         sequential_tools_in_durable_context=True,
     )
 
-    def __init__(self, model: str, *, name: str, models: Mapping[str, Model] | None = None) -> None:
+    def __init__(
+        self,
+        model: str,
+        *,
+        name: str,
+        turns: Turns,
+        models: Mapping[str, Model] | None = None,
+    ) -> None:
         """Prepare the capability for one agent.
 
         Args:
             model: `provider:model`, as policies name it.
             name: The agent's name.
+            turns: The rules of its model turns.
             models: Models beside the agent's own that it may be run with, by name.
         """
         super().__init__(name=name, models=models)
-        self._backend = _Backend(model)
+        self._turns = turns
+        self._backend = _Backend(model, turns)
 
     @property
     def in_durable_context(self) -> bool:
         """Whether workflow code of a run is executing, and no body of a call."""
         return current_boundary.get() is not None and current_call.get() is None
+
+    async def resolve_model_id(
+        self, ctx: ModelResolutionContext[Any], *, model_id: KnownModelName | str
+    ) -> Model | None:
+        """Return a model by its name; a fallback is made when it is needed, not before."""
+        if model_id in self._turns.fallbacks:
+            return self._turns.make(model_id)
+        return await super().resolve_model_id(ctx, model_id=model_id)
+
+    async def before_model_request(
+        self, ctx: RunContext[Any], request_context: ModelRequestContext
+    ) -> ModelRequestContext:
+        """Bound how often the model is asked again, and leave its bad text out of what goes out."""
+        context = await super().before_model_request(ctx, request_context)
+        asked = context.model_request_parameters
+        outputs = [tool.name for tool in asked.output_tools]
+        code = refusal(context.messages, outputs, self._turns.reasks)
+        if code is not None:
+            raise unfit(code, context.model.model_name, self._turns.reasks)
+        tools = [*(tool.name for tool in asked.function_tools), *outputs]
+        return replace(context, messages=outgoing(context.messages, tools))
 
     def get_durable_operation_backend(self) -> DurableOperationBackend[Any]:
         """Return the backend that turns operations into calls."""
@@ -86,13 +139,14 @@ class Durability(BaseDurabilityCapability[Any]):
 
 
 class _Backend(DurableOperationBackend[None]):
-    def __init__(self, model: str) -> None:
+    def __init__(self, model: str, turns: Turns) -> None:
         self._model = model
+        self._turns = turns
 
     def bind(
         self, operation: DurableOperation[ParamsT, WireT, ResultT]
     ) -> _Operation[ParamsT, WireT, ResultT]:
-        return _Operation(operation=operation, model=self._model)
+        return _Operation(operation=operation, model=self._model, turns=self._turns)
 
     def config_for_tool(
         self,
@@ -113,6 +167,7 @@ class _Operation(Generic[ParamsT, WireT, ResultT]):
 
     operation: DurableOperation[ParamsT, WireT, ResultT]
     model: str
+    turns: Turns
 
     async def __call__(self, params: ParamsT, *, config: object | None = None) -> ResultT:  # noqa: ARG002
         operation = self.operation
@@ -121,36 +176,86 @@ class _Operation(Generic[ParamsT, WireT, ResultT]):
         boundary = current_boundary.get()
         if boundary is None:
             raise OutsideRun("an agent's operation was asked for outside of a run")
-        kind, name, arguments = self._asked(params)
+        if isinstance(params, ModelRequestParams):
+            wire = await self._turn(boundary, params)
+        elif isinstance(params, ToolsetCallToolParams):
+            arguments = to_jsonable_python(params.tool_args)
+            wire = await boundary.call("tool", params.name, arguments, self._tool(params))
+        else:
+            what = type(operation.operation_id).__name__
+            raise InvalidDeclaration(f"an agent inside a run may not use {what}")
+        return operation.result_codec.load(wire)
+
+    def _tool(self, params: Any) -> Driver:
+        """Return the body of one call of a tool."""
+
+        async def drive(_: Context) -> Driven:
+            with durable_unit_scope():
+                result = await self.operation.handler(params)
+            return Driven(value=self.operation.result_codec.dump(result))
+
+        return drive
+
+    async def _turn(self, boundary: CallBoundary, params: ModelRequestParams) -> Any:
+        """Ask the model, and a fallback where the one before failed in a way that may pass.
+
+        Each of them is a call of its own, under its own name.
+        """
+        arguments = _arguments(params)
+        models = [self.model, *self.turns.fallbacks]
+        for place, model in enumerate(models):
+            turn = params if place == 0 else replace(params, model_id=model)
+            try:
+                return await boundary.call("model", model, arguments, self._model(turn))
+            except FairleadError as error:
+                if error.code not in MAY_PASS or model == models[-1]:
+                    raise
+        raise AssertionError("a turn has at least one model")
+
+    def _model(self, params: Any) -> Driver:
+        """Return the body of one model turn; no answer leaves it that is not whole."""
 
         async def drive(_: Context) -> Driven:
             try:
                 with durable_unit_scope():
-                    result = await operation.handler(params)
+                    result = await self.operation.handler(params)
             except Exception as error:
-                known = driver_error(error) if kind == "model" else None
+                known = driver_error(error)
                 if known is None:
                     raise
                 raise known from error
-            return Driven(value=operation.result_codec.dump(result), usage=_usage(result))
+            unusable = answer_error(result) if isinstance(result, ModelResponse) else None
+            if unusable is not None:
+                raise unusable
+            return Driven(
+                value=self.operation.result_codec.dump(result),
+                usage=_usage(result),
+                served_by=getattr(result, "model_name", None) or "",
+            )
 
-        return operation.result_codec.load(await boundary.call(kind, name, arguments, drive))
+        return drive
 
-    def _asked(self, params: ParamsT) -> tuple[CallKind, str, Json]:
-        """Return kind, name and arguments of the call that an operation stands for."""
-        if isinstance(params, ModelRequestParams):
-            request = params.model_request_parameters
-            tools = sorted(tool.name for tool in request.function_tools)
-            arguments = {
-                "messages": _plain(params.messages),
-                "settings": to_jsonable_python(params.model_settings or {}),
-                "tools": tools,
-            }
-            return "model", self.model, arguments
-        if isinstance(params, ToolsetCallToolParams):
-            return "tool", params.name, to_jsonable_python(params.tool_args)
-        what = type(self.operation.operation_id).__name__
-        raise InvalidDeclaration(f"an agent inside a run may not use {what}")
+
+def _arguments(params: ModelRequestParams) -> Json:
+    """Return all that a model turn sends, as JSON: so it is what is counted, too."""
+    asked = params.model_request_parameters
+    return {
+        "messages": _plain(params.messages),
+        "settings": to_jsonable_python(params.model_settings or {}),
+        "tools": sorted(map(_definition, asked.function_tools), key=lambda tool: tool["name"]),
+        # Both stand in the parameters, and one of them goes out.
+        "output": [*map(_definition, asked.output_tools)]
+        or to_jsonable_python(asked.output_object),
+    }
+
+
+def _definition(tool: ToolDefinition) -> dict[str, Json]:
+    """Return what a model reads of a tool."""
+    return {
+        "name": tool.name,
+        "description": tool.description or "",
+        "parameters": tool.parameters_json_schema,
+    }
 
 
 def _plain(messages: list[ModelMessage]) -> Json:

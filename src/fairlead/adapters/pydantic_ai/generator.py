@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from pydantic_ai import Agent, Tool
-from pydantic_ai.exceptions import AgentRunError, UserError
+from pydantic_ai import Agent, ModelRetry, RunContext, Tool
+from pydantic_ai.exceptions import AgentRunError, UnexpectedModelBehavior, UserError
 from pydantic_ai.models import Model, infer_model
+from pydantic_ai.models.fallback import FallbackModel
+from pydantic_ai.models.wrapper import WrapperModel
 from pydantic_ai.settings import ModelSettings
 from pydantic_ai.usage import UsageLimits
+from pydantic_core import SchemaValidator, core_schema
 
-from fairlead.adapters.pydantic_ai.durability import Durability
+from fairlead.adapters.pydantic_ai.durability import Durability, Turns
 from fairlead.adapters.pydantic_ai.extractive import ExtractiveModel
 from fairlead.adapters.pydantic_ai.failures import model_error
-from fairlead.core.errors import CallFailed, InvalidDeclaration, OutsideRun
+from fairlead.adapters.pydantic_ai.reask import MISFIT
+from fairlead.core.errors import AnswerUnfit, CallFailed, InvalidDeclaration, OutsideRun
 from fairlead.ports.boundary import current_call
 from fairlead.ports.generator import Task, ToolBinding
 
 EXTRACTIVE = "fairlead:extractive"
+_OBJECT = SchemaValidator(core_schema.dict_schema(keys_schema=core_schema.str_schema()))
 
 
 def make_model(name: str) -> Model:
@@ -40,9 +45,12 @@ def make_model(name: str) -> Model:
 
 def _without_own_retries(model: Model) -> Model:
     """Switch the provider's own retries off: two layers of retries multiply."""
-    client: Any = getattr(model, "client", None)
-    if client is not None and hasattr(client, "max_retries"):
-        client.max_retries = 0
+    inner: Any = model
+    while inner is not None:
+        client = getattr(inner, "client", None)
+        if client is not None and hasattr(client, "max_retries"):
+            client.max_retries = 0
+        inner = getattr(inner, "wrapped", None)
     return model
 
 
@@ -55,13 +63,17 @@ class PydanticGenerator:
         try:
             result = await agent.run(
                 task.message,
-                model=task.override or None,
+                model=_named(task) if _ready(task) else None,
                 instructions=task.instructions if _ready(task) and task.instructions else None,
                 model_settings=_settings(task) if _ready(task) else None,
                 capabilities=[_durability(task, model)] if _ready(task) else None,
                 # The boundary bounds the calls of a run; a second bound would only be another word.
                 usage_limits=UsageLimits(request_limit=None),
+                # The rules of model turns end a loop first, and say why.
+                retries=task.reasks + 1,
             )
+        except UnexpectedModelBehavior as error:
+            raise AnswerUnfit(f"the agent of {task.name} gave up: {error}") from error
         except (AgentRunError, UserError) as error:
             raise CallFailed(f"the agent of {task.name} failed: {error}") from error
         return result.output
@@ -78,8 +90,21 @@ class PydanticGenerator:
 
 def _durability(task: Task, model: str) -> Durability:
     """Make a ready agent durable, with the manifest's model where it names one."""
-    models = {task.override: make_model(task.override)} if task.override else None
-    return Durability(model, name=task.name, models=models)
+    name = _named(task)
+    models = {name: make_model(name)} if name else None
+    return Durability(model, name=task.name, models=models, turns=_turns(task))
+
+
+def _named(task: Task) -> str | None:
+    """Return the name of the model that a ready agent is run with; None for its own object.
+
+    An agent's own name for its model is resolved here too, so that no model comes with retries.
+    """
+    return task.override or (task.model.model if isinstance(task.model.model, str) else None)
+
+
+def _turns(task: Task) -> Turns:
+    return Turns(make=make_model, fallbacks=tuple(task.fallbacks), reasks=task.reasks)
 
 
 def _settings(task: Task) -> ModelSettings | None:
@@ -105,8 +130,7 @@ def _agent(task: Task) -> tuple[Agent[None, Any], str]:
         instructions=task.instructions or None,
         tools=[_tool(binding) for binding in task.tools],
         model_settings=_settings(task),
-        capabilities=[Durability(task.model, name=task.name)],
-        retries=2,
+        capabilities=[Durability(task.model, name=task.name, turns=_turns(task))],
     )
     return agent, task.model
 
@@ -116,6 +140,13 @@ def label_of(agent: Agent[Any, Any]) -> str:
     model = agent.model
     if isinstance(model, str):
         return model
+    inner = model
+    while isinstance(inner, WrapperModel):
+        inner = inner.wrapped
+    if isinstance(inner, FallbackModel):
+        raise InvalidDeclaration(
+            f"agent {agent.name} falls back by itself, where no policy sees it: declare fallbacks"
+        )
     if isinstance(model, Model):
         return f"{model.system}:{model.model_name}"
     raise InvalidDeclaration(f"agent {agent.name} has no model")
@@ -128,10 +159,19 @@ def _tool(binding: ToolBinding) -> Tool[None]:
             raise OutsideRun(f"tool {binding.name} was executed outside of a call")
         return await binding.body(context, arguments)
 
-    return Tool.from_schema(
+    async def fits(_: RunContext[None], /, **arguments: Any) -> None:
+        finding = binding.finding(arguments)
+        if finding is not None:
+            raise ModelRetry(MISFIT + finding)
+
+    tool: Tool[None] = Tool.from_schema(
         body,
         name=binding.name,
         description=binding.description,
         json_schema=binding.parameters,
         takes_ctx=False,
+        args_validator=fits,
     )
+    # The library takes any JSON here, and a list of arguments ends its loop with a TypeError.
+    tool.function_schema.validator = _OBJECT
+    return tool

@@ -10,14 +10,22 @@ from fairlead.adapters.sql.schema import blobs
 from fairlead.core.digests import Json, canonical_json, digest_bytes
 from fairlead.core.errors import StoreCorrupt
 
+# Two transactions may store the same payload at the same moment.
+_PUT = sa.text(
+    "INSERT INTO blobs (digest, data, created_at) VALUES (:digest, :data, :created_at) "
+    "ON CONFLICT (digest) DO NOTHING"
+).bindparams(sa.bindparam("data", type_=sa.LargeBinary))
+
 
 def put_json(connection: sa.Connection, value: Json, at: float) -> str:
     """Store a JSON value, unless it is there, and return its digest."""
     data = canonical_json(value).encode()
     name = digest_bytes(data)
-    there = connection.execute(sa.select(blobs.c.digest).where(blobs.c.digest == name)).first()
-    if there is None:
-        connection.execute(sa.insert(blobs).values(digest=name, data=data, created_at=at))
+    # Shared, until the caller's transaction ends: nobody removes what it is about to refer to.
+    held = sa.select(blobs.c.digest).where(blobs.c.digest == name).with_for_update(read=True)
+    if connection.execute(held).first() is None:
+        connection.execute(_PUT, {"digest": name, "data": data, "created_at": at})
+        connection.execute(held).first()
     return name
 
 

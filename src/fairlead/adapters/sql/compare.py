@@ -6,22 +6,27 @@ cut off, nor that a run's row says what its events say; these comparisons do.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import sqlalchemy as sa
 
+from fairlead.adapters.sql.references import missing
 from fairlead.adapters.sql.schema import blobs
 from fairlead.core.digests import digest_bytes
 
+# In these statements `$name` is a member of an event's data, and `$valid` says that it is JSON.
+# What is none has no members: somebody wrote over it, and what it should say is missed.
 _CALLS = """
     SELECT calls.run_id, calls.number FROM calls
     WHERE calls.finished_at IS NOT NULL AND NOT EXISTS (
         SELECT 1 FROM events
         WHERE events.chain = 'run:' || calls.run_id AND events.type = 'call.finished'
-          AND json_valid(events.data)
-          AND json_extract(events.data, '$.key') = calls.key
-          AND json_extract(events.data, '$.state') = calls.state
-          AND json_extract(events.data, '$.result') = calls.result_digest
+          AND $valid
+          AND $key = calls.key
+          AND $state = calls.state
+          AND $result = calls.result_digest
     ) ORDER BY calls.run_id, calls.number
 """
 _RUNS = """
@@ -29,10 +34,10 @@ _RUNS = """
     WHERE runs.state IN ('succeeded', 'escalated', 'denied', 'failed', 'cancelled')
       AND NOT EXISTS (
         SELECT 1 FROM events
-        WHERE events.chain = 'run:' || runs.id AND json_valid(events.data) AND (
+        WHERE events.chain = 'run:' || runs.id AND $valid AND (
             events.type = 'run.finished'
-                AND json_extract(events.data, '$.state') = runs.state
-                AND json_extract(events.data, '$.outcome') IS runs.outcome_digest
+                AND $state = runs.state
+                AND coalesce($outcome, '') = coalesce(runs.outcome_digest, '')
             OR events.type = 'run.cancelled' AND runs.state = 'cancelled'
             OR events.type = 'run.quarantined' AND runs.state = 'failed'
         )
@@ -43,13 +48,13 @@ _ADMITTED = """
     WHERE NOT EXISTS (
         SELECT 1 FROM events
         WHERE events.chain = 'run:' || runs.id AND events.type = 'run.admitted'
-          AND json_valid(events.data)
-          AND json_extract(events.data, '$.release') = runs.release
-          AND json_extract(events.data, '$.input') = runs.input_digest
-          AND json_extract(events.data, '$.workflow') = runs.workflow
-          AND json_extract(events.data, '$.tenant') = runs.tenant
-          AND json_extract(events.data, '$.user') = runs."user"
-          AND json_extract(events.data, '$.purpose') = runs.purpose
+          AND $valid
+          AND $release = runs.release
+          AND $input = runs.input_digest
+          AND $workflow = runs.workflow
+          AND $tenant = runs.tenant
+          AND $user = runs."user"
+          AND $purpose = runs.purpose
     ) ORDER BY runs.id
 """
 _UNDONE_RUNS = """
@@ -61,9 +66,38 @@ _UNDONE_RUNS = """
 _UNDONE_CALLS = """
     SELECT calls.run_id, calls.number FROM calls
     JOIN events ON events.chain = 'run:' || calls.run_id AND events.type = 'call.finished'
-    WHERE calls.finished_at IS NULL AND json_valid(events.data)
-      AND json_extract(events.data, '$.key') = calls.key
+    WHERE calls.finished_at IS NULL AND $valid
+      AND $key = calls.key
     ORDER BY calls.run_id, calls.number
+"""
+_GONE_RUNS = """
+    SELECT substr(events.chain, 5) FROM events
+    WHERE events.type = 'run.admitted' AND events.chain LIKE 'run:%' AND NOT EXISTS (
+        SELECT 1 FROM runs WHERE runs.id = substr(events.chain, 5)
+    ) ORDER BY events.chain
+"""
+# What was pruned says so in its chain; what is gone and does not say so was taken away.
+_GONE_CALLS = """
+    SELECT DISTINCT runs.id FROM runs
+    JOIN events ON events.chain = 'run:' || runs.id AND events.type = 'call.finished'
+    WHERE $valid AND NOT EXISTS (
+        SELECT 1 FROM calls
+        WHERE calls.run_id = runs.id AND calls.key = $key
+    ) AND NOT EXISTS (
+        SELECT 1 FROM events AS pruned
+        WHERE pruned.chain = 'run:' || runs.id AND pruned.type = 'run.pruned'
+    ) ORDER BY 1
+"""
+_PRUNED = """
+    SELECT runs.id FROM runs
+    WHERE runs.pruned_at IS NOT NULL AND NOT EXISTS (
+        SELECT 1 FROM events WHERE events.chain = 'run:' || runs.id AND events.type = 'run.pruned'
+    ) ORDER BY runs.id
+"""
+_UNPRUNED = """
+    SELECT runs.id FROM runs
+    JOIN events ON events.chain = 'run:' || runs.id AND events.type = 'run.pruned'
+    WHERE runs.pruned_at IS NULL ORDER BY runs.id
 """
 _ACTIVATIONS = """
     SELECT activations.environment, activations.sequence FROM activations
@@ -71,11 +105,11 @@ _ACTIVATIONS = """
         SELECT 1 FROM events
         WHERE events.chain = 'environment:' || activations.environment
           AND events.sequence = activations.sequence
-          AND json_valid(events.data)
-          AND json_extract(events.data, '$.release') = activations.release
-          AND json_extract(events.data, '$.kind') = activations.kind
-          AND json_extract(events.data, '$.by') = activations."by"
-          AND json_extract(events.data, '$.reason') = activations.reason
+          AND $valid
+          AND $release = activations.release
+          AND $kind = activations.kind
+          AND $by = activations."by"
+          AND $reason = activations.reason
     ) ORDER BY activations.environment, activations.sequence
 """
 _RELEASES = """
@@ -93,20 +127,44 @@ def differences(connection: sa.Connection) -> Iterator[str]:
     Args:
         connection: A reading transaction.
     """
-    for run, number in connection.execute(sa.text(_CALLS)):
+    for run, number in _rows(connection, _CALLS):
         yield f"call {number} of run {run} is not on record as its events say"
-    for run, state in connection.execute(sa.text(_RUNS)):
+    for run, state in _rows(connection, _RUNS):
         yield f"run {run} is on record as {state}, and its events do not say so"
-    for (run,) in connection.execute(sa.text(_ADMITTED)):
+    for (run,) in _rows(connection, _ADMITTED):
         yield f"run {run} is not on record as it was admitted"
-    for (run,) in connection.execute(sa.text(_UNDONE_RUNS)):
+    for (run,) in _rows(connection, _UNDONE_RUNS):
         yield f"run {run} has ended, and is on record as if it had not"
-    for run, number in connection.execute(sa.text(_UNDONE_CALLS)):
+    for run, number in _rows(connection, _UNDONE_CALLS):
         yield f"call {number} of run {run} has ended, and is on record as if it had not"
-    for environment, number in connection.execute(sa.text(_ACTIVATIONS)):
+    yield from _removed(connection)
+    for environment, number in _rows(connection, _ACTIVATIONS):
         yield f"activation {number} of environment {environment} is not as its event says"
-    for (release,) in connection.execute(sa.text(_RELEASES)):
+    for (release,) in _rows(connection, _RELEASES):
         yield f"release {release[:12]} is on record, and no event says that it was made"
     for name, data in connection.execute(sa.select(blobs.c.digest, blobs.c.data)).yield_per(100):
         if digest_bytes(data) != name:
             yield f"payload {name[:12]} was changed"
+
+
+def _removed(connection: sa.Connection) -> Iterator[str]:
+    """Yield what is gone, unless its chain says that it was pruned; and what says so and is not."""
+    for (run,) in _rows(connection, _GONE_RUNS):
+        yield f"run {run} was admitted, and is on record no more"
+    for (run,) in _rows(connection, _GONE_CALLS):
+        yield f"a call of run {run} has ended, and is on record no more"
+    for (run,) in _rows(connection, _PRUNED):
+        yield f"run {run} is on record as pruned, and its events do not say so"
+    for (run,) in _rows(connection, _UNPRUNED):
+        yield f"run {run} was pruned, and is on record as if it had not been"
+    for run, payload in missing(connection):
+        yield f"payload {payload[:12]} of run {run} is not there"
+
+
+def _rows(connection: sa.Connection, statement: str) -> Sequence[Any]:
+    valid, member = {
+        "postgresql": ("events.data IS JSON", r"fairlead_member(events.data, '\1')"),
+        "sqlite": ("json_valid(events.data)", r"json_extract(events.data, '$.\1')"),
+    }[connection.dialect.name]
+    statement = re.sub(r"\$(\w+)", member, statement.replace("$valid", valid))
+    return connection.execute(sa.text(statement)).all()

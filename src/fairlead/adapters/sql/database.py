@@ -1,81 +1,100 @@
-"""Opens the database: pragmas, migrations, transactions."""
+"""Opens the database, whichever it is: migrations, transactions, its clock."""
 
 from __future__ import annotations
 
-import sqlite3
-import time
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import sqlalchemy as sa
-from sqlalchemy import event
-from sqlalchemy.pool import NullPool
 
 from fairlead.adapters.sql.faults import translated
-from fairlead.core.errors import StoreReadOnly, StoreTooNew, StoreUnavailable
+from fairlead.adapters.sql.postgres import PREFIXES, PostgresServer
+from fairlead.adapters.sql.sqlite import SqliteServer
+from fairlead.core.errors import StoreTooNew
 
-SCHEMA_VERSION = "0001"
+SCHEMA_VERSION = "0004"
 """The newest migration; a database with a version that is unknown here is refused."""
 
 
-class Database:
-    """One SQLite database in WAL mode, with our tables at the newest version.
+class _Server(Protocol):
+    """What each kind of database does in its own way; see `sqlite.py` and `postgres.py`."""
 
-    Readers do not wait for writers. A writing transaction takes the write lock when it begins, so
-    that what it reads cannot change before it writes.
+    url: str
+    where: str
+
+    @property
+    def writing(self) -> dict[str, Any]: ...
+
+    @property
+    def reading(self) -> dict[str, Any]: ...
+
+    def engine(self, *, own: bool) -> sa.Engine: ...
+
+    def opened(self, connection: sa.Connection) -> None: ...
+
+    def check(self) -> None: ...
+
+    def now_sql(self) -> sa.ColumnElement[float]: ...
+
+
+class Database:
+    """One database, with our tables at the newest version: an SQLite file, or PostgreSQL.
+
+    Attributes:
+        url: Where it is, for SQLAlchemy; it may hold a password, so it is never shown.
+        where: Where it is, for messages; it holds none.
+        engine: Connections for our own transactions.
     """
 
     def __init__(
         self, url: str, *, busy_timeout_s: float = 30.0, synchronous: str = "full"
     ) -> None:
-        """Open the database, create it when it is not there, and bring it up to date.
+        """Open the database and bring it up to date; an SQLite file is made when it is not there.
 
         Args:
-            url: `sqlite:///PATH`.
+            url: `sqlite:///PATH` or `postgresql://USER:PASSWORD@HOST/DATABASE`.
             busy_timeout_s: Seconds to wait for a lock of another process.
             synchronous: `full` or `normal`; see the setting `database.synchronous`.
 
         Raises:
             FairleadError: FL-200 to FL-205, with what is wrong and what to do.
         """
-        self.url = url
-        self.path = Path(url.removeprefix("sqlite:///"))
-        self._busy_timeout_ms = int(busy_timeout_s * 1000)
-        self._synchronous = synchronous
-        self._make_folder()
+        self._server: _Server
+        if url.startswith(PREFIXES):
+            self._server = PostgresServer(url, busy_timeout_s=busy_timeout_s)
+        else:
+            self._server = SqliteServer(url, busy_timeout_s=busy_timeout_s, synchronous=synchronous)
+        self.url, self.where = self._server.url, self._server.where
         self.engine = self.make_engine()
-        with translated(str(self.path)):
-            self._migrate()
-        self._file = _identity(self.path)
+        try:
+            with translated(self.where):
+                self._migrate()
+        except BaseException:
+            self.close()
+            raise
 
     def make_engine(self, *, immediate: bool = True) -> sa.Engine:
-        """Return an engine on this database with our pragmas.
+        """Return an engine on this database with our pragmas or time limits.
 
         Args:
             immediate: True for our own transactions; False leaves the driver's transaction control
                 as it is, for a library that sets its own.
         """
-        engine = sa.create_engine(self.url, pool_size=20, pool_timeout=30)
-        event.listen(engine, "connect", self._connect(immediate))
-        if immediate:
-            event.listen(engine, "begin", _begin)
-        return engine
+        return self._server.engine(own=immediate)
 
     @contextmanager
     def transaction(self) -> Iterator[sa.Connection]:
         """Open a writing transaction; it commits when the block ends and rolls back on an error.
 
         Raises:
-            StoreUnavailable: The file was moved or deleted: what is written would reach nobody.
+            StoreUnavailable: The database went away: what is written would reach nobody.
         """
-        if _identity(self.path) != self._file:
-            message = f"the database {self.path} was moved or deleted while it was open"
-            raise StoreUnavailable(message, database=str(self.path))
+        self._server.check()
         with (
-            translated(str(self.path)),
-            self.engine.connect().execution_options(fairlead_write=True) as connection,
+            translated(self.where),
+            self.engine.connect().execution_options(**self._server.writing) as connection,
             connection.begin(),
         ):
             yield connection
@@ -83,45 +102,28 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
         """Open a reading transaction on one consistent view."""
-        with translated(str(self.path)), self.engine.connect() as connection, connection.begin():
+        with (
+            translated(self.where),
+            self.engine.connect().execution_options(**self._server.reading) as connection,
+            connection.begin(),
+        ):
             yield connection
+
+    def now_sql(self) -> sa.ColumnElement[float]:
+        """Return an SQL expression for the database's own clock, in seconds since 1970.
+
+        It is the one clock that all workers share. It runs on within a transaction.
+        """
+        return self._server.now_sql()
+
+    def clock(self) -> float:
+        """Ask the database for its time, in seconds since 1970."""
+        with self.reading() as connection:
+            return float(connection.execute(sa.select(self.now_sql())).scalar_one())
 
     def close(self) -> None:
         """Close all connections."""
         self.engine.dispose()
-
-    def _make_folder(self) -> None:
-        folder = self.path.parent
-        if not folder.parent.is_dir():
-            raise StoreUnavailable(f"the folder {folder} is not there", folder=str(folder))
-        try:
-            folder.mkdir(exist_ok=True)
-        except PermissionError as error:
-            raise StoreReadOnly(
-                f"the folder {folder} cannot be written", folder=str(folder)
-            ) from error
-        except OSError as error:
-            raise StoreUnavailable(f"the folder {folder} cannot be made: {error}") from error
-        if self.path.is_dir():
-            raise StoreUnavailable(f"the database {self.path} is a folder", database=str(self.path))
-
-    def _connect(self, immediate: bool) -> Any:
-        def configure(connection: Any, _: object) -> None:
-            if sqlite3.sqlite_version_info < (3, 42):
-                # The engine asks for milliseconds by `unixepoch('subsec')` from Python 3.12 on,
-                # which an older SQLite answers with NULL.
-                connection.create_function("unixepoch", 1, _unixepoch)
-            if immediate:
-                connection.isolation_level = None
-            for pragma in (
-                f"busy_timeout={self._busy_timeout_ms}",
-                "journal_mode=WAL",
-                f"synchronous={self._synchronous}",
-                "foreign_keys=ON",
-            ):
-                connection.execute(f"PRAGMA {pragma}")
-
-        return configure
 
     def _migrate(self) -> None:
         version = self._version()
@@ -132,38 +134,43 @@ class Database:
 
         if version is not None and version not in known_versions():
             raise StoreTooNew(
-                f"the database {self.path} has schema {version}; this version knows up to "
+                f"the database {self.where} has schema {version}; this version knows up to "
                 f"{SCHEMA_VERSION}",
-                database=str(self.path),
+                database=self.where,
             )
-        upgrade(self.engine)
+        with self.transaction() as connection:
+            serialize(connection, "migrations")
+            upgrade(connection)
 
     def _version(self) -> str | None:
-        engine = sa.create_engine(self.url, poolclass=NullPool)
-        event.listen(engine, "connect", self._connect(True))
-        with engine.connect() as connection:
-            connection.exec_driver_sql("SELECT count(*) FROM sqlite_master").scalar()
+        with self.engine.connect() as connection:
+            self._server.opened(connection)
             if not sa.inspect(connection).has_table("alembic_version"):
                 return None
             found = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
         return None if found is None else str(found)
 
 
-def _identity(path: Path) -> tuple[int, int] | None:
-    """What tells a file from another one at the same path; None when there is none."""
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
+def serialize(connection: sa.Connection, *names: str) -> None:
+    """Let one writing transaction at a time go on under each of the names, until it ends.
 
+    Whoever reads the newest row in order to write the next one takes such a lock before it reads.
+    SQLite has one writer anyway, so nothing is done there.
 
-def _unixepoch(modifier: str) -> float:
-    if modifier != "subsec":
-        raise ValueError(f"unixepoch({modifier!r}) is not known to this SQLite")
-    return time.time()
-
-
-def _begin(connection: sa.Connection) -> None:
-    write = connection.get_execution_options().get("fairlead_write", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+    Args:
+        connection: A writing transaction.
+        names: What is written, such as a chain. They are locked in one order, whoever asks.
+    """
+    if connection.dialect.name != "postgresql":
+        return
+    keys = []
+    for name in sorted(set(names)):
+        digest = hashlib.sha256(f"fairlead:{name}".encode()).digest()
+        keys.append(int.from_bytes(digest[:8], "big", signed=True))
+    if len(keys) == 1:
+        key = sa.cast(keys[0], sa.BigInteger)
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(key)))
+    elif keys:
+        # In the order of the list: a set that is returned row by row is not sorted anew.
+        listed = sa.func.unnest(sa.cast(keys, sa.ARRAY(sa.BigInteger))).column_valued("key")
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(listed)))

@@ -1,9 +1,12 @@
-"""Documents and passages on SQLite, found through a full-text index (FTS5).
+"""Documents and passages on SQL, found through a full-text index.
 
-Tenant and collection are one word of the index, the scope, and stand in the same MATCH as the
+Tenant and collection are one word of the index, the scope, and stand in the same condition as the
 question's words. So the index never meets, and never ranks, a row that the asker may not see.
 How common a word is, is counted within the scope as well: what another tenant keeps does not
 change a score.
+
+Each database has an index of its own kind, which proposes candidates and counts; their order is
+made in `ranking.py`. Both kinds know the same words, so a question finds the same on both.
 """
 
 from __future__ import annotations
@@ -11,53 +14,17 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
 
 import sqlalchemy as sa
 
 from fairlead.adapters.sql import schema
-from fairlead.adapters.sql.database import Database
+from fairlead.adapters.sql.database import Database, serialize
+from fairlead.adapters.sql.index_fts5 import Fts5Index
+from fairlead.adapters.sql.index_tsvector import TsvectorIndex
 from fairlead.adapters.sql.ranking import Question, Statistics, rank, read_question
 from fairlead.core.grounding import Passage
 from fairlead.ports.documents import Document, Hit, Query
-
-# The index holds no text of its own: it reads the columns of `passages`, and triggers keep it in
-# step with that table, so no writer can forget it.
-FTS_DDL: tuple[str, ...] = (
-    """
-    CREATE VIRTUAL TABLE passages_fts USING fts5(
-        scope, title, text,
-        content = 'passages', content_rowid = 'id',
-        tokenize = 'porter unicode61 remove_diacritics 2'
-    )
-    """,
-    """
-    CREATE TRIGGER passages_fts_insert AFTER INSERT ON passages BEGIN
-        INSERT INTO passages_fts (rowid, scope, title, text)
-        VALUES (new.id, new.scope, new.title, new.text);
-    END
-    """,
-    """
-    CREATE TRIGGER passages_fts_delete AFTER DELETE ON passages BEGIN
-        INSERT INTO passages_fts (passages_fts, rowid, scope, title, text)
-        VALUES ('delete', old.id, old.scope, old.title, old.text);
-    END
-    """,
-    """
-    CREATE TRIGGER passages_fts_update AFTER UPDATE ON passages BEGIN
-        INSERT INTO passages_fts (passages_fts, rowid, scope, title, text)
-        VALUES ('delete', old.id, old.scope, old.title, old.text);
-        INSERT INTO passages_fts (rowid, scope, title, text)
-        VALUES (new.id, new.scope, new.title, new.text);
-    END
-    """,
-)
-# Undoes FTS_DDL; the triggers go with their table or before it.
-FTS_DROP_DDL: tuple[str, ...] = (
-    "DROP TRIGGER IF EXISTS passages_fts_update",
-    "DROP TRIGGER IF EXISTS passages_fts_delete",
-    "DROP TRIGGER IF EXISTS passages_fts_insert",
-    "DROP TABLE IF EXISTS passages_fts",
-)
 
 # A question's further words are not looked up.
 TERMS_MAX = 64
@@ -65,17 +32,28 @@ TERMS_MAX = 64
 _CANDIDATES_PER_HIT = 4
 _CANDIDATES_MIN = 48
 
-_CANDIDATES = sa.text(
-    "SELECT rowid FROM passages_fts WHERE passages_fts MATCH :match "
-    "ORDER BY bm25(passages_fts, 0.0, 2.0, 1.0), rowid LIMIT :most"
-)
+
+class _Index(Protocol):
+    """What each kind of index does in its own way."""
+
+    def insert(self, connection: sa.Connection, rows: Sequence[dict[str, Any]]) -> None:
+        """Store passages, so that they are found."""
+        ...
+
+    def look_up(
+        self, connection: sa.Connection, scopes: Sequence[str], question: Question, most: int
+    ) -> tuple[Sequence[int], Statistics]:
+        """Return the numbers of the likeliest passages of the scopes, and how common terms are."""
+        ...
 
 
 class SqlDocumentStore:
-    """Keeps documents in SQLite and finds passages by their words."""
+    """Keeps documents and finds passages by their words."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        server = database.engine.dialect.name == "postgresql"
+        self._index: _Index = TsvectorIndex() if server else Fts5Index()
 
     def replace(
         self, tenant: str, collection: str, documents: Iterable[Document]
@@ -100,6 +78,7 @@ class SqlDocumentStore:
                 raise ValueError(f"two documents with the path {document.path!r}")
             wanted[document.path] = document
         with self._database.transaction() as connection:
+            serialize(connection, f"documents:{_scope(tenant, collection)}")
             stored = _stored(connection, tenant, collection)
             unchanged = {
                 path
@@ -109,7 +88,9 @@ class SqlDocumentStore:
             _delete(connection, [row for path, (row, _) in stored.items() if path not in unchanged])
             fresh = sorted(wanted.keys() - unchanged)
             for path in fresh:
-                _insert(connection, (tenant, collection), wanted[path])
+                rows = _insert(connection, (tenant, collection), wanted[path])
+                if rows:
+                    self._index.insert(connection, rows)
         return len(fresh), len(unchanged), len(stored.keys() - wanted.keys())
 
     def search(self, query: Query) -> Sequence[Hit]:
@@ -127,20 +108,11 @@ class SqlDocumentStore:
         question = read_question(query.text, TERMS_MAX)
         if not question.terms or not query.collections or query.top_k < 1:
             return []
-        scopes = " OR ".join(
-            f'"{_scope(query.tenant, name)}"' for name in sorted(set(query.collections))
-        )
-        within = f"scope : ({scopes})"
+        scopes = [_scope(query.tenant, name) for name in sorted(set(query.collections))]
         most = max(_CANDIDATES_MIN, _CANDIDATES_PER_HIT * query.top_k)
         with self._database.reading() as connection:
-            numbers = connection.scalars(
-                _CANDIDATES,
-                {"match": f"{within} AND {_any_of(question.terms.values())}", "most": most},
-            ).all()
-            if not numbers:
-                return []
-            passages = _passages(connection, query, numbers)
-            statistics = _count(connection, within, question)
+            numbers, statistics = self._index.look_up(connection, scopes, question, most)
+            passages = _passages(connection, query, numbers) if numbers else []
         return rank(question, passages, statistics, (query.top_k, query.min_score))
 
     def collections(self, tenant: str) -> dict[str, int]:
@@ -170,11 +142,6 @@ def _scope(tenant: str, collection: str) -> str:
     return f"s{hashlib.sha256(name).hexdigest()[:32]}0"
 
 
-def _any_of(words: Iterable[str]) -> str:
-    """Return the part of a MATCH that finds any of the words; in quotes they are no operators."""
-    return "({title text} : (" + " OR ".join(f'"{word}"' for word in words) + "))"
-
-
 def _passages(connection: sa.Connection, query: Query, numbers: Sequence[int]) -> list[Passage]:
     """Read passages by their row numbers; the scope is checked once more, on the documents."""
     documents, passages = schema.documents, schema.passages
@@ -191,27 +158,13 @@ def _passages(connection: sa.Connection, query: Query, numbers: Sequence[int]) -
         .join_from(passages, documents, passages.c.document_id == documents.c.id)
         .where(passages.c.id.in_(numbers))
     )
-    # The check stands here and not in the statement, where SQLite would take it as an invitation
-    # to walk through the whole collection.
+    # The check stands here and not in the statement, where a database could take it as an
+    # invitation to walk through the whole collection.
     return [
         Passage(collection=name, document=path, title=title, start=start, end=end, text=text)
         for tenant, name, path, title, start, end, text in connection.execute(selected)
         if tenant == query.tenant and name in query.collections
     ]
-
-
-def _count(connection: sa.Connection, within: str, question: Question) -> Statistics:
-    """Count the passages of the scope, and those that hold each term of the question."""
-    matches = [within, *(f"{within} AND {_any_of([word])}" for word in question.terms.values())]
-    statement = " UNION ALL ".join(
-        f"SELECT {index}, count(*) FROM passages_fts WHERE passages_fts MATCH :m{index}"
-        for index in range(len(matches))
-    )
-    parameters = {f"m{index}": match for index, match in enumerate(matches)}
-    rows = connection.execute(sa.text(statement), parameters)
-    counts = {int(index): int(number) for index, number in rows}
-    found_in = {stemmed: counts[index] for index, stemmed in enumerate(question.terms, start=1)}
-    return Statistics(passages=counts[0], found_in=found_in)
 
 
 def _stored(
@@ -252,7 +205,10 @@ def _delete(connection: sa.Connection, rows: Sequence[int]) -> None:
         connection.execute(sa.delete(documents).where(documents.c.id == row), keys)
 
 
-def _insert(connection: sa.Connection, owner: tuple[str, str], document: Document) -> None:
+def _insert(
+    connection: sa.Connection, owner: tuple[str, str], document: Document
+) -> list[dict[str, Any]]:
+    """Store a document; return its passages as rows that are still to be stored."""
     tenant, collection = owner
     inserted = connection.execute(
         sa.insert(schema.documents).values(
@@ -266,7 +222,7 @@ def _insert(connection: sa.Connection, owner: tuple[str, str], document: Documen
     )
     key = inserted.inserted_primary_key
     assert key is not None, "an insert returns its key"
-    rows = [
+    return [
         {
             "document_id": key[0],
             "scope": _scope(tenant, collection),
@@ -277,5 +233,3 @@ def _insert(connection: sa.Connection, owner: tuple[str, str], document: Documen
         }
         for one in document.passages
     ]
-    if rows:
-        connection.execute(sa.insert(schema.passages), rows)

@@ -1,4 +1,4 @@
-"""Turns the database's errors into ours: what happened, to which file, and what to do."""
+"""Turns the database's errors into ours: what happened, to which one, and what to do."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from fairlead.core.errors import (
     FairleadError,
@@ -16,6 +17,7 @@ from fairlead.core.errors import (
     StoreUnavailable,
 )
 
+# SQLite's words.
 _CAUSES: tuple[tuple[str, type[FairleadError], str], ...] = (
     ("readonly", StoreReadOnly, "cannot be written"),
     ("read-only", StoreReadOnly, "cannot be written"),
@@ -29,15 +31,47 @@ _CAUSES: tuple[tuple[str, type[FairleadError], str], ...] = (
 )
 
 
+# PostgreSQL's codes: five characters, the first two are the class. The longest that fits counts.
+_CODES: dict[str, tuple[type[FairleadError], str]] = {
+    "08": (StoreUnavailable, "cannot be reached"),
+    "25006": (StoreReadOnly, "cannot be written"),
+    "25P03": (StoreUnavailable, "ended a transaction that stood still"),
+    "28": (StoreUnavailable, "does not let this user in"),
+    "3D": (StoreUnavailable, "is not there"),
+    "40": (StoreLocked, "is held by another process"),
+    "42501": (StoreReadOnly, "does not allow it to this user"),
+    "53": (StoreUnavailable, "has no room for another process"),
+    "53100": (StoreFull, "is full"),
+    "54": (StoreUnavailable, "is at a limit of the server"),
+    "55P03": (StoreLocked, "is held by another process"),
+    "57": (StoreUnavailable, "is stopped or starting"),
+    "57014": (StoreLocked, "took too long"),
+    "58": (StoreUnavailable, "cannot be read or written"),
+    "XX001": (StoreCorrupt, "is damaged"),
+    "XX002": (StoreCorrupt, "is damaged"),
+}
+
+
 def translate(error: DBAPIError, where: str) -> FairleadError | None:
     """Return our error for one of the database's, or None when it is a mistake in our code."""
-    text = str(error.orig).lower()
-    for pattern, cls, what in _CAUSES:
-        if pattern in text:
-            return cls(f"the database {where} {what} ({error.orig})", database=where)
-    if isinstance(error, OperationalError) and "no such table" not in text:
-        return StoreUnavailable(f"the database {where} failed: {error.orig}", database=where)
+    code = getattr(error.orig, "sqlstate", None)
+    text = " ".join(str(error.orig).split())
+    if code:
+        found = next((_CODES[code[:n]] for n in (5, 2) if code[:n] in _CODES), None)
+        if found is not None:
+            return found[0](f"the database {where} {found[1]} ({text})", database=where)
+    elif not _is_server(error):
+        for pattern, cls, what in _CAUSES:
+            if pattern in text.lower():
+                return cls(f"the database {where} {what} ({text})", database=where)
+    if isinstance(error, OperationalError) and "no such table" not in text.lower():
+        return StoreUnavailable(f"the database {where} failed: {text}", database=where)
     return None
+
+
+def _is_server(error: DBAPIError) -> bool:
+    """Whether PostgreSQL's driver said it; its words may hold a pattern of SQLite's by chance."""
+    return type(error.orig).__module__.partition(".")[0] == "psycopg"
 
 
 @contextmanager
@@ -49,6 +83,9 @@ def translated(where: str) -> Iterator[None]:
     """
     try:
         yield
+    except PoolTimeout as error:
+        message = f"all connections to the database {where} are in use: {error}"
+        raise StoreUnavailable(message, database=where) from error
     except DBAPIError as error:
         ours = translate(error, where)
         if ours is None:

@@ -9,8 +9,10 @@ import sqlalchemy as sa
 
 from fairlead.adapters.sql.blobs import get_json, put_json
 from fairlead.adapters.sql.database import Database
-from fairlead.adapters.sql.events import append
-from fairlead.adapters.sql.schema import calls
+from fairlead.adapters.sql.effects import settle
+from fairlead.adapters.sql.events import append, holds
+from fairlead.adapters.sql.schema import calls, runs
+from fairlead.adapters.sql.waits import lock_run
 from fairlead.core.calls import (
     Call,
     Done,
@@ -20,7 +22,9 @@ from fairlead.core.calls import (
     result_state,
     result_to_json,
 )
+from fairlead.core.errors import JournalForeign, StoreCorrupt
 from fairlead.core.event import Fact
+from fairlead.core.served import changed_model
 from fairlead.ports.clock import Clock
 from fairlead.ports.journal import CallRecord, Timing
 
@@ -32,42 +36,42 @@ class SqlJournal:
         self._database = database
         self._clock = clock
 
-    def find(self, key: str) -> CallRecord | None:
-        """Return the call under a key, or None."""
+    def find(self, run_id: str, number: int) -> CallRecord | None:
+        """Return a call of a run, or None."""
+        query = sa.select(calls).where(calls.c.run_id == run_id, calls.c.number == number)
         with self._database.reading() as connection:
-            row = connection.execute(sa.select(calls).where(calls.c.key == key)).first()
+            row = connection.execute(query).first()
             return None if row is None else _record(connection, row)
 
-    def intend(self, call: Call, at: float) -> None:
-        """Record that an effect is about to happen."""
-        fact = Fact(
-            chain=f"run:{call.run_id}",
-            type="call.intended",
-            data={"key": call.key, "kind": call.kind, "name": call.name, "effect": call.effect},
-        )
-        with self._database.transaction() as connection:
-            connection.execute(
-                sa.insert(calls).values(
-                    **_identity(call), state="intended", attempts=0, started_at=at
-                )
+    def result(self, run_id: str, number: int, kept: str) -> Result:
+        """Return the result of a call by its digest."""
+        query = sa.select(calls).where(calls.c.run_id == run_id, calls.c.number == number)
+        with self._database.reading() as connection:
+            row = connection.execute(query).first()
+            result = None if row is None else _record(connection, row).result
+        if row is None or result is None or row.result_digest != kept:
+            raise JournalForeign(
+                f"call {number} of run {run_id} is not on record with the result {kept[:12]}",
+                run=run_id,
             )
-            append(connection, self._clock, fact)
+        return result
+
+    def intend(self, call: Call, at: float) -> None:
+        """Record that a call with an effect is about to be executed; once is enough."""
+        query = sa.select(calls.c.state).where(_place(call))
+        with self._database.transaction() as connection:
+            if connection.execute(query).first() is None:
+                values = {**_identity(call), "state": "intended", "attempts": 0, "started_at": at}
+                connection.execute(sa.insert(calls).values(**values))
 
     def finish(self, call: Call, result: Result, timing: Timing, decision: str) -> None:
-        """Record how a call ended, with its event; what is on record stays, unless it is unknown.
-
-        Args:
-            call: The call.
-            result: How it came back.
-            timing: When, and how often it was tried.
-            decision: `allowed`, or the code `FL-nnn` of the refusal.
-        """
+        """Record how a call ended; what is on record stays, unless it is unknown."""
         usage = result.usage if isinstance(result, Done) else Usage()
         reason = "" if isinstance(result, Done) else result.reason
         with self._database.transaction() as connection:
-            stored = connection.execute(
-                sa.select(calls.c.state).where(calls.c.key == call.key)
-            ).scalar()
+            # The run's row first, as whoever cancels or takes over does: one order of locks.
+            lock_run(connection, call.run_id)
+            stored = connection.execute(sa.select(calls.c.state).where(_place(call))).scalar()
             if stored not in (None, "intended", "unknown"):
                 # A worker that was only asleep comes late: the outcome that the run saw stays.
                 return
@@ -86,14 +90,37 @@ class SqlJournal:
                 values = {**_identity(call), **values, "started_at": timing.started_at}
                 connection.execute(sa.insert(calls).values(**values))
             else:
-                connection.execute(sa.update(calls).where(calls.c.key == call.key).values(**values))
+                connection.execute(sa.update(calls).where(_place(call)).values(**values))
+            if call.effect != "read":
+                settle(connection, self._clock, call, result, kept=blob)
             append(connection, self._clock, _finished(call, result, blob, decision))
+            changed = changed_model(call, result)
+            if changed is not None and not holds(connection, changed):
+                append(connection, self._clock, changed)
+            # An unknown effect that is looked at again is still the same call of the family.
+            _count(connection, call, usage, made=int(stored != "unknown"))
 
     def of_run(self, run_id: str) -> Sequence[CallRecord]:
         """Return a run's calls in order."""
         query = sa.select(calls).where(calls.c.run_id == run_id).order_by(calls.c.number)
         with self._database.reading() as connection:
             return [_record(connection, row) for row in connection.execute(query).all()]
+
+
+def _place(call: Call) -> sa.ColumnElement[bool]:
+    return (calls.c.run_id == call.run_id) & (calls.c.number == call.number)
+
+
+def _count(connection: sa.Connection, call: Call, usage: Usage, *, made: int) -> None:
+    """Count what the family used, and that the run got on: no death before this counts any more."""
+    connection.execute(
+        sa.update(runs)
+        .where(runs.c.id == (call.root_id or call.run_id))
+        .values(spent_calls=runs.c.spent_calls + made, spent_usd=runs.c.spent_usd + usage.cost_usd)
+    )
+    connection.execute(
+        sa.update(runs).where(runs.c.id == call.run_id, runs.c.deaths > 0).values(deaths=0, kills=0)
+    )
 
 
 def _identity(call: Call) -> dict[str, Any]:
@@ -125,7 +152,14 @@ def _finished(call: Call, result: Result, blob: str, decision: str) -> Fact:
 
 
 def _record(connection: sa.Connection, row: sa.Row[Any]) -> CallRecord:
-    payload = get_json(connection, row.result_digest)
+    try:
+        payload = get_json(connection, row.result_digest)
+        result = None if payload is None else result_from_json(payload)
+    except (StoreCorrupt, ValueError, TypeError, LookupError) as error:
+        raise JournalForeign(
+            f"call {row.number} of run {row.run_id} is not on record as it was written: {error}",
+            run=row.run_id,
+        ) from error
     return CallRecord(
         key=row.key,
         run_id=row.run_id,
@@ -135,7 +169,7 @@ def _record(connection: sa.Connection, row: sa.Row[Any]) -> CallRecord:
         effect=row.effect,
         state=row.state,
         arguments_digest=row.arguments_digest,
-        result=None if payload is None else result_from_json(payload),
+        result=result,
         attempts=row.attempts,
         usage=Usage(
             input_tokens=row.input_tokens,

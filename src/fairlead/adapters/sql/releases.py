@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from pydantic import TypeAdapter
 
-from fairlead.adapters.sql.database import Database
+from fairlead.adapters.sql.database import Database, serialize
 from fairlead.adapters.sql.events import append
 from fairlead.adapters.sql.schema import activations, gate_evidence, releases
 from fairlead.core.digests import canonical_json, digest_bytes
@@ -33,6 +33,7 @@ class SqlReleaseStore:
         """Store a release; return False when it is there already."""
         manifest = release.manifest
         with self._database.transaction() as connection:
+            serialize(connection, f"release:{release.digest}")
             there = connection.execute(
                 sa.select(releases.c.digest).where(releases.c.digest == release.digest)
             ).first()
@@ -123,6 +124,7 @@ class SqlReleaseStore:
         """Move the pointer, with its event; a rollback marks the release that was active as bad."""
         rollback = activation.kind == "rollback"
         with self._database.transaction() as connection:
+            serialize(connection, f"environment:{environment}")
             last = connection.execute(
                 sa.select(activations)
                 .where(activations.c.environment == environment)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,14 +11,21 @@ from fairlead.adapters.sql.blobs import get_json, put_json
 from fairlead.adapters.sql.database import Database
 from fairlead.adapters.sql.events import append
 from fairlead.adapters.sql.schema import runs
-from fairlead.core.digests import Json
-from fairlead.core.errors import RunCancelled, RunFinished, RunQuarantined, UnknownRun
+from fairlead.adapters.sql.waits import lock_run, resolve
+from fairlead.core.digests import Json, canonical_json, digest_bytes
+from fairlead.core.errors import (
+    LeaseLost,
+    QueueFull,
+    RunFinished,
+    StartKeyReused,
+    UnknownRun,
+)
 from fairlead.core.event import Fact
 from fairlead.core.identity import Principal
-from fairlead.core.outcome import FINAL_STATES, Outcome, RunState
+from fairlead.core.outcome import FINAL_STATES
 from fairlead.ports.clock import Clock
-from fairlead.ports.engine import Transaction
-from fairlead.ports.runs import RunRecord
+from fairlead.ports.dispatch import Fence
+from fairlead.ports.runs import Ending, RunRecord, Spent
 
 
 class SqlRunStore:
@@ -29,104 +35,72 @@ class SqlRunStore:
         self._database = database
         self._clock = clock
 
-    def admit(self, run: RunRecord, enqueue: Callable[[Transaction], None]) -> None:
-        """Record a new run and queue it: both or neither."""
-        with self._database.transaction() as connection:
-            blob = put_json(connection, run.input, run.created_at)
-            connection.execute(
-                sa.insert(runs).values(
-                    id=run.id,
-                    workflow=run.workflow,
-                    release=run.release,
-                    code_digest=run.code_digest,
-                    tenant=run.principal.tenant,
-                    user=run.principal.user,
-                    purpose=run.purpose,
-                    state=run.state,
-                    input_digest=blob,
-                    takeovers=0,
-                    created_at=run.created_at,
-                )
-            )
-            data = {
-                "workflow": run.workflow,
-                "release": run.release,
-                "tenant": run.principal.tenant,
-                "user": run.principal.user,
-                "purpose": run.purpose,
-                "input": blob,
-            }
-            append(connection, self._clock, _fact(run.id, "run.admitted", data))
-            enqueue(connection)
+    def admit(self, run: RunRecord, *, backlog: int) -> RunRecord:
+        """Record a new run, and so queue it; one that is there already is returned."""
+        try:
+            with self._database.transaction() as connection:
+                if (
+                    run.parent_id is not None
+                    and lock_run(connection, run.parent_id) in FINAL_STATES
+                ):
+                    message = f"run {run.parent_id} has ended; it starts no child any more"
+                    raise RunFinished(message, run=run.parent_id)
+                known = _known(connection, run)
+                if known is not None:
+                    return known
+                if run.parent_id is None:
+                    _room(connection, backlog)
+                insert(connection, self._clock, run)
+                return run
+        except sa.exc.IntegrityError:
+            # Another process recorded the same start at this moment.
+            with self._database.reading() as connection:
+                known = _known(connection, run)
+            if known is None:
+                raise
+            return known
 
-    def begin(self, run_id: str, worker_id: str) -> RunRecord:
+    def begin(self, run_id: str, fence: Fence) -> RunRecord:
         """Record that a run executes; the first start counts, a recovery changes nothing."""
+        with self._database.reading() as connection:
+            run = load(connection, run_id)
+        if run.started_at is not None or run.state in FINAL_STATES:
+            return run
         with self._database.transaction() as connection:
             started = connection.execute(
                 sa.update(runs)
                 .where(runs.c.id == run_id, runs.c.started_at.is_(None))
                 .where(runs.c.state.not_in(FINAL_STATES))
-                .values(state="running", started_at=self._clock.now())
+                .values(started_at=self._clock.now())
             )
             if started.rowcount:
-                append(connection, self._clock, _fact(run_id, "run.started", {"worker": worker_id}))
-            return _get(connection, run_id)
+                data = {"worker": fence.worker_id}
+                append(connection, self._clock, run_fact(run_id, "run.started", data))
+            return load(connection, run_id)
 
-    def finish(self, run_id: str, state: RunState, outcome: Json, reason: str) -> RunRecord:
-        """Record how a run ended; a run that has ended already keeps its end."""
+    def finish(self, run_id: str, ending: Ending, fence: Fence) -> RunRecord:
+        """Record how a run ended, and wake its parent; what has ended already keeps its end."""
         with self._database.transaction() as connection:
-            run = _get(connection, run_id)
-            if run.state not in FINAL_STATES:
-                blob = put_json(connection, outcome, self._clock.now())
-                self._end(connection, run_id, state, reason=reason, outcome=blob)
-                data = {"state": state, "outcome": blob}
-                append(connection, self._clock, _fact(run_id, "run.finished", data))
-            return _get(connection, run_id)
+            row = connection.execute(
+                sa.select(runs.c.state, runs.c.worker_id, runs.c.claims)
+                .where(runs.c.id == run_id)
+                .with_for_update()
+            ).first()
+            if row is not None and row.state not in FINAL_STATES:
+                if (row.worker_id, row.claims) != (fence.worker_id, fence.claim):
+                    message = f"run {run_id} belongs to another worker by now"
+                    raise LeaseLost(message, run=run_id)
+                blob = end(connection, self._database, self._clock, run_id, ending=ending)
+                data = {"state": ending.state, "outcome": blob}
+                append(connection, self._clock, run_fact(run_id, "run.finished", data))
+            return load(connection, run_id)
 
-    def cancel(self, run_id: str, by: str, reason: str) -> RunRecord:
-        """Record that a run was cancelled.
-
-        Raises:
-            RunFinished: It has ended already.
-        """
-        with self._database.transaction() as connection:
-            run = _get(connection, run_id)
-            if run.state in FINAL_STATES:
-                raise RunFinished(f"run {run_id} has already {run.state}", run=run_id)
-            outcome = Outcome[Json](state="cancelled", reason=reason, code=RunCancelled.code)
-            blob = put_json(connection, asdict(outcome), self._clock.now())
-            self._end(connection, run_id, "cancelled", reason=reason, outcome=blob)
-            data = {"by": by, "reason": reason}
-            append(connection, self._clock, _fact(run_id, "run.cancelled", data))
-            return _get(connection, run_id)
-
-    def take_over(self, run_id: str, dead: str, limit: int) -> bool:
-        """Count a worker's death against a run.
-
-        Args:
-            run_id: The run.
-            dead: The worker that died.
-            limit: At this many deaths the run is stopped for good.
-
-        Returns:
-            True when the run may be executed again, False when it was quarantined.
-        """
-        with self._database.transaction() as connection:
-            run = _get(connection, run_id)
-            if run.state in FINAL_STATES:
-                return False
-            deaths = run.takeovers + 1
-            connection.execute(sa.update(runs).where(runs.c.id == run_id).values(takeovers=deaths))
-            data = {"worker": dead, "deaths": deaths}
-            if deaths < limit:
-                append(connection, self._clock, _fact(run_id, "run.taken_over", data))
-                return True
-            reason = f"{RunQuarantined.code}: {deaths} workers died while they executed it"
-            outcome = Outcome[Json](state="failed", reason=reason, code=RunQuarantined.code)
-            blob = put_json(connection, asdict(outcome), self._clock.now())
-            self._end(connection, run_id, "failed", reason=reason, outcome=blob)
-            append(connection, self._clock, _fact(run_id, "run.quarantined", data))
-            return False
+    def spent(self, root_id: str) -> Spent:
+        """Return what a family has used so far."""
+        query = sa.select(runs.c.spent_calls, runs.c.spent_usd).where(runs.c.id == root_id)
+        with self._database.reading() as connection:
+            row = connection.execute(query).first()
+        return Spent() if row is None else Spent(calls=row.spent_calls, cost_usd=row.spent_usd)
 
     def get(self, run_id: str) -> RunRecord:
         """Return a run by its id, or by a prefix that only one run has.
@@ -142,49 +116,159 @@ class SqlRunStore:
             if len(ids) != 1:
                 what = "no run has" if not ids else "more than one run has"
                 raise UnknownRun(f"{what} the id {run_id!r}", run=run_id)
-            return _get(connection, ids[0])
+            return load(connection, ids[0])
 
     def list(
-        self, *, state: str | None = None, release: str | None = None, limit: int = 50
+        self,
+        *,
+        state: str | None = None,
+        release: str | None = None,
+        workflow: str | None = None,
+        limit: int = 50,
     ) -> Sequence[RunRecord]:
         """Return runs, newest first, without inputs and outcomes."""
         query = sa.select(runs).order_by(runs.c.created_at.desc(), runs.c.id.desc()).limit(limit)
-        if state is not None:
-            query = query.where(runs.c.state == state)
-        if release is not None:
-            query = query.where(runs.c.release == release)
+        for column, value in (
+            (runs.c.state, state),
+            (runs.c.release, release),
+            (runs.c.workflow, workflow),
+        ):
+            if value is not None:
+                query = query.where(column == value)
         with self._database.reading() as connection:
             return [_record(row, None, None) for row in connection.execute(query).all()]
 
-    def _end(
-        self,
-        connection: sa.Connection,
-        run_id: str,
-        state: RunState,
-        *,
-        reason: str,
-        outcome: str | None = None,
-    ) -> None:
-        connection.execute(
-            sa.update(runs)
-            .where(runs.c.id == run_id)
-            .values(
-                state=state, reason=reason, outcome_digest=outcome, finished_at=self._clock.now()
-            )
+
+def insert(connection: sa.Connection, clock: Clock, run: RunRecord) -> None:
+    """Insert a run's row, with the event of its admission.
+
+    Args:
+        connection: A writing transaction.
+        clock: Time and ids.
+        run: The run.
+    """
+    blob = put_json(connection, run.input, run.created_at)
+    connection.execute(
+        sa.insert(runs).values(
+            id=run.id,
+            workflow=run.workflow,
+            release=run.release,
+            code_digest=run.code_digest,
+            tenant=run.principal.tenant,
+            user=run.principal.user,
+            purpose=run.purpose,
+            state=run.state,
+            input_digest=blob,
+            takeovers=0,
+            created_at=run.created_at,
+            queue=run.queue,
+            priority=run.priority,
+            parent_id=run.parent_id,
+            parent_call=run.parent_call,
+            root_id=run.root_id or run.id,
+            lineage=run.lineage or run.id,
+            start_key=run.start_key,
+            claims=run.claims,
         )
+    )
+    data = {
+        "workflow": run.workflow,
+        "release": run.release,
+        "tenant": run.principal.tenant,
+        "user": run.principal.user,
+        "purpose": run.purpose,
+        "input": blob,
+    }
+    if run.parent_id is not None:
+        data["parent"] = run.parent_id
+    append(connection, clock, run_fact(run.id, "run.admitted", data))
 
 
-def _fact(run_id: str, type: str, data: dict[str, Json]) -> Fact:
+def end(
+    connection: sa.Connection,
+    database: Database,
+    clock: Clock,
+    run_id: str,
+    *,
+    ending: Ending,
+) -> str:
+    """Write a run's end to its row, and wake its parent; return the outcome's digest.
+
+    Args:
+        connection: A writing transaction that holds the run's row.
+        database: For its clock.
+        clock: Time and ids.
+        run_id: The run.
+        ending: How it ends.
+    """
+    now = clock.now()
+    blob = put_json(connection, ending.outcome, now)
+    connection.execute(
+        sa.update(runs)
+        .where(runs.c.id == run_id)
+        .values(
+            state=ending.state,
+            reason=ending.reason,
+            outcome_digest=blob,
+            finished_at=now,
+            worker_id=None,
+            wake_at=None,
+        )
+    )
+    answer = {"state": ending.state}
+    resolve(connection, "child", run_id, answer=answer, now=database.now_sql())
+    return blob
+
+
+def run_fact(run_id: str, type: str, data: dict[str, Json]) -> Fact:
+    """Return a fact for a run's own chain."""
     return Fact(chain=f"run:{run_id}", type=type, data=data)
 
 
-def _get(connection: sa.Connection, run_id: str) -> RunRecord:
+def load(connection: sa.Connection, run_id: str) -> RunRecord:
+    """Return a run by its whole id.
+
+    Raises:
+        UnknownRun: There is none.
+    """
     row = connection.execute(sa.select(runs).where(runs.c.id == run_id)).first()
     if row is None:
         raise UnknownRun(f"no run has the id {run_id!r}", run=run_id)
+    if row.pruned_at is not None:
+        return _record(row, None, None)
     return _record(
         row, get_json(connection, row.input_digest), get_json(connection, row.outcome_digest)
     )
+
+
+def _known(connection: sa.Connection, run: RunRecord) -> RunRecord | None:
+    """Return the run that stands where this one would."""
+    if run.parent_id is not None:
+        place = (runs.c.parent_id == run.parent_id) & (runs.c.parent_call == run.parent_call)
+    elif run.start_key is not None:
+        place = (
+            (runs.c.tenant == run.principal.tenant)
+            & (runs.c.workflow == run.workflow)
+            & (runs.c.start_key == run.start_key)
+        )
+    else:
+        return None
+    row = connection.execute(sa.select(runs).where(place)).first()
+    if row is None:
+        return None
+    if row.input_digest != digest_bytes(canonical_json(run.input).encode()):
+        raise StartKeyReused(
+            f"the key {run.start_key or run.parent_call!r} belongs to run {row.id}, which has "
+            "another input",
+            run=row.id,
+        )
+    return load(connection, row.id)
+
+
+def _room(connection: sa.Connection, backlog: int) -> None:
+    beyond = sa.select(runs.c.id).where(runs.c.state == "queued").offset(backlog - 1).limit(1)
+    if connection.execute(beyond).first() is not None:
+        raise QueueFull(f"{backlog} runs wait for a worker, and no more are taken")
 
 
 def _record(row: sa.Row[Any], input: Json, outcome: Json) -> RunRecord:
@@ -203,4 +287,16 @@ def _record(row: sa.Row[Any], input: Json, outcome: Json) -> RunRecord:
         created_at=row.created_at,
         started_at=row.started_at,
         finished_at=row.finished_at,
+        queue=row.queue,
+        priority=row.priority,
+        parent_id=row.parent_id,
+        parent_call=row.parent_call,
+        root_id=row.root_id,
+        lineage=row.lineage,
+        start_key=row.start_key,
+        worker_id=row.worker_id,
+        claims=row.claims,
+        held_s=row.held_s,
+        wake_at=row.wake_at,
+        pruned_at=row.pruned_at,
     )

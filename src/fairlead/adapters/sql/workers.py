@@ -1,4 +1,4 @@
-"""Workers' leases on SQL."""
+"""Workers' leases on SQL, by the database's clock."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from fairlead.adapters.sql.database import Database
 from fairlead.adapters.sql.events import append
 from fairlead.adapters.sql.schema import workers
+from fairlead.core.errors import WorkerIdTaken
 from fairlead.core.event import Fact
 from fairlead.ports.clock import Clock
 from fairlead.ports.workers import WorkerRecord
@@ -22,15 +23,28 @@ class SqlWorkerStore:
         self._database = database
         self._clock = clock
 
-    def start(self, worker: WorkerRecord) -> None:
+    def start(self, worker: WorkerRecord, ttl_s: float) -> None:
         """Record a worker's start, with its event."""
+        now = self._database.now_sql()
+        times = {"started_at": now, "heartbeat_at": now, "stopped_at": None}
         data = {"code": worker.code_digest, "host": worker.host, "pid": worker.pid}
         with self._database.transaction() as connection:
-            connection.execute(sa.insert(workers).values(**asdict(worker)))
+            there = connection.execute(
+                sa.select(workers.c.heartbeat_at, workers.c.stopped_at, now.label("now"))
+                .where(workers.c.id == worker.id)
+                .with_for_update()
+            ).first()
+            if there is not None:
+                if there.stopped_at is None and there.heartbeat_at >= there.now - ttl_s:
+                    message = f"a worker lives under the id {worker.id}"
+                    raise WorkerIdTaken(message, worker=worker.id)
+                raise WorkerIdTaken(f"the id {worker.id} was used before", worker=worker.id)
+            connection.execute(sa.insert(workers).values({**asdict(worker), **times}))
             append(connection, self._clock, _fact(worker.id, "worker.started", data))
 
-    def beat(self, worker_id: str) -> None:
+    def beat(self, worker_id: str) -> float:
         """Renew a worker's lease; one that was buried while it slept takes its lease again."""
+        now = self._database.now_sql()
         with self._database.transaction() as connection:
             buried = connection.execute(
                 sa.update(workers)
@@ -39,48 +53,34 @@ class SqlWorkerStore:
             )
             if buried.rowcount:
                 append(connection, self._clock, _fact(worker_id, "worker.returned", {}))
-            connection.execute(
-                sa.update(workers)
-                .where(workers.c.id == worker_id)
-                .values(heartbeat_at=self._clock.now())
+            return float(
+                connection.execute(
+                    sa.update(workers)
+                    .where(workers.c.id == worker_id)
+                    .values(heartbeat_at=now)
+                    .returning(workers.c.heartbeat_at)
+                ).scalar_one()
             )
 
-    def stop(self, worker_id: str) -> None:
-        """Record a worker's clean stop, with its event."""
-        self._end(_fact(worker_id, "worker.stopped", {}), worker_id)
-
-    def claim(self, dead: WorkerRecord) -> bool:
-        """Extend a lapsed lease in order to bury its worker; False when another one does."""
-        with self._database.transaction() as connection:
-            claimed = connection.execute(
-                sa.update(workers)
-                .where(workers.c.id == dead.id, workers.c.heartbeat_at == dead.heartbeat_at)
-                .where(workers.c.stopped_at.is_(None))
-                .values(heartbeat_at=self._clock.now())
-            )
-            return claimed.rowcount == 1
-
-    def bury(self, worker_id: str, adopted: int) -> None:
-        """Record that a worker died, with its event, once its runs are queued again."""
-        self._end(_fact(worker_id, "worker.died", {"adopted": adopted}), worker_id)
-
-    def _end(self, fact: Fact, worker_id: str) -> None:
+    def stop(self, worker_id: str, *, stalled: bool = False) -> None:
+        """Record that a worker gave its lease up, with its event."""
+        kind = "worker.stalled" if stalled else "worker.stopped"
         with self._database.transaction() as connection:
             connection.execute(
                 sa.update(workers)
                 .where(workers.c.id == worker_id)
-                .values(stopped_at=self._clock.now())
+                .values(stopped_at=self._database.now_sql())
             )
-            append(connection, self._clock, fact)
+            append(connection, self._clock, _fact(worker_id, kind, {}))
 
     def lapsed(self, ttl_s: float) -> Sequence[WorkerRecord]:
         """Return workers that did not stop cleanly and whose lease is older than `ttl_s`."""
-        limit = self._clock.now() - ttl_s
+        limit = self._database.now_sql() - ttl_s
         return self._select(workers.c.stopped_at.is_(None), workers.c.heartbeat_at < limit)
 
     def living(self, ttl_s: float) -> Sequence[WorkerRecord]:
         """Return workers whose lease is not older than `ttl_s`."""
-        limit = self._clock.now() - ttl_s
+        limit = self._database.now_sql() - ttl_s
         return self._select(workers.c.stopped_at.is_(None), workers.c.heartbeat_at >= limit)
 
     def _select(self, *conditions: sa.ColumnElement[bool]) -> Sequence[WorkerRecord]:

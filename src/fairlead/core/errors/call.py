@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fairlead.core.errors.base import FairleadError
+from fairlead.core.errors.denied import Denied
 from fairlead.core.guarding import Check
 
 
@@ -52,3 +53,126 @@ class GuardrailEscalated(GuardrailBlocked):
 
     code = "FL-605"
     hint = "Decide the request by hand; see the verdicts with `fairlead runs show ID`."
+
+
+class AnswerTruncated(CallFailed):
+    """A model's answer reached its token limit before it was complete."""
+
+    code = "FL-607"
+    hint = "Raise max_tokens in model_settings, or ask for less; the same limit gives the same."
+
+
+class AnswerCut(CallFailed):
+    """A model's answer broke off: its connection closed, or it did not say that it had ended."""
+
+    code = "FL-608"
+    hint = "Try again later; look at what stands between the worker and the provider."
+
+
+class AnswerUnreadable(CallFailed):
+    """A provider answered with something that is not of its own protocol."""
+
+    code = "FL-609"
+    hint = "Check the provider's base URL; try again later if it is right."
+
+
+class AnswerFiltered(CallFailed):
+    """A provider's content filter, or the model itself, withheld the answer."""
+
+    code = "FL-610"
+    hint = "Look at the request; asking the same again gives the same."
+
+
+class AnswerUnfit(CallFailed):
+    """A model's answers did not fit the workflow's output, as often as it was asked."""
+
+    code = "FL-611"
+    hint = "Simplify the output type or the prompt, use a stronger model, or raise limits.reasks."
+
+
+class ToolCallUnfit(CallFailed):
+    """A model called a tool that is not there, or with arguments that do not fit, too often."""
+
+    code = "FL-612"
+    hint = "Describe the tools better, use a stronger model, or raise limits.reasks."
+
+
+class ProviderBusy(CallFailed):
+    """A provider's rate limit held, after the tries that the limits allow."""
+
+    code = "FL-613"
+    hint = "Ask for fewer runs at once, raise limits.attempts, or declare fallbacks."
+
+
+class ProviderFailed(CallFailed):
+    """A provider failed or was not reached, after the tries that the limits allow."""
+
+    code = "FL-614"
+    hint = "Look at the provider's status page; declare fallbacks to go on without it."
+
+
+class QuotaExhausted(CallFailed):
+    """A provider's account has no quota or credit left."""
+
+    code = "FL-615"
+    hint = "Top up the account or raise its limit at the provider; waiting does not help."
+
+
+class ModelKeyRefused(CallFailed):
+    """A provider refused the key, or the key may not use the model."""
+
+    code = "FL-616"
+    hint = "Correct the provider's key in the worker's environment, or its rights."
+
+
+class ContextExceeded(Denied):
+    """A model turn's input is larger than the limit; nothing was sent, or it was sent back."""
+
+    code = "FL-617"
+    hint = "Retrieve less, shorten the tools' results, or raise limits.context_tokens."
+
+
+class CallTimedOut(CallFailed):
+    """A call gave no answer within its time, in any of its tries."""
+
+    code = "FL-618"
+    hint = "Find out why it is slow; raise limits.call_timeout_s if it is right."
+
+
+class BreakerOpen(FairleadError):
+    """A model or a tool failed too often and is left alone for a while."""
+
+    code = "FL-606"
+    hint = (
+        "See why with `fairlead events list --chain breaker:KIND:NAME`; start the run again later."
+    )
+
+
+class RateExceeded(FairleadError):
+    """A model or a tool is asked so often that no call was free before the run's deadline."""
+
+    code = "FL-620"
+    hint = "Start fewer runs at a time, or raise the rate in [rates] if the other side allows it."
+
+
+class ToolFailed(FairleadError):
+    """A tool says that it did nothing, and why; raise it from a tool's own body."""
+
+    code = "FL-621"
+    hint = "Read the tool's reason; nothing happened outside, so it may be tried again."
+
+
+MAY_PASS = frozenset(
+    (
+        BreakerOpen.code,
+        AnswerCut.code,
+        AnswerUnreadable.code,
+        ProviderBusy.code,
+        ProviderFailed.code,
+        CallTimedOut.code,
+    )
+)
+"""Codes of a model turn's failures that say nothing about the request: another model may answer.
+
+Not among them: a denial, a limit, a key, a quota, and whatever the same request causes again.
+"""

@@ -49,3 +49,34 @@ class DeadlineExceeded(Denied):
     hint = (
         "Find the slow call with `fairlead runs show ID`; raise limits.wall_time_s if it is right."
     )
+
+
+class LoopDetected(Denied):
+    """A run made the same tool calls with the same results again and again."""
+
+    code = "FL-506"
+    hint = (
+        "Look at the tool's result with `fairlead runs show ID`; raise limits.repeats if the "
+        "repeats are meant."
+    )
+
+
+class ApprovalDenied(Denied):
+    """A person said no to a call."""
+
+    code = "FL-507"
+    hint = "Read the person's reason; nothing was executed."
+
+
+class ApprovalExpired(Denied):
+    """Nobody answered in time whether a call may be made."""
+
+    code = "FL-508"
+    hint = "Look at `fairlead approvals list` more often, or give `within` more time."
+
+
+class ApprovalVoid(Denied):
+    """What a person agreed to is not what would be executed."""
+
+    code = "FL-509"
+    hint = "Ask again: arguments, policies or release changed after the person was asked."

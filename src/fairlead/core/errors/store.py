@@ -9,7 +9,7 @@ class StoreReadOnly(FairleadError):
     """The database cannot be written."""
 
     code = "FL-200"
-    hint = "Give the process the right to write the database file and its folder."
+    hint = "Let the process write the file and its folder; PostgreSQL: name the primary server."
 
 
 class StoreFull(FairleadError):
@@ -23,14 +23,14 @@ class StoreLocked(FairleadError):
     """Another process holds the database."""
 
     code = "FL-202"
-    hint = "Wait for the other process, or stop it; see which one with `fuser FILE`."
+    hint = "Wait for the other process, or stop it; `fuser FILE` or `pg_stat_activity` names it."
 
 
 class StoreCorrupt(FairleadError):
-    """The database file is damaged or is no database."""
+    """The database is damaged or is no database."""
 
     code = "FL-203"
-    hint = "Restore the file from a backup; do not delete it before you have a copy."
+    hint = "Restore the database from a backup; do not delete it before you have a copy."
 
 
 class StoreTooNew(FairleadError):
@@ -41,7 +41,7 @@ class StoreTooNew(FairleadError):
 
 
 class StoreUnavailable(FairleadError):
-    """The database cannot be opened."""
+    """The database cannot be opened or reached."""
 
     code = "FL-205"
-    hint = "Check the setting `database.url` and that its folder exists."
+    hint = "Check the setting `database.url`, and that its folder exists or its server answers."

@@ -62,5 +62,17 @@ def parse(text: str, schema: dict[str, Any]) -> Json:
     return value
 
 
+def json_value(text: str) -> Json:
+    """Return a JSON value that was typed; plain text stands for itself.
+
+    Args:
+        text: What was typed.
+    """
+    try:
+        return json.loads(text, parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        return text
+
+
 def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is no JSON")

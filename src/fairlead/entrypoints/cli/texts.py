@@ -62,6 +62,15 @@ def count(number: int) -> str:
     return str(number)
 
 
+def bytes_text(number: int) -> str:
+    """Return a size in at most eight characters, in units of a thousand."""
+    for unit, name in ((1_000_000_000, "GB"), (1_000_000, "MB"), (1_000, "kB")):
+        if number >= unit:
+            value = number / unit
+            return f"{value:.1f} {name}" if value < 99.95 else f"{value:.0f} {name}"
+    return f"{number} B"
+
+
 def money(usd: float) -> str:
     """Return an amount in US dollars in about seven characters; a dash for nothing."""
     if not usd:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from fairlead.entrypoints.cli.commands import checks, events, make, releases, runs, work
+from fairlead.entrypoints.cli.commands import checks, events, make, people, releases, runs, work
 from fairlead.entrypoints.cli.help import Command, Group
 
 MAKE, RUN, SHIP, LOOK = "Make", "Run", "Ship", "Look"
@@ -43,10 +43,24 @@ _release.command("diff", cls=Command)(releases.diff)
 _release.command("activate", cls=Command)(releases.activate)
 tree.command("rollback", cls=Command, rich_help_panel=SHIP)(releases.rollback)
 
-_runs = _group("runs", LOOK, "Look at runs, and cancel them.")
+_runs = _group("runs", LOOK, "Look at runs, stop, hold, repeat and prune them, and talk to them.")
 _runs.command("list", cls=Command)(runs.list_all)
 _runs.command("show", cls=Command)(runs.show)
 _runs.command("cancel", cls=Command)(runs.cancel)
+_runs.command("pause", cls=Command)(runs.pause)
+_runs.command("resume", cls=Command)(runs.resume)
+_runs.command("retry", cls=Command)(runs.retry)
+_runs.command("fork", cls=Command)(runs.fork)
+_runs.command("send", cls=Command)(runs.send)
+_runs.command("stream", cls=Command)(runs.stream)
+_runs.command("prune", cls=Command)(runs.prune)
+_approvals = _group("approvals", LOOK, "What people are asked: list, approve, deny.")
+_approvals.command("list", cls=Command)(people.approvals_list)
+_approvals.command("approve", cls=Command)(people.approve)
+_approvals.command("deny", cls=Command)(people.deny)
+_effects = _group("effects", LOOK, "The ledger of effects, and those that nobody knows of.")
+_effects.command("list", cls=Command)(people.effects_list)
+_effects.command("resolve", cls=Command)(people.effects_resolve)
 _events = _group("events", LOOK, "Read the event log, and prove that nobody changed it.")
 _events.command("list", cls=Command)(events.list_all)
 _events.command("verify", cls=Command)(events.verify)

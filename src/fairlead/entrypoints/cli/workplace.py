@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fairlead.entrypoints.cli.screen import Screen, speaking
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 @contextmanager
 def at_work(
-    folder: Path, *, as_json: bool = False, concurrency: int | None = None
+    folder: Path, *, as_json: bool = False, **changes: Any
 ) -> Iterator[tuple[Platform, Screen]]:
     """Open an app's database, and say where the command's answer goes.
 
     Args:
         folder: The app's folder.
         as_json: Whether the answer is one JSON document.
-        concurrency: Stands in place of the setting `worker.concurrency`; None keeps it.
+        changes: Settings that stand in place of those that are read; None keeps one.
 
     Raises:
         FairleadError: There is no app, or its database cannot be used.
@@ -34,8 +34,8 @@ def at_work(
         from fairlead.operations import load_settings, open_platform
 
         settings = load_settings(folder)
-        if concurrency is not None:
-            settings = replace(settings, concurrency=concurrency)
+        given = {name: value for name, value in changes.items() if value is not None}
+        settings = replace(settings, **given)
         with open_platform(settings) as platform:
             yield platform, screen
 

@@ -2,23 +2,50 @@
 
 from __future__ import annotations
 
+from fairlead.runtime.interceptors.approval import approval
 from fairlead.runtime.interceptors.attempt import Before, Inside
+from fairlead.runtime.interceptors.breaker import breaker
+from fairlead.runtime.interceptors.context import context
 from fairlead.runtime.interceptors.contract import contract
 from fairlead.runtime.interceptors.deadline import deadline
 from fairlead.runtime.interceptors.drive import drive
-from fairlead.runtime.interceptors.intent_row import intent_row
+from fairlead.runtime.interceptors.family import family
+from fairlead.runtime.interceptors.faults import driver_faults, journal_faults
+from fairlead.runtime.interceptors.intent import intent
+from fairlead.runtime.interceptors.ledger import ledger
 from fairlead.runtime.interceptors.limits import limits
+from fairlead.runtime.interceptors.loop import loop
 from fairlead.runtime.interceptors.policy import policy
+from fairlead.runtime.interceptors.rate import rate
 from fairlead.runtime.interceptors.record import record
 from fairlead.runtime.interceptors.refusal import refusal
 from fairlead.runtime.interceptors.retry import retry
 from fairlead.runtime.interceptors.schema import schema
 from fairlead.runtime.interceptors.trace import trace
 
-BEFORE: tuple[Before, ...] = (contract, schema, policy, limits)
+BEFORE: tuple[Before, ...] = (contract, schema, policy, limits, loop, context)
 """Replayed with the workflow's code: pure, in this order, the first refusal counts."""
 
-INSIDE: tuple[Inside, ...] = (record, trace, refusal, deadline, intent_row, retry)
-"""Inside one journaled step, outermost first; the driver is innermost."""
+INSIDE: tuple[Inside, ...] = (
+    journal_faults,
+    record,
+    trace,
+    refusal,
+    deadline,
+    approval,
+    family,
+    ledger,
+    retry,
+    breaker,
+    rate,
+    intent,
+    driver_faults,
+)
+"""Inside one journaled step, outermost first; the driver is innermost.
+
+What is known of an effect is looked at first. Each try then passes the breaker and takes a token.
+The intent comes after both: while a call only waits for its turn, nothing says that its effect may
+have happened.
+"""
 
 __all__ = ["BEFORE", "INSIDE", "Before", "Inside", "drive"]

@@ -10,6 +10,33 @@ from fairlead.core.calls import Call, Refused, Result
 from fairlead.ports.boundary import Driver
 from fairlead.runtime.scope import RunScope, Services, Tally
 
+LEFT_S_MAX = 86_400.0
+"""What a call without a deadline may take, such as one that undoes another."""
+
+IN_STEP_S_MAX = 1.0
+"""Longest wait inside a step; a longer one is slept durably."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """A person's answer, as the run waited for it.
+
+    Attributes:
+        wait_key: The wait.
+        subject_digest: Digest of what would be executed now.
+        answered: Whether somebody answered in time.
+        approved: Whether the answer was yes.
+        by: Who answered.
+        reason: What they said.
+    """
+
+    wait_key: str
+    subject_digest: str
+    answered: bool
+    approved: bool
+    by: str
+    reason: str
+
 
 @dataclass(frozen=True, kw_only=True)
 class Attempt:
@@ -20,19 +47,34 @@ class Attempt:
         scope: The run.
         refusal: W1's refusal; None when nothing refused.
         driver: The body.
+        deadline: Seconds since 1970 after which nothing is executed any more; None for none.
         tries: Executions of the body in earlier steps of this call.
+        place: The place in its rate that the call waited for; None for none.
+        asked: What a person was asked before this call; None when nobody had to be.
+        shared: Whether the limits are shared with other runs of a family.
+        handed_key: The idempotency key that the body gets; empty for the call's own.
+        cleared: Whether it is known that an effect in doubt did not happen.
     """
 
     call: Call
     scope: RunScope
     refusal: Refused | None
     driver: Driver
-    tries: int
+    deadline: float | None
+    tries: int = 0
+    place: float | None = None
+    asked: Asked | None = None
+    shared: bool = False
+    handed_key: str = ""
+    cleared: bool = False
 
-    @classmethod
-    def first(cls, call: Call, scope: RunScope, refusal: Refused | None, driver: Driver) -> Attempt:
-        """Return the first attempt of a call."""
-        return cls(call=call, scope=scope, refusal=refusal, driver=driver, tries=0)
+    def left_s(self, now: float) -> float:
+        """Return the seconds until the deadline, at most a day; negative when it is past.
+
+        Args:
+            now: Seconds since 1970, UTC.
+        """
+        return LEFT_S_MAX if self.deadline is None else min(self.deadline - now, LEFT_S_MAX)
 
 
 Next: TypeAlias = Callable[[Attempt, Services], Awaitable[tuple[Result, int]]]

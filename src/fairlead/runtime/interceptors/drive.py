@@ -5,15 +5,26 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
-from fairlead.core.calls import Done, Failed, Result, cut
+from fairlead.core.calls import Call, Done, Failed, Result, cut
 from fairlead.core.digests import canonical_json
-from fairlead.core.errors import CallFailed, FairleadError, ResultNotJson
+from fairlead.core.errors import (
+    CallFailed,
+    CallTimedOut,
+    FairleadError,
+    ResultNotJson,
+    ResultTooLarge,
+)
+from fairlead.core.limits import RESULT_BYTES_MAX
 from fairlead.ports.boundary import Driven, DriverError, current_call
+from fairlead.ports.engine import Suspended
 from fairlead.runtime.interceptors.attempt import Attempt
 from fairlead.runtime.scope import Services
 
 _FINAL = (TypeError, ValueError, LookupError, AttributeError, AssertionError, NotImplementedError)
 """A mistake in the body's own code: trying again gives the same."""
+
+NAME_CHARS_MAX = 128
+"""Longest model id that is kept of a provider's answer."""
 
 
 class Stumble(Exception):
@@ -22,12 +33,20 @@ class Stumble(Exception):
     Attributes:
         code: The error's code; empty for the call's own failure.
         retry_after_s: Seconds that the other side asks to wait; None when it does not say.
+        throttled: Whether the other side says that it is asked too often.
     """
 
-    def __init__(self, reason: str, retry_after_s: float | None = None, code: str = "") -> None:
+    def __init__(
+        self,
+        reason: str,
+        retry_after_s: float | None = None,
+        code: str = "",
+        throttled: bool = False,
+    ) -> None:
         super().__init__(reason)
         self.retry_after_s = retry_after_s
         self.code = code
+        self.throttled = throttled
 
 
 async def drive(attempt: Attempt, _: Services) -> tuple[Result, int]:
@@ -35,18 +54,22 @@ async def drive(attempt: Attempt, _: Services) -> tuple[Result, int]:
 
     Raises:
         Stumble: It failed, and another try may succeed.
+        Suspended: The worker's lease may have lapsed: somebody else may execute this run by now.
     """
     call, timeout = attempt.call, attempt.scope.terms.limits.call_timeout
-    context = replace(attempt.scope.context, idempotency_key=call.key)
+    if not attempt.scope.seat.held():
+        raise Suspended(f"the lease lapsed before {call.kind} {call.name} was executed")
+    key = attempt.handed_key or call.key
+    context = replace(attempt.scope.context, idempotency_key=key)
     token = current_call.set(context)
     try:
         async with asyncio.timeout(timeout.total_seconds()):
-            return _done(await attempt.driver(context)), 1
+            return _done(call, await attempt.driver(context)), 1
     except TimeoutError as error:
-        raise Stumble(f"no answer within {timeout}") from error
+        raise Stumble(f"no answer within {timeout}", code=CallTimedOut.code) from error
     except DriverError as error:
         if error.transient:
-            raise Stumble(str(error), error.retry_after_s, error.code) from error
+            raise Stumble(str(error), error.retry_after_s, error.code, error.throttled) from error
         return Failed(code=error.code or CallFailed.code, reason=cut(str(error))), 1
     except FairleadError as error:
         return Failed(code=error.code, reason=cut(error.message)), 1
@@ -59,9 +82,15 @@ async def drive(attempt: Attempt, _: Services) -> tuple[Result, int]:
         current_call.reset(token)
 
 
-def _done(driven: Driven) -> Done | Failed:
+def _done(call: Call, driven: Driven) -> Done | Failed:
+    what = f"the result of {call.kind} {call.name}"
     try:
-        canonical_json(driven.value)
+        size = len(canonical_json(driven.value).encode())
     except (TypeError, ValueError) as error:
-        return Failed(code=ResultNotJson.code, reason=cut(f"the result is not JSON: {error}"))
-    return Done(value=driven.value, usage=driven.usage)
+        return Failed(code=ResultNotJson.code, reason=cut(f"{what} is not JSON: {error}"))
+    if size > RESULT_BYTES_MAX:
+        reason = f"{what} has {size} bytes as JSON; the limit is {RESULT_BYTES_MAX}"
+        return Failed(code=ResultTooLarge.code, reason=cut(reason))
+    return Done(
+        value=driven.value, usage=driven.usage, served_by=cut(driven.served_by, NAME_CHARS_MAX)
+    )

@@ -7,7 +7,13 @@ from fairlead.core.errors import Denied
 from fairlead.core.policy import Action, Query, retrieval_query
 from fairlead.runtime.scope import RunScope, Tally
 
-_ACTIONS: dict[CallKind, Action] = {"model": "generate", "tool": "call", "retrieval": "retrieve"}
+_ACTIONS: dict[CallKind, Action] = {
+    "model": "generate",
+    "tool": "call",
+    "retrieval": "retrieve",
+    "child": "start",
+}
+"""A step of the workflow's own code is no act on anything, so no policy is asked about it."""
 
 
 def query_of(scope: RunScope, call: Call) -> Query:
@@ -31,6 +37,8 @@ def query_of(scope: RunScope, call: Call) -> Query:
 
 def policy(scope: RunScope, call: Call, _: Tally) -> Refused | None:
     """Refuse what the policies deny."""
+    if call.kind not in _ACTIONS:
+        return None
     decision = scope.rules.authorizer.decide(query_of(scope, call))
     if decision.effect == "allow":
         return None

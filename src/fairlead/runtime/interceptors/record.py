@@ -6,8 +6,8 @@ is then executed again, and this is what keeps the body from being executed with
 
 from __future__ import annotations
 
-from fairlead.core.calls import Failed, Refused, Result, RetryAt
-from fairlead.core.errors import ReplayDiverged
+from fairlead.core.calls import Failed, Refused, Result, RetryAt, Unknown, cut
+from fairlead.core.errors import JournalForeign, ReplayDiverged
 from fairlead.ports.journal import Timing
 from fairlead.runtime.interceptors.attempt import Attempt, Next
 from fairlead.runtime.persist import persist
@@ -17,8 +17,12 @@ from fairlead.runtime.scope import Services
 async def record(attempt: Attempt, services: Services, inner: Next) -> tuple[Result, int]:
     """Return the outcome on record, or ask `inner` and record its outcome."""
     call, clock, journal = attempt.call, services.clock, services.journal
-    known = await persist(clock, journal.find, call.key)
-    if known is not None and known.result is not None:
+    try:
+        known = await persist(clock, journal.find, call.run_id, call.number)
+    except JournalForeign as error:
+        return Failed(code=error.code, reason=cut(error.message)), attempt.tries
+    # An unknown effect is looked at again: by now somebody may have found out.
+    if known is not None and known.result is not None and not isinstance(known.result, Unknown):
         if known.arguments_digest != call.arguments_digest:
             reason = f"call {call.number} is on record as {known.kind} {known.name}"
             return Failed(code=ReplayDiverged.code, reason=reason), known.attempts
@@ -30,4 +34,5 @@ async def record(attempt: Attempt, services: Services, inner: Next) -> tuple[Res
         # The code alone: a reason may quote an argument, and the log holds digests and facts.
         decision = result.code if isinstance(result, Refused) else "allowed"
         await persist(clock, journal.finish, call, result, timing, decision)
+        attempt.scope.seat.got_on()
     return result, tries

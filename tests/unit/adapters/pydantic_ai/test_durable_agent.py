@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
+from pydantic import Field
 from pydantic_ai import Agent
 from pydantic_ai.exceptions import ModelAuthenticationError, ModelHTTPError
 from pydantic_ai.messages import ModelMessage, ModelResponse, TextPart
@@ -109,13 +111,15 @@ def test_a_provider_says_how_long_to_wait(serve: Callable[..., Provider]) -> Non
     serve(ModelHTTPError(429, "gpt-4o", headers={"Retry-After": "20"}), "done")
     bench = bench_of(limits={"attempts": 2})
     assert bench.execute().state == "succeeded"
-    assert bench.engine.slept == [20.0]
+    # A half of the jitter, which is at most a second: half is what chance gives here.
+    waited = [w.due_at - w.opened_at for w in bench.waits.waits.values()]
+    assert waited == pytest.approx([20.5])
 
 
 def test_a_provider_that_stays_busy_fails_the_run(serve: Callable[..., Provider]) -> None:
     provider = serve(RATE_LIMIT)
     ended = bench_of(limits={"attempts": 2}).execute()
-    assert (ended.state, ended.outcome["code"]) == ("failed", "FL-603")
+    assert (ended.state, ended.outcome["code"]) == ("failed", "FL-613")
     assert provider.asked == 2
 
 
@@ -126,9 +130,9 @@ def test_a_wrong_key_fails_at_once(serve: Callable[..., Provider]) -> None:
     provider = serve(wrong, "done")
     bench = bench_of(limits={"attempts": 4})
     ended = bench.execute()
-    assert (ended.state, ended.outcome["code"]) == ("failed", "FL-600")
+    assert (ended.state, ended.outcome["code"]) == ("failed", "FL-616")
     assert provider.asked == 1
-    assert bench.clock.pauses == bench.engine.slept == []
+    assert (bench.clock.pauses, bench.waits.waits) == ([], {})
 
 
 def test_tokens_and_money_of_a_turn_are_on_record_and_count(
@@ -183,6 +187,57 @@ def test_the_model_of_the_manifest_replaces_that_of_a_ready_agent(
     assert (own.asked, other.asked) == (0, 1)
     assert bench.journal.of_run("r1")[0].name == MODEL
     assert [query.resource for query in bench.authorizer.asked] == [MODEL]
+
+
+def test_an_agent_that_names_its_model_gets_it_without_retries(
+    serve: Callable[..., Provider],
+) -> None:
+    """The library would make the model anew, with the retries of the provider's own client."""
+    provider = serve("done")
+    bench = bench_of(Agent(MODEL, name="ready", defer_model_check=True))
+    assert bench.execute().outcome["answer"] == "done"
+    assert provider.asked == 1
+    assert bench.journal.of_run("r1")[0].name == MODEL
+
+
+@dataclass
+class Wide:
+    """An output whose definition is long."""
+
+    text: Annotated[str, Field(description="It is a text. " * 200)]
+
+
+@fl.tool(effect="read", scope="items:read")
+async def wordy(_: fl.Context) -> str:
+    """Placeholder."""
+    return ""
+
+
+WORDY = replace(wordy, description="It looks at items. " * 200)
+
+
+@pytest.mark.parametrize(
+    ("output", "tools"), [(str, [WORDY]), (Wide, [])], ids=["of a tool", "of the output"]
+)
+def test_definitions_count_as_context(
+    serve: Callable[..., Provider], output: Any, tools: list[Any]
+) -> None:
+    provider = serve("done")
+    declare = fl.workflow(
+        intent="Answer",
+        owner="group:default/tests",
+        input=str,
+        output=output,
+        model=MODEL,
+        tools=tools,
+        limits=fl.Limits(context_tokens=900),
+        slo=SLO_OF_TESTS,
+    )
+    ended = Bench(declare(answers)).execute()
+    assert (ended.state, ended.outcome["code"]) == ("denied", "FL-617")
+    assert provider.asked == 0
+    plain = bench_of(limits={"context_tokens": 900})
+    assert plain.execute().state == "succeeded"
 
 
 def test_a_model_has_no_retries_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:

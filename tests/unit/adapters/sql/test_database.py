@@ -1,18 +1,20 @@
-"""The database: its pragmas, and what happens when its file goes away."""
+"""The database: its clock, its pragmas, and what happens when its file goes away."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from time import time
 
 import pytest
+import sqlalchemy as sa
 
 from fairlead.adapters.sql.database import Database
 from fairlead.core.errors import StoreUnavailable
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
+def file(tmp_path: Path) -> Iterator[Database]:
     made = Database(f"sqlite:///{tmp_path}/state/fairlead.db")
     yield made
     made.close()
@@ -25,17 +27,18 @@ def test_only_the_last_folder_of_its_path_is_made(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("again", [False, True])
-def test_nothing_is_written_to_a_file_that_is_gone(database: Database, again: bool) -> None:
-    database.path.rename(database.path.with_suffix(".moved"))
+def test_nothing_is_written_to_a_file_that_is_gone(file: Database, again: bool) -> None:
+    path = Path(file.where)
+    path.rename(path.with_suffix(".moved"))
     if again:
-        database.path.write_bytes(b"")
-    with pytest.raises(StoreUnavailable, match="moved or deleted"), database.transaction():
+        path.write_bytes(b"")
+    with pytest.raises(StoreUnavailable, match="moved or deleted"), file.transaction():
         pass
 
 
 @pytest.mark.parametrize("immediate", [False, True])
-def test_the_pragmas_are_set_on_every_connection(database: Database, immediate: bool) -> None:
-    engine = database.make_engine(immediate=immediate)
+def test_the_pragmas_are_set_on_every_connection(file: Database, immediate: bool) -> None:
+    engine = file.make_engine(immediate=immediate)
     with engine.connect() as connection:
         found = {
             name: connection.exec_driver_sql(f"PRAGMA {name}").scalar()
@@ -51,3 +54,13 @@ def test_the_pragmas_are_set_on_every_connection(database: Database, immediate: 
     }
     # The engine asks for this on Python 3.12 and later; SQLite before 3.42 does not know it.
     assert isinstance(milliseconds, float)
+
+
+def test_the_databases_own_clock_runs_on_within_a_transaction(database: Database) -> None:
+    assert abs(database.clock() - time()) < 1.0
+    now = sa.select(database.now_sql())
+    with database.transaction() as connection:
+        times = [connection.execute(now).scalar_one() for _ in range(200)]
+    assert times == sorted(times)
+    assert times[0] < times[-1] < times[0] + 60
+    assert any(time % 1 for time in times)

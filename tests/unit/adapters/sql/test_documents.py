@@ -1,4 +1,4 @@
-"""Documents in SQLite: replaced as a whole, found by words, never across a scope."""
+"""Documents on SQL: replaced as a whole, found by words, never across a scope."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from time import process_time
 
 import pytest
@@ -16,17 +15,11 @@ from hypothesis import strategies as st
 
 from fairlead.adapters.sql import schema
 from fairlead.adapters.sql.database import Database
-from fairlead.adapters.sql.documents import FTS_DROP_DDL, SqlDocumentStore
+from fairlead.adapters.sql.documents import SqlDocumentStore
 from fairlead.adapters.sql.ranking import Statistics, rank, read_question
 from fairlead.core.grounding import Passage
 from fairlead.ports.documents import Document, Hit, Query
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    made = Database(f"sqlite:///{tmp_path / 'fairlead.db'}", synchronous="normal")
-    yield made
-    made.close()
+from tests.databases import KINDS, opened
 
 
 @pytest.fixture
@@ -114,6 +107,20 @@ def test_a_second_half_is_not_crowded_out(store: SqlDocumentStore) -> None:
     others = [doc(f"other{number}.md", "something else entirely") for number in range(60)]
     store.replace("acme", "docs", [*crowd, *others, doc("oslo.md", "The harbour of Oslo.")])
     assert "oslo.md" in paths(ask(store, "zebra stripes pattern Oslo", top_k=4))
+
+
+def test_a_title_is_not_crowded_out(store: SqlDocumentStore) -> None:
+    crowd = [doc(f"crowd{number:03}.md", "refunds of others here") for number in range(200)]
+    store.replace("acme", "docs", [*crowd, doc("z.md", "see the terms of all", title="Refunds")])
+    assert paths(ask(store, "refunds", top_k=1)) == ["z.md"]
+
+
+def test_other_scopes_do_not_crowd_out(store: SqlDocumentStore) -> None:
+    better = [doc(f"{number:03}.md", "launch code plan", title="Plan") for number in range(200)]
+    store.replace("other", "docs", better)
+    store.replace("acme", "drafts", better)
+    store.replace("acme", "docs", [doc("own.md", "The plan is a long and winding text.")])
+    assert paths(ask(store, "launch code plan")) == ["own.md"]
 
 
 def test_a_document_that_a_hit_names_moves_up(store: SqlDocumentStore) -> None:
@@ -232,7 +239,8 @@ def test_replace_is_all_or_nothing(store: SqlDocumentStore, engine: sa.Engine) -
     assert paths(ask(store, "days")) == ["refunds.md"]
 
 
-def test_the_index_is_sound_after_changes(store: SqlDocumentStore, engine: sa.Engine) -> None:
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_triggers_keep_the_index_in_step(store: SqlDocumentStore, engine: sa.Engine) -> None:
     store.replace("acme", "docs", [REFUNDS, SHIPPING])
     store.replace("acme", "docs", [SHIPPING])
     with engine.begin() as connection:
@@ -241,14 +249,6 @@ def test_the_index_is_sound_after_changes(store: SqlDocumentStore, engine: sa.En
         connection.execute(sa.text(check))
     assert len(ask(store, "boats")) == 1
     assert ask(store, "Norway") == []
-
-
-def test_the_index_can_be_taken_away(engine: sa.Engine) -> None:
-    with engine.begin() as connection:
-        for statement in FTS_DROP_DDL:
-            connection.execute(sa.text(statement))
-        names = connection.scalars(sa.text("SELECT name FROM sqlite_master")).all()
-    assert not [name for name in names if "fts" in name]
 
 
 def rows(engine: sa.Engine) -> dict[str, int]:
@@ -306,25 +306,35 @@ TEXT = st.lists(
 TEXTS = st.lists(TEXT.map(" ".join), min_size=1, max_size=6)
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@pytest.fixture(params=KINDS)
+def alone(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SqlDocumentStore]:
+    with opened(request.param, request, tmp_path) as database:
+        yield SqlDocumentStore(database)
+
+
+properties = settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+def documents(texts: list[str]) -> list[Document]:
+    return [doc(f"{number}.md", text) for number, text in enumerate(texts)]
+
+
+@properties
 @given(own=TEXTS, foreign=TEXTS, question=TEXT.map(" ".join))
 def test_what_others_keep_changes_nothing(
-    own: list[str], foreign: list[str], question: str
+    store: SqlDocumentStore,
+    alone: SqlDocumentStore,
+    own: list[str],
+    foreign: list[str],
+    question: str,
 ) -> None:
-    def documents(texts: list[str]) -> list[Document]:
-        return [doc(f"{number}.md", text) for number, text in enumerate(texts)]
-
-    with TemporaryDirectory() as folder:
-        databases = [Database(f"sqlite:///{folder}/{name}.db") for name in ("alone", "shared")]
-        alone, shared = (SqlDocumentStore(database) for database in databases)
-        alone.replace("acme", "docs", documents(own))
-        shared.replace("other", "docs", documents(foreign))
-        shared.replace("acme", "docs", documents(foreign))
-        shared.replace("acme", "drafts", documents(foreign))
-        shared.replace("acme", "docs", documents(own))
-        assert ask(shared, question) == ask(alone, question)
-        for database in databases:
-            database.close()
+    """Whatever kind each of the two is: a question finds the same on both databases."""
+    alone.replace("acme", "docs", documents(own))
+    store.replace("other", "docs", documents(foreign))
+    store.replace("acme", "docs", documents(foreign))
+    store.replace("acme", "drafts", documents(foreign))
+    store.replace("acme", "docs", documents(own))
+    assert ask(store, question) == ask(alone, question)
 
 
 def test_search_stays_fast_on_a_thousand_documents(store: SqlDocumentStore) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -11,16 +10,22 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fairlead import Principal
+from fairlead.adapters.sql.control import SqlRunControl
 from fairlead.adapters.sql.database import Database
+from fairlead.adapters.sql.dispatch import SqlDispatchStore
 from fairlead.adapters.sql.events import SqlEventLog
 from fairlead.adapters.sql.journal import SqlJournal
 from fairlead.adapters.sql.runs import SqlRunStore
+from fairlead.adapters.sql.workers import SqlWorkerStore
 from fairlead.core.calls import Call, Done
 from fairlead.core.errors import StoreCorrupt
 from fairlead.core.event import Fact, verify_chain
+from fairlead.ports.dispatch import Bid
 from fairlead.ports.journal import Timing
-from fairlead.ports.runs import RunRecord
+from fairlead.ports.runs import Ending, Order, RunRecord
+from fairlead.ports.workers import WorkerRecord
 from fairlead.testing import FakeClock
+from tests.databases import KINDS, opened
 
 CALLS = 3
 
@@ -28,12 +33,15 @@ CALLS = 3
 class Log:
     """A log with one whole run in it, as often as a test asks."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, database: Database) -> None:
         self.clock = FakeClock()
-        self.database = Database(f"sqlite:///{folder}/log.db", synchronous="normal")
+        self.database = database
         self.events = SqlEventLog(self.database, self.clock)
         self.runs = SqlRunStore(self.database, self.clock)
         self.journal = SqlJournal(self.database, self.clock)
+        self.dispatch = SqlDispatchStore(self.database, self.clock)
+        self.control = SqlRunControl(self.database, self.clock)
+        self.workers = SqlWorkerStore(self.database, self.clock)
 
     def run(self, end: Callable[[str], object] | None = None) -> str:
         """Record a run with its calls and its end; return its id."""
@@ -49,8 +57,11 @@ class Log:
             input="hello",
             created_at=self.clock.now(),
         )
-        self.runs.admit(run, lambda _: None)
-        self.runs.begin(run_id, "w1")
+        self.runs.admit(run, backlog=10**6)
+        bid = Bid(worker_id="w1", code="c", queues=("default",), most=100)
+        (claimed,) = self.dispatch.claim(bid, lambda _, __: None)
+        self.fence = claimed.fence
+        self.runs.begin(run_id, self.fence)
         for number in range(1, CALLS + 1):
             call = Call(
                 run_id=run_id,
@@ -67,7 +78,20 @@ class Log:
         return run_id
 
     def _succeed(self, run_id: str) -> None:
-        self.runs.finish(run_id, "succeeded", {"answer": 1}, "")
+        end = Ending(state="succeeded", outcome={"answer": 1}, reason="")
+        self.runs.finish(run_id, end, self.fence)
+
+    def quarantine(self, run_id: str) -> None:
+        """Let the run be the last one that its worker was ever killed by."""
+        worker = WorkerRecord(
+            id="w1", code_digest="c", host="h", pid=7, started_at=0.0, heartbeat_at=0.0
+        )
+        self.behind_our_back("DELETE FROM workers")
+        self.workers.start(worker, 10.0)
+        self.behind_our_back("UPDATE workers SET heartbeat_at = 1")
+        taken = self.dispatch.take_over("w1", 10.0, 1)
+        assert taken is not None
+        assert taken.quarantined == (run_id,)
 
     def behind_our_back(self, statement: str, **values: object) -> int:
         """Change the tables without the log; return how many rows."""
@@ -85,11 +109,10 @@ class Log:
         return found + [gap for gap in self.events.gaps() if run_id in gap]
 
 
-@pytest.fixture(scope="module")
-def log(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Log]:
-    made = Log(tmp_path_factory.mktemp("log"))
-    yield made
-    made.database.close()
+@pytest.fixture(scope="module", params=KINDS)
+def log(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Log]:
+    with opened(request.param, request, tmp_path_factory.mktemp("log")) as database:
+        yield Log(database)
 
 
 def test_a_whole_run_has_a_chain_that_holds_and_no_gap(log: Log) -> None:
@@ -99,9 +122,10 @@ def test_a_whole_run_has_a_chain_that_holds_and_no_gap(log: Log) -> None:
     assert log.findings(run_id) == []
 
 
+ORDER = Order(by="ann", reason="a mistake")
 ENDS = {
-    "cancelled": lambda log: lambda run_id: log.runs.cancel(run_id, "ann", "a mistake"),
-    "quarantined": lambda log: lambda run_id: log.runs.take_over(run_id, "w1", 1),
+    "cancelled": lambda log: lambda run_id: log.control.cancel(run_id, ORDER),
+    "quarantined": lambda log: log.quarantine,
 }
 
 
@@ -137,18 +161,18 @@ def test_a_row_that_was_changed_is_found(log: Log, statement: str, finding: str)
     assert finding in " ".join(log.findings(run_id))
 
 
-def test_a_payload_that_was_changed_is_found_and_not_read(tmp_path: Path) -> None:
-    log = Log(tmp_path)
+def test_a_payload_that_was_changed_is_found_and_not_read(database: Database) -> None:
+    log = Log(database)
     run_id = log.run()
     log.behind_our_back(
-        "UPDATE blobs SET data = x'7b7d' WHERE digest = (SELECT input_digest FROM runs "
+        "UPDATE blobs SET data = :data WHERE digest = (SELECT input_digest FROM runs "
         "WHERE id = :run)",
+        data=b"{}",
         run=run_id,
     )
     with pytest.raises(StoreCorrupt):
         log.runs.get(run_id)
     assert any("was changed" in finding for finding in log.events.gaps())
-    log.database.close()
 
 
 tampering = settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -175,7 +199,7 @@ def test_deleting_an_event_is_found(log: Log, place: int) -> None:
 @tampering
 @given(
     place=st.integers(1, CALLS + 3),
-    column=st.sampled_from(["id", "type", "time", "data", "garbage", "previous", "hash"]),
+    column=st.sampled_from(["id", "type", "time", "data", "garbage", "half", "previous", "hash"]),
 )
 def test_editing_an_event_is_found(log: Log, place: int, column: str) -> None:
     run_id = log.run()
@@ -185,10 +209,12 @@ def test_editing_an_event_is_found(log: Log, place: int, column: str) -> None:
         "time": "time + 1",
         "data": "'{}'",
         "garbage": "'{'",
+        # JSON by its grammar, and no text that a database could hold.
+        "half": """'{"key": "\\ud800", "state": "\\ud800", "release": "\\ud800"}'""",
         "previous": "'g' || substr(previous, 2)",
         "hash": "'g' || substr(hash, 2)",
     }[column]
-    column = "data" if column == "garbage" else column
+    column = "data" if column in ("garbage", "half") else column
     statement = f"UPDATE events SET {column} = {value} WHERE chain = :chain AND sequence = :place"
     assert log.behind_our_back(statement, chain=f"run:{run_id}", place=place) == 1
     assert log.findings(run_id) != []

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -31,9 +29,9 @@ MANIFEST = manifest_of(echo)
 class Shelf:
     """The releases of one database."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, database: Database) -> None:
         self.clock = FakeClock()
-        self.database = Database(f"sqlite:///{folder}/releases.db", synchronous="normal")
+        self.database = database
         self.store = SqlReleaseStore(self.database, self.clock)
         self.events = SqlEventLog(self.database, self.clock)
 
@@ -53,10 +51,8 @@ class Shelf:
 
 
 @pytest.fixture
-def shelf(tmp_path: Path) -> Iterator[Shelf]:
-    made = Shelf(tmp_path)
-    yield made
-    made.database.close()
+def shelf(database: Database) -> Shelf:
+    return Shelf(database)
 
 
 def test_a_release_comes_back_as_it_was_made(shelf: Shelf) -> None:

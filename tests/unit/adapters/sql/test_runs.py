@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from fairlead import Principal
+from fairlead.adapters.sql.control import SqlRunControl
 from fairlead.adapters.sql.database import Database
+from fairlead.adapters.sql.dispatch import SqlDispatchStore
+from fairlead.adapters.sql.effects import SqlEffectsLedger
 from fairlead.adapters.sql.events import SqlEventLog
 from fairlead.adapters.sql.journal import SqlJournal
 from fairlead.adapters.sql.runs import SqlRunStore
+from fairlead.adapters.sql.waits import SqlWaitStore
+from fairlead.adapters.sql.workers import SqlWorkerStore
 from fairlead.core.calls import Call, Done, Failed, Refused, Result, Unknown, Usage
-from fairlead.core.errors import RunFinished, UnknownRun
+from fairlead.core.errors import (
+    LeaseLost,
+    QueueFull,
+    RunFinished,
+    StartKeyReused,
+    UnknownRun,
+)
+from fairlead.core.outcome import RunState
+from fairlead.ports.dispatch import Bid, Claimed, Fence, TakenOver
 from fairlead.ports.journal import Timing
-from fairlead.ports.runs import RunRecord
+from fairlead.ports.runs import Ending, Order, RunRecord
+from fairlead.ports.workers import WorkerRecord
 from fairlead.testing import FakeClock
 
 RUN = RunRecord(
@@ -30,34 +42,89 @@ RUN = RunRecord(
     state="queued",
     input={"question": "why?"},
     created_at=1.0,
+    root_id="aa11",
+    lineage="aa11",
 )
+ORDER = Order(by="ann", reason="a mistake")
+BACKLOG = 1000
 CALL = Call(
     run_id="aa11", number=1, kind="tool", name="pay", arguments={}, effect="once", lineage="aa11"
 )
 TIMING = Timing(started_at=1.0, finished_at=2.0, attempts=1)
 
 
+def ending(state: RunState = "succeeded", answer: object = 1, reason: str = "") -> Ending:
+    """Return how a run ends."""
+    return Ending(state=state, outcome={"answer": answer}, reason=reason)
+
+
 class Stores:
     """The stores of one database."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, database: Database) -> None:
         self.clock = FakeClock()
-        self.database = Database(f"sqlite:///{folder}/runs.db", synchronous="normal")
-        self.runs = SqlRunStore(self.database, self.clock)
-        self.journal = SqlJournal(self.database, self.clock)
-        self.events = SqlEventLog(self.database, self.clock)
+        self.database = database
+        self.runs = SqlRunStore(database, self.clock)
+        self.control = SqlRunControl(database, self.clock)
+        self.dispatch = SqlDispatchStore(database, self.clock)
+        self.journal = SqlJournal(database, self.clock)
+        self.effects = SqlEffectsLedger(database, self.clock)
+        self.waits = SqlWaitStore(database, self.clock)
+        self.workers = SqlWorkerStore(database, self.clock)
+        self.events = SqlEventLog(database, self.clock)
 
-    def types(self) -> list[str]:
-        """Return the types of the events of `RUN`."""
-        return [event.type for event in self.events.list(chain="run:aa11")]
+    def admit(self, run: RunRecord = RUN, **values: object) -> RunRecord:
+        """Admit a run, with some values of it changed."""
+        return self.runs.admit(replace(run, **values), backlog=BACKLOG)  # type: ignore[arg-type]
+
+    def claim(self, worker: str = "w1", most: int = 1, **bid: object) -> list[Claimed]:
+        """Let a worker claim runs."""
+        asked = {"worker_id": worker, "code": "c", "queues": ("default",), "most": most, **bid}
+        return [*self.dispatch.claim(Bid(**asked), lambda _, __: None)]  # type: ignore[arg-type]
+
+    def start_worker(self, id: str) -> None:
+        """Record a worker's start."""
+        worker = WorkerRecord(
+            id=id, code_digest="c", host="h", pid=7, started_at=0.0, heartbeat_at=0.0
+        )
+        self.workers.start(worker, 10.0)
+
+    def age(self, seconds: float) -> None:
+        """Make every heartbeat and every wait older, as if the database's clock had gone on."""
+        with self.database.transaction() as connection:
+            for statement in (
+                "UPDATE workers SET heartbeat_at = heartbeat_at - :s",
+                "UPDATE waits SET due_at = due_at - :s, opened_at = opened_at - :s",
+                "UPDATE runs SET wake_at = wake_at - :s",
+                "UPDATE approvals SET expires_at = expires_at - :s",
+            ):
+                connection.execute(sa.text(statement), {"s": seconds})
+
+    def die(self, worker: str, limit: int = 3) -> TakenOver:
+        """Let a worker die and another one take over."""
+        self.age(100.0)
+        taken = self.dispatch.take_over(worker, 10.0, limit)
+        assert taken is not None
+        return taken
+
+    def types(self, run_id: str = "aa11") -> list[str]:
+        """Return the types of a run's events."""
+        return [event.type for event in self.events.list(chain=f"run:{run_id}")]
 
 
 @pytest.fixture
-def stores(tmp_path: Path) -> Iterator[Stores]:
-    made = Stores(tmp_path)
-    made.runs.admit(RUN, lambda _: None)
-    yield made
-    made.database.close()
+def stores(database: Database) -> Stores:
+    made = Stores(database)
+    made.admit()
+    return made
+
+
+@pytest.fixture
+def fence(stores: Stores) -> Fence:
+    """The claim under which `RUN` is executed."""
+    (claimed,) = stores.claim()
+    assert claimed.run_id == "aa11"
+    return claimed.fence
 
 
 def test_a_run_comes_back_as_it_was_admitted(stores: Stores) -> None:
@@ -65,63 +132,100 @@ def test_a_run_comes_back_as_it_was_admitted(stores: Stores) -> None:
     assert stores.types() == ["run.admitted"]
 
 
-def test_a_run_that_cannot_be_queued_is_not_recorded(stores: Stores) -> None:
-    def full(_: Any) -> None:
-        raise OSError("full")
-
-    with pytest.raises(OSError, match="full"):
-        stores.runs.admit(replace(RUN, id="bb22"), full)
+def test_invariant_11_the_backlog_is_bounded_and_children_are_always_taken(
+    stores: Stores,
+) -> None:
+    stores.admit(id="bb22")
+    with pytest.raises(QueueFull, match="2 runs"):
+        stores.runs.admit(replace(RUN, id="cc33"), backlog=2)
     with pytest.raises(UnknownRun):
-        stores.runs.get("bb22")
-    assert stores.events.list(chain="run:bb22") == []
+        stores.runs.get("cc33")
+    child = replace(RUN, id="dd44", parent_id="aa11", parent_call=1)
+    assert stores.runs.admit(child, backlog=2).id == "dd44"
+    stores.control.cancel("bb22", ORDER)
+    assert stores.runs.admit(replace(RUN, id="cc33"), backlog=3).id == "cc33"
 
 
-def test_the_first_start_counts(stores: Stores) -> None:
-    first = stores.runs.begin("aa11", "w1")
+def test_a_start_key_gives_the_same_run_within_its_tenant_and_workflow(stores: Stores) -> None:
+    first = stores.admit(id="k1", start_key="order-7")
+    assert stores.admit(id="k2", start_key="order-7") == first
+    with pytest.raises(StartKeyReused, match="k1"):
+        stores.admit(id="k3", start_key="order-7", input="another")
+    other = Principal(user="ann", tenant="other")
+    assert stores.admit(id="k4", start_key="order-7", principal=other).id == "k4"
+    assert stores.admit(id="k5", start_key="order-7", workflow="v").id == "k5"
+    assert stores.types("k1") == ["run.admitted"]
+
+
+def test_a_child_is_admitted_once_for_its_place_and_never_under_an_ended_parent(
+    stores: Stores,
+) -> None:
+    first = stores.admit(id="c1", parent_id="aa11", parent_call=1, root_id="aa11")
+    assert stores.admit(id="c2", parent_id="aa11", parent_call=1, root_id="aa11") == first
+    assert stores.admit(id="c3", parent_id="aa11", parent_call=2, root_id="aa11").id == "c3"
+    assert stores.control.cancel("aa11", ORDER) == ["aa11", "c1", "c3"]
+    assert {stores.runs.get(run).state for run in ("aa11", "c1", "c3")} == {"cancelled"}
+    with pytest.raises(RunFinished):
+        stores.admit(id="c4", parent_id="aa11", parent_call=3)
+
+
+def test_the_first_start_counts(stores: Stores, fence: Fence) -> None:
+    first = stores.runs.begin("aa11", fence)
     stores.clock.time += 60
-    assert stores.runs.begin("aa11", "w2") == first
+    assert stores.runs.begin("aa11", Fence(worker_id="w2", claim=2)) == first
     assert (first.state, first.started_at) == ("running", 1_000_000.0)
     assert stores.types() == ["run.admitted", "run.started"]
 
 
-def test_the_first_end_counts(stores: Stores) -> None:
-    stores.runs.begin("aa11", "w1")
-    first = stores.runs.finish("aa11", "succeeded", {"answer": 1}, "")
+def test_the_first_end_counts(stores: Stores, fence: Fence) -> None:
+    stores.runs.begin("aa11", fence)
+    first = stores.runs.finish("aa11", ending(), fence)
     stores.clock.time += 60
-    assert stores.runs.finish("aa11", "failed", None, "late") == first
+    assert stores.runs.finish("aa11", ending("failed", None, "late"), fence) == first
     assert (first.state, first.outcome, first.finished_at) == ("succeeded", {"answer": 1}, 1e6)
+    assert (first.worker_id, first.wake_at) == (None, None)
     with pytest.raises(RunFinished):
-        stores.runs.cancel("aa11", "ann", "late")
-    assert stores.runs.take_over("aa11", "w1", 3) is False
+        stores.control.cancel("aa11", ORDER)
     assert stores.types() == ["run.admitted", "run.started", "run.finished"]
 
 
-def test_a_cancelled_run_does_not_begin(stores: Stores) -> None:
-    stores.runs.cancel("aa11", "ann", "a mistake")
-    begun = stores.runs.begin("aa11", "w1")
+def test_who_lost_a_run_cannot_end_it(stores: Stores, fence: Fence) -> None:
+    stores.start_worker("w1")
+    assert stores.die("w1").adopted == ("aa11",)
+    with pytest.raises(LeaseLost):
+        stores.runs.finish("aa11", ending(), fence)
+    (again,) = stores.claim("w2")
+    with pytest.raises(LeaseLost):
+        stores.runs.finish("aa11", ending(), fence)
+    assert stores.runs.finish("aa11", ending(), again.fence).state == "succeeded"
+
+
+def test_a_cancelled_run_does_not_begin(stores: Stores, fence: Fence) -> None:
+    stores.control.cancel("aa11", ORDER)
+    begun = stores.runs.begin("aa11", fence)
     assert (begun.state, begun.started_at, begun.reason) == ("cancelled", None, "a mistake")
     assert stores.types() == ["run.admitted", "run.cancelled"]
+    assert stores.claim() == []
 
 
-def test_invariant_11_a_run_is_taken_over_so_often_and_no_more(stores: Stores) -> None:
-    stores.runs.begin("aa11", "w1")
-    assert [stores.runs.take_over("aa11", f"w{n}", 3) for n in range(4)] == [
-        True,
-        True,
-        False,
-        False,
-    ]
-    ended = stores.runs.get("aa11")
-    assert (ended.state, ended.takeovers) == ("failed", 3)
-    assert ended.reason.startswith("FL-407")
-    assert ended.outcome["code"] == "FL-407"
-    types = ["run.admitted", "run.started", "run.taken_over", "run.taken_over", "run.quarantined"]
-    assert stores.types() == types
+def test_a_paused_run_is_claimed_by_nobody_until_it_is_resumed(
+    stores: Stores, fence: Fence
+) -> None:
+    assert stores.control.pause("aa11", ORDER).state == "paused"
+    assert stores.control.pause("aa11", ORDER).state == "paused"
+    assert stores.claim("w2") == []
+    with pytest.raises(LeaseLost):
+        stores.runs.finish("aa11", ending(), fence)
+    assert stores.control.resume("aa11", ORDER).state == "queued"
+    with pytest.raises(RunFinished):
+        stores.control.resume("aa11", ORDER)
+    assert [claimed.run_id for claimed in stores.claim("w2")] == ["aa11"]
+    assert stores.types() == ["run.admitted", "run.paused", "run.resumed"]
 
 
 def test_a_prefix_names_a_run_when_it_is_the_only_one(stores: Stores) -> None:
-    stores.runs.admit(replace(RUN, id="aa1122"), lambda _: None)
-    stores.runs.admit(replace(RUN, id="a%_"), lambda _: None)
+    stores.admit(id="aa1122")
+    stores.admit(id="a%_")
     assert stores.runs.get("aa11").id == "aa11"
     assert stores.runs.get("aa112").id == "aa1122"
     assert stores.runs.get("a%").id == "a%_"
@@ -132,9 +236,8 @@ def test_a_prefix_names_a_run_when_it_is_the_only_one(stores: Stores) -> None:
 
 def test_runs_are_listed_newest_first_without_their_payloads(stores: Stores) -> None:
     for number in range(2, 5):
-        run = replace(RUN, id=f"r{number}", created_at=float(number), release=f"d{number % 2}")
-        stores.runs.admit(run, lambda _: None)
-    stores.runs.cancel("r4", "ann", "a mistake")
+        stores.admit(id=f"r{number}", created_at=float(number), release=f"d{number % 2}")
+    stores.control.cancel("r4", ORDER)
     assert [run.id for run in stores.runs.list()] == ["r4", "r3", "r2", "aa11"]
     assert [run.id for run in stores.runs.list(limit=2)] == ["r4", "r3"]
     assert [run.id for run in stores.runs.list(state="queued", release="d0")] == ["r2"]
@@ -150,10 +253,11 @@ RESULTS: list[Result] = [
 
 
 @pytest.mark.parametrize("result", RESULTS, ids=lambda result: type(result).__name__)
-def test_a_call_comes_back_as_it_ended(stores: Stores, result: Result) -> None:
-    assert stores.journal.find(CALL.key) is None
+def test_a_call_comes_back_as_it_ended(stores: Stores, fence: Fence, result: Result) -> None:
+    assert stores.journal.find("aa11", 1) is None
     stores.journal.intend(CALL, 1.0)
-    intended = stores.journal.find(CALL.key)
+    stores.effects.intend(CALL, "acme", fence)
+    intended = stores.journal.find("aa11", 1)
     assert intended is not None
     assert (intended.state, intended.result, intended.finished_at) == ("intended", None, None)
     stores.journal.finish(CALL, result, TIMING, "allowed")
@@ -165,27 +269,90 @@ def test_a_call_comes_back_as_it_ended(stores: Stores, result: Result) -> None:
     assert stores.events.gaps() == []
 
 
+def test_an_intent_that_is_written_again_changes_nothing(stores: Stores) -> None:
+    stores.journal.intend(CALL, 1.0)
+    stores.journal.intend(CALL, 2.0)
+    (record,) = stores.journal.of_run("aa11")
+    assert record.started_at == 1.0
+
+
+def test_what_a_family_used_is_counted_on_its_root(stores: Stores, fence: Fence) -> None:
+    stores.admit(id="c1", parent_id="aa11", parent_call=1, root_id="aa11")
+    done = Done(value=1, usage=Usage(cost_usd=0.25))
+    stores.journal.finish(CALL, done, TIMING, "allowed")
+    child = replace(CALL, run_id="c1", lineage="aa11.1", root_id="aa11", effect="read")
+    stores.journal.finish(child, done, TIMING, "allowed")
+    spent = stores.runs.spent("aa11")
+    assert (spent.calls, spent.cost_usd) == (2, 0.5)
+    assert stores.runs.spent("c1").calls == 0
+
+
 def test_invariant_01_an_outcome_on_record_is_not_replaced(stores: Stores) -> None:
     """A worker that was only asleep comes late; what it brings changes nothing."""
     stores.journal.finish(CALL, Done(value=1), TIMING, "allowed")
     stores.journal.finish(CALL, Done(value=2), TIMING, "allowed")
-    record = stores.journal.find(CALL.key)
+    record = stores.journal.find("aa11", 1)
     assert record is not None
     assert record.result == Done(value=1)
     assert stores.types() == ["run.admitted", "call.finished"]
+    assert stores.runs.spent("aa11").calls == 1
 
 
-def test_invariant_02_what_was_unknown_can_become_known(stores: Stores) -> None:
+def test_invariant_02_what_was_unknown_can_become_known(stores: Stores, fence: Fence) -> None:
     stores.journal.intend(CALL, 1.0)
+    stores.effects.intend(CALL, "acme", fence)
     stores.journal.finish(CALL, Unknown(reason="a worker died"), TIMING, "allowed")
     stores.journal.finish(CALL, Done(value=1), TIMING, "allowed")
-    record = stores.journal.find(CALL.key)
+    record = stores.journal.find("aa11", 1)
     assert record is not None
     assert (record.state, record.reason) == ("done", "")
+    (effect,) = stores.effects.of_run("aa11")
+    assert (effect.state, effect.result) == ("done", 1)
 
 
-def test_the_log_holds_digests_and_no_payload(stores: Stores) -> None:
+def test_another_model_is_a_fact_once_per_run_and_pair(stores: Stores) -> None:
+    def answer(number: int, name: str, served_by: str) -> None:
+        call = replace(CALL, number=number, kind="model", name=name, effect="read")
+        result = Done(value="x", served_by=served_by)
+        stores.journal.finish(call, result, TIMING, "allowed")
+        assert stores.journal.of_run("aa11")[-1].result == result
+
+    answer(1, "openai:gpt-5", "gpt-5-2025-08-07")
+    assert stores.types() == ["run.admitted", "call.finished", "model.changed"]
+    answer(2, "openai:gpt-5", "gpt-5-2025-08-07")
+    answer(3, "openai:gpt-5", "gpt-5")
+    answer(4, "openai:gpt-5", "gpt-4")
+    answer(5, "openai:gpt-5-mini", "gpt-4")
+    changed = [e.data for e in stores.events.list(chain="run:aa11") if e.type == "model.changed"]
+    assert changed == [
+        {"asked": "openai:gpt-5", "served_by": "gpt-5-2025-08-07"},
+        {"asked": "openai:gpt-5", "served_by": "gpt-4"},
+        {"asked": "openai:gpt-5-mini", "served_by": "gpt-4"},
+    ]
+    assert stores.events.gaps() == []
+
+
+def test_the_log_holds_digests_and_no_payload(stores: Stores, fence: Fence) -> None:
     stores.journal.finish(CALL, Done(value="canary-4711"), TIMING, "allowed")
-    stores.runs.finish("aa11", "succeeded", {"answer": "canary-4711"}, "")
+    stores.runs.finish("aa11", ending(answer="canary-4711"), fence)
     assert "canary-4711" not in str(stores.events.list(chain="run:aa11"))
     assert "why?" not in str(stores.events.list(chain="run:aa11"))
+
+
+def test_an_unknown_call_that_is_looked_at_again_is_counted_once(
+    stores: Stores, fence: Fence
+) -> None:
+    stores.effects.intend(CALL, "acme", fence)
+    for _ in range(3):
+        stores.journal.finish(CALL, Unknown(reason="?"), TIMING, "allowed")
+    stores.journal.finish(CALL, Done(value=1), TIMING, "allowed")
+    assert stores.runs.spent("aa11").calls == 1
+
+
+def test_the_time_for_which_a_run_is_held_is_kept_with_it(stores: Stores, fence: Fence) -> None:
+    for seconds in (30.0, 12.0):
+        stores.control.pause("aa11", ORDER)
+        stores.clock.time += seconds
+        stores.control.resume("aa11", ORDER)
+        stores.clock.time += 100.0
+    assert stores.runs.get("aa11").held_s == 42.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fairlead.entrypoints.cli.texts import count, moment, money, one_line, safe, span
+from fairlead.entrypoints.cli.texts import bytes_text, count, moment, money, one_line, safe, span
 
 
 @pytest.mark.parametrize(
@@ -36,6 +36,15 @@ def test_span(seconds: float | None, said: str) -> None:
 )
 def test_count(number: int, said: str) -> None:
     assert count(number) == said
+
+
+@pytest.mark.parametrize(
+    ("size", "said"),
+    [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (99_960, "100 kB"), (50_000_000, "50.0 MB")],
+)
+def test_bytes_text(size: int, said: str) -> None:
+    assert bytes_text(size) == said
+    assert len(said) <= 8
 
 
 def test_money_and_moment() -> None:

@@ -1,4 +1,8 @@
-"""Migrations of our tables, with Alembic; each expands the schema, a later one contracts it."""
+"""Migrations of our tables, with Alembic; each expands the schema, a later one contracts it.
+
+A migration is frozen: it holds its own definitions, and does not look at `schema.py`, which is what
+all of them together lead to.
+"""
 
 from __future__ import annotations
 
@@ -22,9 +26,13 @@ def known_versions() -> frozenset[str]:
     return frozenset(revision.revision for revision in script.walk_revisions())
 
 
-def upgrade(engine: sa.Engine) -> None:
-    """Bring the tables to the newest version, in one transaction."""
+def upgrade(connection: sa.Connection, to: str = "head") -> None:
+    """Bring the tables to a version.
+
+    Args:
+        connection: A writing transaction that no other process migrates beside.
+        to: The version; the newest, unless a test stops at an older one.
+    """
     config = _config()
-    with engine.connect().execution_options(fairlead_write=True) as connection, connection.begin():
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+    config.attributes["connection"] = connection
+    command.upgrade(config, to)

@@ -1,15 +1,21 @@
-"""Looks at runs, and cancels them."""
+"""Looks at runs, stops, holds and repeats them, talks to them, and removes old ones."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated, get_args
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NamedTuple, get_args
 
 import typer
 
+from fairlead.core.digests import canonical_json
 from fairlead.core.outcome import RunState
+from fairlead.entrypoints.cli.inputs import json_value
 from fairlead.entrypoints.cli.options import HERE, App, AsJson, Limit
 from fairlead.entrypoints.cli.workplace import at_work
+
+if TYPE_CHECKING:
+    from fairlead.operations import Verb
 
 
 def _known_state(value: str | None) -> str | None:
@@ -25,9 +31,59 @@ State = Annotated[
 OfRelease = Annotated[
     str | None, typer.Option("--release", metavar="ID", help="Only of this release.")
 ]
+OfWorkflow = Annotated[
+    str | None, typer.Option("--workflow", metavar="NAME", help="Only of this workflow.")
+]
+Ids = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[ID]...", help="Runs by id, or how it begins; else describe them."),
+]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Only print which runs it would concern, and how many.")
+]
+Before = Annotated[
+    int,
+    typer.Option("--before", metavar="N", min=1, help="The first call that is made anew."),
+]
+Onto = Annotated[
+    str | None,
+    typer.Option("--release", metavar="ID", help="Pin the new run to this release of equal code."),
+]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The signal's name.")]
+Payload = Annotated[
+    str, typer.Argument(metavar="[PAYLOAD]", help="JSON, or plain text; nothing means null.")
+]
+Key = Annotated[
+    str | None,
+    typer.Option("--key", metavar="TEXT", help="A second signal under this key is dropped."),
+]
+Stream = Annotated[str, typer.Option("--name", metavar="NAME", help="The stream.")]
+Offset = Annotated[
+    int, typer.Option("--offset", metavar="N", min=0, help="The first item to print.")
+]
 Id = Annotated[str, typer.Argument(metavar="ID", help="The run's id, or how it begins.")]
 Reason = Annotated[
     str, typer.Option("--reason", metavar="TEXT", help="Why; it is kept in the event log.")
+]
+
+OlderThan = Annotated[
+    float | None,
+    typer.Option(
+        "--older-than",
+        metavar="DAYS",
+        min=0.0,
+        max=36_500.0,
+        help="Ended so long ago; else as long as each workflow's `retention_days`.",
+    ),
+]
+Most = Annotated[
+    int, typer.Option("--limit", metavar="N", min=1, max=1_000_000, help="Most runs to prune.")
+]
+Why = Annotated[
+    str,
+    typer.Option(
+        "--reason", metavar="TEXT", help="Why; required without --dry-run, kept in the event log."
+    ),
 ]
 
 
@@ -35,6 +91,7 @@ def list_all(
     *,
     state: State = None,
     release: OfRelease = None,
+    workflow: OfWorkflow = None,
     limit: Limit = 20,
     app: App = HERE,
     as_json: AsJson = False,
@@ -42,7 +99,7 @@ def list_all(
     """List runs, newest first."""
     with at_work(app, as_json=as_json) as (platform, screen):
         digest = platform.release_store.get(release).digest if release else None
-        found = platform.runs.list(state=state, release=digest, limit=limit)
+        found = platform.runs.list(state=state, release=digest, workflow=workflow, limit=limit)
         if screen.as_json:
             screen.json([asdict(run) for run in found])
         else:
@@ -68,12 +125,184 @@ def show(id: Id, *, app: App = HERE, as_json: AsJson = False) -> None:
             screen.show(*run_view(run, calls, drawing))
 
 
-def cancel(id: Id, *, reason: Reason, app: App = HERE) -> None:
-    """Cancel a run: it makes no further call."""
+def cancel(  # noqa: PLR0913 - each is an option of the command line
+    ids: Ids = None,
+    *,
+    reason: Reason,
+    workflow: OfWorkflow = None,
+    state: State = None,
+    release: OfRelease = None,
+    dry_run: DryRun = False,
+    app: App = HERE,
+) -> None:
+    """Cancel runs with their children: none of them makes a further call."""
+    _control("cancel", Chosen(ids, workflow, state, release), reason, dry_run=dry_run, app=app)
+
+
+def pause(  # noqa: PLR0913 - each is an option of the command line
+    ids: Ids = None,
+    *,
+    reason: Reason,
+    workflow: OfWorkflow = None,
+    state: State = None,
+    release: OfRelease = None,
+    dry_run: DryRun = False,
+    app: App = HERE,
+) -> None:
+    """Hold runs: the call that is being made ends, and no further one begins."""
+    _control("pause", Chosen(ids, workflow, state, release), reason, dry_run=dry_run, app=app)
+
+
+def resume(  # noqa: PLR0913 - each is an option of the command line
+    ids: Ids = None,
+    *,
+    reason: Reason,
+    workflow: OfWorkflow = None,
+    state: State = None,
+    release: OfRelease = None,
+    dry_run: DryRun = False,
+    app: App = HERE,
+) -> None:
+    """Let paused runs go on from their record."""
+    _control("resume", Chosen(ids, workflow, state, release), reason, dry_run=dry_run, app=app)
+
+
+def retry(  # noqa: PLR0913 - each is an option of the command line
+    ids: Ids = None,
+    *,
+    reason: Reason,
+    workflow: OfWorkflow = None,
+    state: State = None,
+    release: OfRelease = None,
+    dry_run: DryRun = False,
+    app: App = HERE,
+) -> None:
+    """Start runs that did not succeed again, each from its first call that was not done.
+
+    What was done keeps its keys: no effect happens a second time.
+    """
+    _control("retry", Chosen(ids, workflow, state, release), reason, dry_run=dry_run, app=app)
+
+
+def fork(
+    id: Id,
+    *,
+    before: Before,
+    reason: Reason,
+    onto: Onto = None,
+    app: App = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """Start a new run from a run's record, up to one of its calls."""
+    with at_work(app, as_json=as_json) as (platform, screen):
+        from fairlead.operations import Order, fork_run, operator
+
+        order = Order(by=operator(), reason=reason)
+        made = fork_run(platform, id, before, order, release=onto)
+        screen.json({"run": made.id}) if screen.as_json else screen.line(f"run {made.id} queued")
+
+
+def send(
+    id: Id,
+    name: Name,
+    payload: Payload = "null",
+    *,
+    key: Key = None,
+    app: App = HERE,
+) -> None:
+    """Send a signal to a run that waits for it, or will."""
+    with at_work(app) as (platform, screen):
+        from fairlead.operations import Signal, operator, send_signal
+
+        signal = Signal(
+            run_id=id, name=name, payload=json_value(payload), by=operator(), dedup_key=key
+        )
+        sent = send_signal(platform, signal)
+        screen.line("sent" if sent else "a signal with this key was there already")
+
+
+def stream(id: Id, *, name: Stream = "default", offset: Offset = 0, app: App = HERE) -> None:
+    """Print a run's stream, one JSON line an item, until the run has ended."""
+    with at_work(app) as (platform, screen):
+        from fairlead.operations import read_stream
+
+        for place, item in read_stream(platform, id, name, offset=offset):
+            screen.line(canonical_json({"offset": place, "item": item}))
+
+
+class Chosen(NamedTuple):
+    """The runs that a command names or describes."""
+
+    ids: list[str] | None
+    workflow: str | None
+    state: str | None
+    release: str | None
+
+
+def _control(verb: Verb, chosen: Chosen, reason: str, *, dry_run: bool, app: Path) -> None:
     if not reason.strip():
         raise typer.BadParameter("say why, in words", param_hint="--reason")
     with at_work(app) as (platform, screen):
-        from fairlead.operations import operator
+        from fairlead.entrypoints.cli.ending import explain
+        from fairlead.operations import Order, Selection, control_runs, operator
 
-        ended = platform.admission.cancel(id, by=operator(), reason=reason)
-        screen.line(f"run {ended.id} {ended.state}")
+        release = chosen.release
+        selection = Selection(
+            ids=tuple(chosen.ids or ()),
+            workflow=chosen.workflow,
+            state=chosen.state,
+            release=platform.release_store.get(release).digest if release else None,
+        )
+        order = Order(by=operator(), reason=reason)
+        done = control_runs(platform, verb, selection, order, dry_run=dry_run)
+        if dry_run:
+            for one in done:
+                screen.line(f"run {one.run.id} {one.run.workflow} {one.run.state}")
+            screen.line(f"would {verb} {len(done)} runs; nothing was done")
+            return
+        for one in done:
+            if one.error is not None:
+                explain(one.error)
+                continue
+            now = platform.runs.get(one.run.id).state
+            also = f", with {' '.join(one.also)}" if verb == "cancel" and one.also else ""
+            again = f" again as run {one.also[0]}" if verb == "retry" else f" {now}{also}"
+            screen.line(f"run {one.run.id}{again}")
+    if any(one.error is not None for one in done):
+        raise typer.Exit(2)
+
+
+def prune(  # noqa: PLR0913 - each is an option of the command line
+    *,
+    older_than: OlderThan = None,
+    workflow: OfWorkflow = None,
+    dry_run: DryRun = False,
+    limit: Most = 10_000,
+    reason: Why = "",
+    app: App = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """Remove inputs, calls and results of runs that ended long ago.
+
+    Their rows and events stay. A run goes together with its children and its forks, and the newest
+    runs of each release and workflow are kept: see the setting `retention.keep_per_release`.
+    """
+    if not dry_run and not reason.strip():
+        raise typer.BadParameter("say why, in words", param_hint="--reason")
+    with at_work(app, as_json=as_json) as (platform, screen):
+        from fairlead.operations import Order, operator, prune_runs
+
+        pruned = prune_runs(
+            platform,
+            Order(by=operator(), reason=reason),
+            older_than_days=older_than,
+            workflow=workflow,
+            dry_run=dry_run,
+            limit=limit,
+        )
+        if screen.as_json:
+            screen.json({**asdict(pruned), "dry_run": dry_run})
+        else:
+            from fairlead.entrypoints.cli.views.pruned import pruned_view
+
+            screen.show(*pruned_view(pruned, dry_run=dry_run))

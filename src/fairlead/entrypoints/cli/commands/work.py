@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import time
 from contextlib import ExitStack, suppress
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -17,6 +19,7 @@ from fairlead.core.outcome import FINAL_STATES
 from fairlead.entrypoints.cli.interruption import INTERRUPTION
 from fairlead.entrypoints.cli.options import HERE, App, AsJson, Tenant
 from fairlead.entrypoints.cli.workplace import at_work
+from fairlead.settings import database_url, queues_of
 
 if TYPE_CHECKING:
     from fairlead.operations import Platform, RunRecord, Worker
@@ -51,6 +54,30 @@ ForRelease = Annotated[
 Concurrency = Annotated[
     int | None,
     typer.Option("--concurrency", metavar="N", min=1, max=1000, help="Most runs at the same time."),
+]
+Parked = Annotated[
+    int | None,
+    typer.Option(
+        "--parked", metavar="N", min=0, max=100_000, help="Most runs that wait in memory."
+    ),
+]
+Queues = Annotated[
+    str | None,
+    typer.Option("--queues", metavar="NAMES", help="Take runs of these queues, with commas."),
+]
+Database = Annotated[
+    str | None,
+    typer.Option("--database", metavar="URL", help="Where everything is kept, for this worker."),
+]
+StartKey = Annotated[
+    str | None,
+    typer.Option("--key", metavar="TEXT", help="A second start under this key gives the same run."),
+]
+Priority = Annotated[
+    int,
+    typer.Option(
+        "--priority", metavar="N", min=-100, max=100, help="Within the tenant higher ones go first."
+    ),
 ]
 
 
@@ -94,6 +121,8 @@ def run(  # noqa: PLR0913 - each is an option of the command line
     user: User = LOCAL.user,
     tenant: Tenant = LOCAL.tenant,
     detach: Detach = False,
+    key: StartKey = None,
+    priority: Priority = 0,
     timeout: Timeout = 60.0,
     app: App = HERE,
     as_json: AsJson = False,
@@ -106,14 +135,18 @@ def run(  # noqa: PLR0913 - each is an option of the command line
 
     text = read(input)
     with at_work(app, as_json=as_json) as (platform, screen):
-        from fairlead.operations import outcome_of_run, working
+        from fairlead.operations import StartOptions, outcome_of_run, working
 
         release = platform.releases.current()
         terms = release.manifest.workflows.get(workflow)
         value = text if terms is None else parse(text, terms.input_schema)
         principal = Principal(user=user, tenant=tenant)
+        options = StartOptions(key=key, priority=priority)
+        start = partial(
+            platform.admission.start, release, workflow, value, principal=principal, options=options
+        )
         if detach:
-            queued = platform.admission.start(release, workflow, value, principal=principal)
+            queued = start()
             screen.json({"run": queued.id}) if as_json else screen.line(queued.id)
             return
         started: RunRecord | None = None
@@ -121,7 +154,7 @@ def run(  # noqa: PLR0913 - each is an option of the command line
         with INTERRUPTION.gently("stopping"), ExitStack() as workers:
             workers.enter_context(working(platform, release))
             if not INTERRUPTION.asked:
-                started = platform.admission.start(release, workflow, value, principal=principal)
+                started = start()
                 ended = _end_of(platform, started, timeout, workers)
         if started is not None and ended is None:
             # It may have ended while the worker of this process drained.
@@ -192,16 +225,29 @@ def _wait(worker: Worker) -> None:
         time.sleep(POLL_S)
 
 
-def worker(*, release: ForRelease = None, concurrency: Concurrency = None, app: App = HERE) -> None:
+def worker(
+    *,
+    release: ForRelease = None,
+    concurrency: Concurrency = None,
+    parked: Parked = None,
+    queues: Queues = None,
+    database: Database = None,
+    app: App = HERE,
+) -> None:
     """Execute runs until SIGINT or SIGTERM.
 
     Then it lets the current runs end, and stops; what did not end goes on with the next worker.
 
     It takes the runs of every release that was made from the code in the app's folder.
     """
+    changes: dict[str, Any] = {"concurrency": concurrency, "parked": parked}
+    if queues is not None:
+        changes["queues"] = queues_of(queues)
+    if database is not None:
+        changes["database_url"] = database_url(app, database)
     with (
         INTERRUPTION.gently("stopping when the current runs have ended"),
-        at_work(app, concurrency=concurrency) as (platform, screen),
+        at_work(app, **changes) as (platform, screen),
     ):
         from fairlead.operations import make_worker
 
@@ -210,6 +256,10 @@ def worker(*, release: ForRelease = None, concurrency: Concurrency = None, app: 
             return
         try:
             made.start()
+            # The libraries that are loaded by now stay for good. To look through them for garbage
+            # again and again would stop every run of the worker, each time for a part of a second.
+            gc.collect()
+            gc.freeze()
             if not INTERRUPTION.asked:
                 runner, settings = made.runner, platform.settings
                 screen.line(

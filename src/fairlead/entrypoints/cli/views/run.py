@@ -12,6 +12,7 @@ from fairlead.core.grounding import GroundedSource
 from fairlead.core.guarding import Check
 from fairlead.entrypoints.cli.texts import count, moment, money, one_line, span
 from fairlead.entrypoints.cli.views.outcome import answer_text, check_line, place, reason_lines
+from fairlead.entrypoints.cli.views.pruned import left_view
 from fairlead.entrypoints.cli.views.style import heading, indented, plain, style_of
 from fairlead.entrypoints.cli.views.waterfall import Drawing, waterfall
 from fairlead.ports.journal import CallRecord
@@ -30,6 +31,8 @@ def run_view(run: RunRecord, calls: Sequence[CallRecord], drawing: Drawing) -> l
     checks = [Check(**check) for check in data.get("checks", ())]
     sources = [GroundedSource(**source) for source in data.get("grounded_sources", ())]
     parts: list[RenderableType] = [*_head(run, drawing), Text()]
+    if run.pruned_at is not None:
+        return [*parts, *left_view(run), Text(), _outcome(run)]
     parts += waterfall(run, calls, drawing)
     if calls:
         parts.append(_sum(calls))

@@ -17,6 +17,14 @@ STATE_STYLES = {
     "intended": "cyan",
     "queued": "bright_black",
     "skipped": "bright_black",
+    "waiting": "blue",
+    "paused": "yellow",
+    "pending": "blue",
+    "approved": "green",
+    "reconciled": "green",
+    "consumed": "bright_black",
+    "compensated": "bright_black",
+    "expired": "bright_black",
     "escalated": "yellow",
     "unknown": "yellow",
     "denied": "magenta",
@@ -24,9 +32,9 @@ STATE_STYLES = {
     "failure": "red",
     "cancelled": "bright_black",
 }
-_GOOD = frozenset(("succeeded", "done", "success"))
+_GOOD = frozenset(("succeeded", "done", "success", "approved", "reconciled"))
 _DOUBTFUL = frozenset(("unknown", "escalated"))
-_OPEN = frozenset(("queued", "running", "intended", "skipped"))
+_OPEN = frozenset(("queued", "running", "waiting", "paused", "pending", "intended", "skipped"))
 
 
 def style_of(state: str) -> str:

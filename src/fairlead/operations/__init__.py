@@ -30,33 +30,69 @@ from fairlead.delivery.collections import chosen, declared_collections
 from fairlead.delivery.gate import CheckRun, concludes
 from fairlead.delivery.resolve import code_digest
 from fairlead.memory.ingest import Ingested
+from fairlead.operations.control import (
+    Controlled,
+    Selection,
+    Verb,
+    answer_approval,
+    control_runs,
+    fork_run,
+    read_stream,
+    resolve_effect,
+    select_runs,
+    send_signal,
+)
+from fairlead.ports.approvals import ApprovalRecord
+from fairlead.ports.effects import EffectRecord
+from fairlead.ports.pruning import Pruned
 from fairlead.ports.releases import Evidence
-from fairlead.ports.runs import RunRecord
+from fairlead.ports.runs import Order, RunRecord
+from fairlead.ports.waits import Signal
 from fairlead.ports.workers import WorkerRecord
+from fairlead.runtime.admission import StartOptions
+from fairlead.runtime.prune import Wanted
 from fairlead.runtime.worker import Worker
 from fairlead.settings import Settings, load_settings
 
 __all__ = [
+    "ApprovalRecord",
     "CheckRun",
+    "Controlled",
+    "EffectRecord",
     "GateReport",
     "Ingested",
+    "Order",
     "Platform",
     "PolicyContext",
+    "Pruned",
     "Release",
     "RunRecord",
+    "Selection",
     "Settings",
+    "Signal",
+    "StartOptions",
+    "Verb",
     "Verification",
     "Worker",
+    "WorkerRecord",
+    "answer_approval",
     "check_app",
+    "control_runs",
     "create_release",
+    "fork_run",
     "ingest",
     "load_settings",
     "make_worker",
     "open_platform",
     "operator",
     "outcome_of_run",
+    "prune_runs",
+    "read_stream",
     "resolve_app",
+    "resolve_effect",
     "route_request",
+    "select_runs",
+    "send_signal",
     "verify_events",
     "working",
 ]
@@ -273,7 +309,12 @@ def outcome_of_run(run: RunRecord) -> Outcome[Json]:
     Raises:
         ValueError: It has not ended.
     """
-    if run.state == "queued" or run.state == "running":
+    if (
+        run.state == "queued"
+        or run.state == "running"
+        or run.state == "waiting"
+        or run.state == "paused"
+    ):
         raise ValueError(f"run {run.id} is {run.state}")
     data = run.outcome or {"answer": None, "checks": [], "grounded_sources": [], "code": ""}
     return Outcome(
@@ -284,6 +325,31 @@ def outcome_of_run(run: RunRecord) -> Outcome[Json]:
         reason=run.reason,
         code=data["code"],
     )
+
+
+def prune_runs(
+    platform: Platform,
+    order: Order,
+    *,
+    older_than_days: float | None = None,
+    workflow: str | None = None,
+    dry_run: bool = False,
+    limit: int = Wanted.limit,
+) -> Pruned:
+    """Remove what is left of runs that ended long ago; their rows and events stay.
+
+    Args:
+        platform: The open platform.
+        order: Who and why; it is kept with each run's event.
+        older_than_days: Stands in place of each workflow's retention; None keeps to that.
+        workflow: Only its runs, with their children; None for all.
+        dry_run: Change nothing, and return what would be removed.
+        limit: Most runs, in whole histories.
+    """
+    wanted = Wanted(
+        older_than_days=older_than_days, workflow=workflow, dry_run=dry_run, limit=limit
+    )
+    return platform.pruning.prune(wanted, order)
 
 
 def verify_events(platform: Platform) -> Verification:

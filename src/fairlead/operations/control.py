@@ -1,0 +1,287 @@
+"""What an operator does to runs: one, or many at once with a count before."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from fairlead.bootstrap import Platform
+from fairlead.core.digests import Json, canonical_json
+from fairlead.core.errors import FairleadError, InvalidInput, ReasonMissing
+from fairlead.core.outcome import FINAL_STATES
+from fairlead.ports.approvals import ApprovalRecord
+from fairlead.ports.effects import EffectRecord
+from fairlead.ports.runs import Order, RunRecord
+from fairlead.ports.waits import Signal
+
+Verb: TypeAlias = Literal["cancel", "pause", "resume", "retry"]
+
+SELECTED_MAX = 10_000
+"""Most runs that one order concerns."""
+
+_POLL_S = 0.1
+_ITEMS = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """Which runs an order concerns: those that are named, or all that fit.
+
+    Attributes:
+        ids: Runs by id or prefix; with them nothing else may be given.
+        workflow: Only runs of this workflow; None for any.
+        state: Only runs in this state; None for any in which the verb can be done.
+        release: Only runs of this release, by digest; None for any.
+    """
+
+    ids: tuple[str, ...] = ()
+    workflow: str | None = None
+    state: str | None = None
+    release: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Controlled:
+    """What an order did to one run.
+
+    Attributes:
+        run: The run, as it was before.
+        also: Further runs: children that were cancelled with it, or the new run of a retry.
+        error: Why it was not done; None when it was.
+    """
+
+    run: RunRecord
+    also: tuple[str, ...] = ()
+    error: FairleadError | None = None
+
+
+_FITTING: dict[Verb, tuple[str, ...]] = {
+    "cancel": ("queued", "running", "waiting", "paused"),
+    "pause": ("queued", "running", "waiting"),
+    "resume": ("paused",),
+    "retry": ("failed", "denied", "escalated", "cancelled"),
+}
+
+
+def select_runs(platform: Platform, verb: Verb, selection: Selection) -> Sequence[RunRecord]:
+    """Return the runs that an order would concern, newest first.
+
+    Args:
+        platform: The open platform.
+        verb: What is to be done.
+        selection: Which runs.
+
+    Raises:
+        InvalidInput: Nothing was selected, or runs are named and described at the same time.
+        UnknownRun: A named run is not there.
+    """
+    described = (selection.workflow, selection.state, selection.release) != (None, None, None)
+    if bool(selection.ids) == described:
+        raise InvalidInput("name runs by their ids, or describe them by workflow, state or release")
+    if selection.ids:
+        return [platform.runs.get(run_id) for run_id in selection.ids]
+    found: list[RunRecord] = []
+    for state in (selection.state,) if selection.state else _FITTING[verb]:
+        found += platform.runs.list(
+            state=state,
+            release=selection.release,
+            workflow=selection.workflow,
+            limit=SELECTED_MAX,
+        )
+    return found
+
+
+def control_runs(
+    platform: Platform,
+    verb: Verb,
+    selection: Selection,
+    order: Order,
+    *,
+    dry_run: bool = False,
+) -> Sequence[Controlled]:
+    """Cancel, pause, resume or retry runs; each leaves an event with who and why.
+
+    Args:
+        platform: The open platform.
+        verb: What is done.
+        selection: Which runs.
+        order: Who and why.
+        dry_run: Only return what would be concerned.
+
+    Returns:
+        A line for each run; one that cannot be done any more carries its error, and the others are
+        done all the same.
+
+    Raises:
+        ReasonMissing: The order says no reason.
+        InvalidInput: Nothing was selected.
+    """
+    if not order.reason.strip():
+        raise ReasonMissing(f"to {verb} runs needs a reason")
+    chosen = select_runs(platform, verb, selection)
+    if dry_run:
+        return [Controlled(run=run) for run in chosen]
+    done = []
+    for run in chosen:
+        try:
+            done.append(Controlled(run=run, also=_VERBS[verb](platform, run.id, order)))
+        except FairleadError as error:
+            done.append(Controlled(run=run, error=error))
+    return done
+
+
+def _cancel(platform: Platform, run_id: str, order: Order) -> tuple[str, ...]:
+    return tuple(platform.control.cancel(run_id, order)[1:])
+
+
+def _pause(platform: Platform, run_id: str, order: Order) -> tuple[str, ...]:
+    platform.control.pause(run_id, order)
+    return ()
+
+
+def _resume(platform: Platform, run_id: str, order: Order) -> tuple[str, ...]:
+    platform.control.resume(run_id, order)
+    return ()
+
+
+def _retry(platform: Platform, run_id: str, order: Order) -> tuple[str, ...]:
+    return (platform.control.retry(run_id, order).id,)
+
+
+_VERBS: dict[Verb, Callable[[Platform, str, Order], tuple[str, ...]]] = {
+    "cancel": _cancel,
+    "pause": _pause,
+    "resume": _resume,
+    "retry": _retry,
+}
+
+
+def fork_run(
+    platform: Platform,
+    run_id: str,
+    before: int,
+    order: Order,
+    *,
+    release: str | None = None,
+) -> RunRecord:
+    """Start a new run from another one's record, up to one of its calls.
+
+    Args:
+        platform: The open platform.
+        run_id: The run whose record is copied; its id or a prefix.
+        before: Number of the first call that is made anew, from 1.
+        order: Who and why.
+        release: Digest or prefix of the release of the new run; None for the same one.
+
+    Raises:
+        ReasonMissing: The order says no reason.
+        InvalidInput: There is no such call, or the release has other code.
+    """
+    if not order.reason.strip():
+        raise ReasonMissing("to fork a run needs a reason")
+    pinned = platform.release_store.get(release) if release else None
+    return platform.control.fork(run_id, before, order, release=pinned)
+
+
+def send_signal(platform: Platform, signal: Signal) -> bool:
+    """Send a signal to a run; it goes on in the same transaction when it waits for it.
+
+    Args:
+        platform: The open platform.
+        signal: The signal; its run by id or prefix.
+
+    Returns:
+        False when a signal with the same `dedup_key` was there already.
+
+    Raises:
+        InvalidInput: The payload is not JSON.
+        RunFinished: The run has ended.
+        InboxFull: Too many signals wait for the run.
+    """
+    try:
+        canonical_json(signal.payload)
+    except (TypeError, ValueError) as error:
+        raise InvalidInput(f"the payload is not JSON: {error}") from error
+    run = platform.runs.get(signal.run_id)
+    return platform.waits.send(
+        Signal(
+            run_id=run.id,
+            name=signal.name,
+            payload=signal.payload,
+            by=signal.by,
+            dedup_key=signal.dedup_key,
+            tenant=signal.tenant,
+        )
+    )
+
+
+def read_stream(
+    platform: Platform, run_id: str, name: str = "default", *, offset: int = 0
+) -> Iterator[tuple[int, Json]]:
+    """Yield a stream's items with their offsets, as they come, until its run has ended.
+
+    A reader that was cut off goes on behind the last offset that it saw.
+
+    Args:
+        platform: The open platform.
+        run_id: The run; its id or a prefix.
+        name: The stream.
+        offset: The first item to yield.
+    """
+    run = platform.runs.get(run_id)
+    while True:
+        # Looked at before the items are read: what an ended run wrote is all there.
+        ended = platform.runs.get(run.id).state in FINAL_STATES
+        items = platform.streams.read(run.id, name, offset, _ITEMS)
+        for item in items:
+            yield offset, item
+            offset += 1
+        if ended and len(items) < _ITEMS:
+            return
+        if not items:
+            time.sleep(_POLL_S)
+
+
+def answer_approval(
+    platform: Platform, approval_id: str, approved: bool, order: Order
+) -> ApprovalRecord:
+    """Say yes or no to a call; its run goes on in the same transaction.
+
+    Args:
+        platform: The open platform.
+        approval_id: The approval; its id or a prefix.
+        approved: The answer.
+        order: Who answers, and what they say; a no needs words.
+
+    Raises:
+        ReasonMissing: A no without a reason.
+        UnknownApproval: There is no such approval.
+        ApprovalClosed: It was answered, has expired, or its run has ended.
+    """
+    if not approved and not order.reason.strip():
+        raise ReasonMissing("to deny a call needs a reason: the run carries it")
+    return platform.approvals.answer(approval_id, approved, order)
+
+
+def resolve_effect(
+    platform: Platform, key: str, happened: bool, order: Order, *, result: Json = None
+) -> EffectRecord:
+    """Say whether an unknown effect happened; the run that waits for it goes on.
+
+    Args:
+        platform: The open platform.
+        key: The effect; its key or a prefix.
+        happened: Whether it happened.
+        order: Who found out, and how.
+        result: What the tool would have returned; only when it happened.
+
+    Raises:
+        ReasonMissing: It is not said how it was found out.
+        UnknownEffectKey: There is no such effect.
+        EffectSettled: It is not unknown.
+    """
+    if not order.reason.strip():
+        raise ReasonMissing("say how it was found out whether the effect happened")
+    return platform.effects.resolve(key, happened, result, order)
