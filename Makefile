@@ -17,7 +17,7 @@ SIZE_MEGABYTES := 190
 SIZE_PACKAGES := 60
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format reference soak size bench-answers bench-latency lock changelog-check clean
+.PHONY: help setup demo test lint format reference soak size bench-answers bench-latency bench-failover bench-effects lock changelog-check clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -107,6 +107,12 @@ bench-answers: setup ## Measure the answers of the example; the last line is JSO
 bench-latency: setup ## Measure one answer on 1,000 documents; the last line is JSON
 	@$(BIN)/python -m benchmarks.latency
 
+bench-failover: setup ## Measure how long runs stand still when a worker dies; the last line is JSON
+	@$(BIN)/python -m benchmarks.failover
+
+bench-effects: setup ## Kill workers 500 times and count effects; the last line is JSON
+	@$(BIN)/python -m benchmarks.effects
+
 # The header and the lines must name no machine and no index, so that everyone gets the same file.
 COMPILE = "$$folder/bin/uv" pip compile pyproject.toml --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-emit-find-links \
@@ -117,7 +123,7 @@ lock: ## Pin the dependencies again; LOCK_OPTIONS=--upgrade takes newer versions
 	folder=$$(mktemp -d); trap 'rm -rf "$$folder"' EXIT; trap 'exit 130' INT TERM; \
 	"$$python" -m venv "$$folder"; \
 	"$$folder/bin/python" -m pip --disable-pip-version-check install --quiet uv==$(UV_VERSION); \
-	$(COMPILE) --group dev --extra pdf --output-file requirements-dev.txt >/dev/null; \
+	$(COMPILE) --group dev --extra openai --extra pdf --output-file requirements-dev.txt >/dev/null; \
 	$(COMPILE) --constraint requirements-dev.txt --output-file requirements.txt >/dev/null
 
 changelog-check: setup ## Refuse a change of the source that has no changelog fragment

@@ -51,9 +51,28 @@ def test_bench_answers_without_data(tmp_path: Path) -> None:
     assert "FAIRLEAD_BENCH_DATA" in done.stderr
 
 
-def run(module: str, **variables: str) -> subprocess.CompletedProcess[str]:
+def test_bench_effects() -> None:
+    done = run("benchmarks.effects", "--kills", "4", "--seed", "3")
+    assert done.returncode == 0, done.stderr
+    figures = json.loads(done.stdout.splitlines()[-1])
+    assert figures["kills"] >= 4
+    assert figures["effects"] > 0
+    zero = ("duplicates_once", "lost", "lost_approvals", "recorded_calls_reexecuted")
+    assert [figures[key] for key in (*zero, "log_findings")] == [0] * 5
+
+
+@pytest.mark.postgresql
+def test_bench_failover() -> None:
+    done = run("benchmarks.failover", "--trials", "1", "--runs", "8", "--ms", "800")
+    assert done.returncode == 0, done.stderr
+    figures = json.loads(done.stdout.splitlines()[-1])
+    assert figures["p95_s"] > 0
+    assert (figures["recorded_calls_reexecuted"], figures["runs_lost"]) == (0, 0)
+
+
+def run(module: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", module],
+        [sys.executable, "-m", module, *arguments],
         cwd=ROOT,
         env={**os.environ, **variables},
         capture_output=True,
