@@ -1,0 +1,28 @@
+"""The published conformance suite: what every engine and every store under Fairlead must hold.
+
+It is a class of pytest tests to derive from. It needs pytest, which is no dependency of Fairlead.
+Real worker processes are killed, frozen and cut off from their database; what happened is counted
+in a file that the tools' bodies write outside of the platform.
+"""
+
+from fairlead.testing.conformance.databases import (
+    DatabaseUnderTest,
+    PostgresDatabase,
+    SqliteDatabase,
+)
+from fairlead.testing.conformance.nursery import Nursery, WorkerProcess
+from fairlead.testing.conformance.site import Execution, Opening, Site, open_site
+from fairlead.testing.conformance.suite import EngineConformance
+
+__all__ = [
+    "DatabaseUnderTest",
+    "EngineConformance",
+    "Execution",
+    "Nursery",
+    "Opening",
+    "PostgresDatabase",
+    "Site",
+    "SqliteDatabase",
+    "WorkerProcess",
+    "open_site",
+]
