@@ -8,8 +8,6 @@ until every run has ended. The workflow `everything` makes these calls: 1 `look`
 
 from __future__ import annotations
 
-import os
-import signal
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from fairlead.operations import Order, outcome_of_run, verify_events
-from tests.acceptance.support.scene import Scene, scene, wait_for
+from tests.acceptance.support.scene import Scene, scene
 from tests.databases import KINDS, address
 
 pytestmark = pytest.mark.acceptance
@@ -147,25 +145,3 @@ def test_a_run_that_kills_its_workers_is_quarantined_and_others_go_on(stage: Sce
         assert stage.run(run_id).state == "succeeded"
         assert stage.executed(run_id) == ONCE_EACH
     assert verify_events(stage.platform).findings == ()
-
-
-def test_a_worker_that_was_only_asleep_comes_too_late(stage: Scene) -> None:
-    """Its run was taken over: it records nothing a second time, and makes no further call."""
-    run = stage.start("nap", 1.5, die="body:1*stop")
-    asleep = stage.spawn("1")
-    wait_for(lambda: bool(stage.firings()))
-    awake = stage.spawn("1")
-    wait_for(lambda: stage.executed(run)[1] == 2)
-    wait_for(lambda: states(stage, run).get(1) == "done")
-    os.kill(stage.firings()[0].pid, signal.SIGCONT)
-    for worker in (asleep, awake):
-        assert worker.communicate(timeout=60) == ("", "")
-        assert worker.returncode == 0
-    assert stage.run(run).state == "succeeded"
-    assert stage.executed(run) == Counter({1: 2, 2: 1})
-    finished = [
-        event.data["key"]
-        for event in stage.platform.events.list(chain=f"run:{run}")
-        if event.type == "call.finished"
-    ]
-    assert finished == [f"{run}:1", f"{run}:2"]

@@ -152,28 +152,6 @@ def test_invariant_06_answering_resumes_the_run_of_a_living_worker_at_once(stage
     assert worker.communicate(timeout=30) == ("", "")
 
 
-def test_no_approval_is_lost_when_workers_are_killed_around_it(stage: Scene) -> None:
-    """Killed while it is asked, while it waits, and after it was consumed."""
-    asked = stage.start("ask", "a", die="ask:after")
-    (stage.folder / "stay").touch()
-    workers = stage.spawn()
-    until(lambda: list(stage.folder.glob("dead-*")))
-    until(waiting(stage, asked))
-    parked = stage.start("ask", "b")
-    until(waiting(stage, parked))
-    stage.kill_worker()
-    consumed = stage.start("ask", "c", die="intended:2")
-    stage.plan()
-    until(waiting(stage, consumed))
-    for approval in stage.platform.approvals.list():
-        stage.platform.approvals.answer(approval.id, True, ANN)
-    for run_id in (asked, parked, consumed):
-        until(succeeded(stage, run_id))
-        assert did(stage, run_id).count("pay") == 1
-    (stage.folder / "stay").unlink()
-    assert workers.communicate(timeout=30) == ("", "")
-
-
 def test_a_signal_ends_a_wait_once_before_or_after_it_began(stage: Scene) -> None:
     early, late, never = (stage.start("listen", 30.0) for _ in range(3))
     short = stage.start("listen", 0.2)
@@ -221,27 +199,6 @@ def test_a_parent_and_a_child_survive_the_death_of_their_workers(stage: Scene) -
     children = [one for one in stage.platform.runs.list() if one.parent_id == run]
     inputs = [stage.run(child.id).input for child in children]
     assert sorted(inputs) == [5, 6]
-
-
-def test_time_chance_and_steps_are_the_same_after_a_crash(stage: Scene) -> None:
-    run = stage.start("chance", 4, die="recorded:4")
-    assert stage.play() == 1
-    said = answer_of(stage.run(run))
-    assert len(set(said)) == 4
-    assert [line.rsplit(" ", 1)[1] for line in said] == ["0", "1", "4", "9"]
-    streamed = stage.platform.streams.read(run, "default", 0)
-    assert [item["said"] for item in streamed] == said
-    assert [item["number"] for item in stage.platform.streams.read(run, "default", 2)] == [2, 3]
-
-
-def test_cancelling_a_parent_cancels_its_children(stage: Scene) -> None:
-    run = stage.start("family", [1, 2])
-    (stage.folder / "stay").touch()
-    stage.spawn("1")
-    until(waiting(stage, run))
-    cancelled = stage.platform.control.cancel(run, ANN)
-    assert len(cancelled) == 3 and cancelled[0] == run
-    assert {stage.run(one).state for one in cancelled} == {"cancelled"}
 
 
 def test_a_paused_run_makes_no_call_until_it_is_resumed(stage: Scene) -> None:

@@ -1,4 +1,4 @@
-"""A worker takes no more runs than it may, and lets go of one that was cancelled."""
+"""A worker takes no more runs than it may."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from fairlead.core.outcome import FINAL_STATES
-from fairlead.operations import Order
 from tests.acceptance.support.scene import Scene, scene
 
 pytestmark = pytest.mark.acceptance
@@ -35,24 +34,3 @@ def test_invariant_11_a_worker_does_not_claim_the_backlog(stage: Scene) -> None:
         time.sleep(0.02)
     assert most == CONCURRENCY
     assert {stage.run(run).state for run in runs} == {"succeeded"}
-
-
-def test_a_cancelled_run_makes_no_further_call(stage: Scene) -> None:
-    """It is cancelled while it sleeps between two calls."""
-    run = stage.start("nap", 1.0)
-    worker = stage.spawn("1")
-    while len(stage.platform.journal.of_run(run)) < 1:
-        assert worker.poll() is None
-        time.sleep(0.02)
-    # The other one keeps the worker there beyond the time at which the first would go on.
-    other = stage.start("nap", 1.5)
-    order = Order(by="ann", reason="a mistake")
-    assert stage.platform.control.cancel(run, order) == [run]
-    ended = stage.run(run)
-    assert (ended.state, ended.reason) == ("cancelled", "a mistake")
-    assert worker.communicate(timeout=60) == ("", "")
-    assert stage.run(other).state == "succeeded"
-    assert stage.run(run) == ended
-    assert stage.executed(run) == {1: 1}
-    types = [event.type for event in stage.platform.events.list(chain=f"run:{run}")]
-    assert types[-1] == "run.cancelled"

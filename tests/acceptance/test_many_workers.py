@@ -16,7 +16,6 @@ import sqlalchemy as sa
 from fairlead import Principal
 from fairlead.core.outcome import FINAL_STATES
 from fairlead.operations import Order, outcome_of_run, verify_events
-from fairlead.testing.postgres import PostgresServer
 from tests.acceptance.support.durable_app import write_durable_app
 from tests.acceptance.support.scene import Scene, scene, wait_for
 from tests.databases import KINDS, address
@@ -172,25 +171,3 @@ def test_a_pickled_row_is_refused_and_never_read(stage: Scene, tmp_path: Path) -
 def payload(path: Path) -> str:
     """Return a pickle that makes a folder when it is read, written by hand in its protocol 0."""
     return base64.b64encode(f"cos\nmkdir\n(S'{path}'\ntR.".encode()).decode()
-
-
-@pytest.mark.postgresql
-def test_a_database_that_is_away_for_a_while_loses_nothing(
-    own_postgres: PostgresServer, tmp_path: Path
-) -> None:
-    """The server is killed with runs in flight, stays away beyond the lease, and comes back."""
-    with (
-        own_postgres.database() as url,
-        scene(tmp_path / "app", url=url, concurrency=2, write=write_app) as stage,
-    ):
-        runs = [stage.start("double", number) for number in range(8)]
-        staying(stage)
-        stage.spawn("1")
-        wait_for(lambda: states(stage, runs)["succeeded"] >= 1)
-        own_postgres.kill()
-        time.sleep(3.0)
-        own_postgres.start()
-        wait_for(lambda: states(stage, runs) == {"succeeded": 8}, timeout_s=90.0)
-        for run in runs:
-            assert [entry["what"] for entry in stage.ledger(run)].count("look") <= 2
-        assert verify_events(stage.platform).findings == ()

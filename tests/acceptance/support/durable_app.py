@@ -23,14 +23,12 @@ SETTINGS
 _APP = '''\
 """Everything that a durable run can wait for."""
 
-import json
-import os
 from datetime import timedelta
 from pathlib import Path
 
 import fairlead as fl
 
-from outside import LEDGER, note
+from outside import note
 
 SLO = fl.SLO(success=0.9, latency_p95=timedelta(seconds=10))
 COMMON = {"intent": "Test", "owner": "group:default/tests", "slo": SLO}
@@ -134,31 +132,9 @@ async def family(run: fl.Run[list[int]], numbers: list[int]) -> list[int]:
     return list(await run.gather(*[run.child(double, number) for number in numbers]))
 
 
-@fl.workflow(**COMMON, input=int, output=list[str], tools=[look])
-async def chance(run: fl.Run[list[str]], count: int) -> list[str]:
-    """Say what time, chance and a step gave, and stream it."""
-    said = []
-    for number in range(count):
-        moment = await run.now()
-        luck, name = await run.random(), await run.uuid()
-        worked = await run.step(work_out, number)
-        said.append(f"{moment.isoformat()} {luck} {name} {worked}")
-        await run.stream({"number": number, "said": said[-1]})
-        await run.call(look, str(number))
-    return said
-
-
-def work_out(number: int) -> int:
-    """Work something out, and leave a line outside."""
-    with LEDGER.open("a") as ledger:
-        line = {"what": "step", "run": "", "key": str(number), "pid": os.getpid()}
-        ledger.write(json.dumps(line) + "\\n")
-    return number * number
-
-
 app = fl.App(
     "durable",
-    workflows=[buy, saga, refund_order, ask, listen, double, family, chance],
+    workflows=[buy, saga, refund_order, ask, listen, double, family],
 )
 '''
 

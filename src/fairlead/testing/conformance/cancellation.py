@@ -45,23 +45,25 @@ class CancellationConformance:
             site.platform.control.cancel(parent, ANN)
 
     def test_a_run_that_was_cancelled_while_it_waits_does_nothing_more(self, site: Site) -> None:
-        """It waits for a person, or for a time, or for a worker; then its worker dies."""
+        """It waits for a person or for a time; its worker lives on, and so does the next one."""
         asking = site.start("series", ["look:a", "approve:b"])
         sleeping = site.start("series", ["look:a", "sleep:0.5", "pay:c"])
         worker = site.worker()
         site.until_waiting(asking, sleeping)
         (question,) = site.platform.approvals.list()
-        site.platform.control.cancel(sleeping, ANN)
-        site.platform.control.cancel(asking, ANN)
+        assert site.platform.control.cancel(sleeping, ANN) == [sleeping]
+        assert site.platform.control.cancel(asking, ANN) == [asking]
         with pytest.raises(ApprovalClosed):
             answer_approval(site.platform, question.id, True, ANN)
+        # It sleeps for longer than the cancelled one, which would have gone on by then.
+        later = site.start("series", ["sleep:0.7", "look:d"])
+        site.until_ended(later)
         worker.kill()
         queued = site.start("series", ["pay:c"])
         site.platform.control.cancel(queued, ANN)
         site.employ()
-        # Longer asleep than the cancelled one, so it ends after that would have gone on.
-        later = site.start("series", ["sleep:0.6", "look:d"])
-        site.until_ended(later)
+        last = site.start("series", ["look:d"])
+        site.until_ended(last)
         site.dismiss()
         _assert_cancelled(site, [asking, sleeping, queued])
         assert {one.tool for one in site.executions()} == {"look"}
@@ -69,6 +71,7 @@ class CancellationConformance:
 
 def _assert_cancelled(site: Site, runs: list[str]) -> None:
     for run_id in runs:
-        assert site.run(run_id).state == "cancelled"
+        run = site.run(run_id)
+        assert (run.state, run.reason) == ("cancelled", ANN.reason)
         types = site.types(run_id)
         assert (types["run.cancelled"], types["run.finished"]) == (1, 0)

@@ -74,3 +74,4 @@ def _assert_same_every_time(site: Site, run_id: str, seed: int) -> None:
     assert len(children) == 2 * ROUNDS, f"seed {seed}"
     streamed = site.platform.streams.read(run_id, "default", 0)
     assert [item["number"] for item in streamed] == list(range(ROUNDS)), f"seed {seed}"
+    assert site.platform.streams.read(run_id, "default", 2) == streamed[2:]

@@ -56,6 +56,7 @@ name = "conformance"
 [database]
 url = {url}
 synchronous = "normal"
+busy_timeout_s = {lease_s}
 
 [worker]
 lease_s = {lease_s}

@@ -15,8 +15,8 @@ from fairlead.testing.faults import Delay, Fault, Firing, Kill
 
 RUNS = 6
 ITEM = "b"
-OUTAGE_S = 1.5 * LEASE_S
-"""Longer than a lease: nobody can renew one meanwhile."""
+OUTAGE_S = 2 * LEASE_S
+"""Longer than a lease, which nobody can renew meanwhile, and than anybody waits for a lock."""
 
 DEATHS = [
     Fault(boundary="store", name="dispatch.take_over", moment="before", action=Kill()),
