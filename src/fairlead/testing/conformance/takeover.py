@@ -91,22 +91,35 @@ class TakeoverConformance:
         assert [one.pid for one in site.executions(run_id)] == [zombie.pid, *[other.pid] * 3]
 
     def test_runs_survive_an_outage_of_the_database_during_a_takeover(self, site: Site) -> None:
-        """It begins inside the takeover's transaction, and lasts for longer than a lease."""
+        """It begins inside the takeover's transaction, and lasts for longer than a lease.
+
+        A second one follows before the engine is given the runs. Meanwhile a run of a worker that
+        lives returns from a body, and has an outcome to record.
+        """
         runs = _in_flight(site)
         site.release(ITEM)
-        slow = Delay(seconds=0.5)
         plan = site.plan(
-            Fault(boundary="store", name="insert events", call=2, action=slow),
-            Fault(boundary="queue", name="resume", moment="before", action=slow),
+            Fault(boundary="store", name="insert events", call=2, action=Delay(seconds=0.5)),
+            Fault(
+                boundary="queue", name="resume", moment="before", action=Delay(seconds=2 * LEASE_S)
+            ),
         )
         site.employ(2, plan=plan)
-        for fault in range(2):
-            _until_fired(site, plan, fault)
-            with site.database.outage():
-                time.sleep(OUTAGE_S)
-        site.until_ended(*runs)
+        _until_fired(site, plan, 0)
+        with site.database.outage():
+            time.sleep(OUTAGE_S)
+        site.hold("d")
+        at_work = site.start("series", ["put:d", "charge:e"])
+        site.until(lambda: "put:d" in site.did(at_work), "a run is inside a body")
+        _until_fired(site, plan, 1)
+        with site.database.outage():
+            site.release("d")
+            time.sleep(OUTAGE_S)
+        site.until_ended(*runs, at_work)
         site.dismiss()
         _assert_nothing_lost_and_nothing_twice(site, runs)
+        assert site.answer(at_work) == ["d", "e"]
+        assert Counter(site.did(at_work))["charge:e"] == 1
 
 
 def _in_flight(site: Site) -> list[str]:
