@@ -11,23 +11,29 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeAlias
 
 from fairlead.core.errors import FairleadError
-from fairlead.operations import Settings, load_settings, make_worker, open_platform
+from fairlead.operations import Platform, Settings, load_settings, make_worker, open_platform
 from fairlead.testing.faults import Injector
+
+Opening: TypeAlias = Callable[..., AbstractContextManager[Platform]]
+"""Opens a platform, with the arguments of `fairlead.operations.open_platform`."""
 
 _POLL_S = 0.05
 _STATUS_REFUSED = 2
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, *, opening: Opening = open_platform) -> int:
     """Be a worker until SIGTERM or SIGINT, with the faults of a plan.
 
     Args:
         arguments: The command line without the program's name; None for this process's own.
+        opening: Opens the platform; another one puts other adapters in.
 
     Returns:
         0 after a clean stop, 1 when the worker lost its lease, 2 when it could not start.
@@ -43,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         settings = load_settings(options.app)
         if options.concurrency is not None:
             settings = replace(settings, concurrency=options.concurrency)
-        return _work(settings, faults)
+        return _work(settings, faults, opening)
     except (FairleadError, ValueError, OSError) as error:
         sys.stderr.write(f"{error}\n")
         return _STATUS_REFUSED
@@ -58,12 +64,12 @@ def _refuse_what_acts_elsewhere(faults: Injector) -> None:
         )
 
 
-def _work(settings: Settings, faults: Injector) -> int:
+def _work(settings: Settings, faults: Injector, opening: Opening) -> int:
     stopping: list[int] = []
     # A handler may not take a lock: the main thread may hold it.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda received, _: stopping.append(received))
-    with open_platform(settings, faults=faults) as platform:
+    with opening(settings, faults=faults) as platform:
         worker = make_worker(platform)
         worker.start()
         runner, count = worker.runner, len(faults.plan)

@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from fairlead.testing.conformance.nursery import WorkerProcess
 from fairlead.testing.conformance.site import LEASE_S, Execution, Site
@@ -18,28 +18,31 @@ ITEM = "b"
 OUTAGE_S = 2 * LEASE_S
 """Longer than a lease, which nobody can renew meanwhile, and than anybody waits for a lock."""
 
-DEATHS = [
-    Fault(boundary="store", name="dispatch.take_over", moment="before", action=Kill()),
-    Fault(boundary="store", name="insert events", call=2, action=Kill()),
-    Fault(boundary="store", name="dispatch.take_over", moment="after", action=Kill()),
-    Fault(boundary="queue", name="resume", moment="before", action=Kill()),
-    Fault(boundary="queue", name="resume", moment="after", action=Kill()),
-    Fault(boundary="queue", name="claim", moment="after", action=Kill()),
-]
-"""Where a worker dies that takes another one's runs over, in the order in which it comes there.
-
-The second event that such a worker writes is the takeover's, in the middle of its transaction; the
-first one is that of its own start.
-"""
-
 
 class TakeoverConformance:
-    """Nothing is lost and nothing happens twice, whatever becomes of a takeover."""
+    """Nothing is lost and nothing happens twice, whatever becomes of a takeover.
+
+    Attributes:
+        mid_takeover: A statement in the middle of a takeover's transaction, and at which of its
+            executions by a worker that has done nothing else yet. With our stores it is the second
+            event that such a worker writes: the first one is that of its own start.
+    """
+
+    mid_takeover: ClassVar[tuple[str, int]] = ("insert events", 2)
 
     def test_runs_survive_the_death_of_whoever_takes_them_over(self, site: Site) -> None:
         """One worker after the other dies during its takeover; the last one finishes."""
+        statement, call = self.mid_takeover
+        deaths = [
+            Fault(boundary="store", name="dispatch.take_over", moment="before", action=Kill()),
+            Fault(boundary="store", name=statement, call=call, action=Kill()),
+            Fault(boundary="store", name="dispatch.take_over", moment="after", action=Kill()),
+            Fault(boundary="queue", name="resume", moment="before", action=Kill()),
+            Fault(boundary="queue", name="resume", moment="after", action=Kill()),
+            Fault(boundary="queue", name="claim", moment="after", action=Kill()),
+        ]
         runs = _in_flight(site)
-        for number, death in enumerate(DEATHS):
+        for number, death in enumerate(deaths):
             plan = site.plan(death)
             dying = site.worker(plan)
             assert dying.wait() == -signal.SIGKILL, f"death {number}"
@@ -96,10 +99,11 @@ class TakeoverConformance:
         A second one follows before the engine is given the runs. Meanwhile a run of a worker that
         lives returns from a body, and has an outcome to record.
         """
+        statement, call = self.mid_takeover
         runs = _in_flight(site)
         site.release(ITEM)
         plan = site.plan(
-            Fault(boundary="store", name="insert events", call=2, action=Delay(seconds=0.5)),
+            Fault(boundary="store", name=statement, call=call, action=Delay(seconds=0.5)),
             Fault(
                 boundary="queue", name="resume", moment="before", action=Delay(seconds=2 * LEASE_S)
             ),
