@@ -49,6 +49,11 @@ class WorkerProcess:
             self._status = self.nursery.ask(do="status", pid=self.pid)["status"]
         return self._status
 
+    @property
+    def ready(self) -> bool:
+        """Whether it has said that it takes runs."""
+        return "ready" in self.log.read_text(encoding="utf-8")
+
     def kill(self) -> None:
         """Send SIGKILL, and wait until it is dead."""
         self._signal(signal.SIGKILL)
@@ -65,7 +70,7 @@ class WorkerProcess:
     def end(self) -> None:
         """Send SIGTERM, and wait until it has drained its runs and stopped cleanly."""
         self._signal(signal.SIGTERM)
-        assert self.wait() == 0, self.log.read_text(encoding="utf-8")
+        assert self.wait() == 0, self.said()
 
     def wait(self) -> int:
         """Wait until it has ended; return how."""
@@ -74,6 +79,10 @@ class WorkerProcess:
             assert time.monotonic() < until, f"worker {self.pid} does not end"
             time.sleep(_POLL_S)
         return status
+
+    def said(self) -> str:
+        """Return how it ended and what it wrote, for a message."""
+        return f"worker {self.pid} ended with {self.status}: {self.log.read_text(encoding='utf-8')}"
 
     def _signal(self, number: signal.Signals) -> None:
         self._status = self.nursery.ask(do="signal", pid=self.pid, number=int(number))["status"]
@@ -109,6 +118,7 @@ class Nursery:
             log: Where its output goes.
             environment: Variables that it gets beside those of this process.
         """
+        log.touch()
         answer = self.ask(
             do="fork", arguments=list(arguments), log=str(log), environment=dict(environment)
         )
@@ -127,7 +137,7 @@ class Nursery:
 
     def close(self) -> None:
         """End every worker and the process itself."""
-        self._process.communicate()
+        self._process.communicate(timeout=END_S_MAX)
         self._scratch.cleanup()
 
 

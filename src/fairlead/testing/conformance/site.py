@@ -228,11 +228,15 @@ class Site:
         self._keep_crew()
 
     def _keep_crew(self) -> None:
-        if self.crew is not None:
-            plan = self.crew.plan
-            living = sum(w.plan == plan and w.status is None for w in self.workers)
-            for _ in range(self.crew.count - living):
-                self.worker(plan, concurrency=self.crew.concurrency)
+        if self.crew is None:
+            return
+        plan = self.crew.plan
+        mine = [worker for worker in self.workers if worker.plan == plan]
+        for worker in mine:
+            # It may be killed; that it ends by itself is a fault of its own, and would go on so.
+            assert worker.status is None or worker.status < 0, worker.said()
+        for _ in range(self.crew.count - sum(worker.status is None for worker in mine)):
+            self.worker(plan, concurrency=self.crew.concurrency)
 
     def dismiss(self) -> None:
         """End every worker that lives; each must drain and stop cleanly."""

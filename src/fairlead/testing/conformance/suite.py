@@ -39,7 +39,8 @@ class EngineConformance(
 
     Attributes:
         worker: `module:function` that is a worker until SIGTERM. It takes the command line of
-            `python -m fairlead.testing.worker` without the name, and returns an exit status.
+            `python -m fairlead.testing.worker` without the name, says on standard output when it is
+            `ready`, and returns an exit status.
         rehearsal: `module:function` that loads what a worker needs, so that a fork has it at once;
             it takes an empty folder, and leaves no thread and no connection behind.
     """

@@ -41,7 +41,8 @@ class TakeoverConformance:
             Fault(boundary="queue", name="resume", moment="after", action=Kill()),
             Fault(boundary="queue", name="claim", moment="after", action=Kill()),
         ]
-        runs = _in_flight(site)
+        runs, first = _in_flight(site)
+        first.kill()
         for number, death in enumerate(deaths):
             plan = site.plan(death)
             dying = site.worker(plan)
@@ -100,8 +101,7 @@ class TakeoverConformance:
         lives returns from a body, and has an outcome to record.
         """
         statement, call = self.mid_takeover
-        runs = _in_flight(site)
-        site.release(ITEM)
+        runs, first = _in_flight(site)
         plan = site.plan(
             Fault(boundary="store", name=statement, call=call, action=Delay(seconds=0.5)),
             Fault(
@@ -109,6 +109,9 @@ class TakeoverConformance:
             ),
         )
         site.employ(2, plan=plan)
+        site.until(lambda: all(worker.ready for worker in site.workers), "all workers are ready")
+        first.kill()
+        site.release(ITEM)
         _until_fired(site, plan, 0)
         with site.database.outage():
             time.sleep(OUTAGE_S)
@@ -126,8 +129,8 @@ class TakeoverConformance:
         assert Counter(site.did(at_work))["charge:e"] == 1
 
 
-def _in_flight(site: Site) -> list[str]:
-    """Return runs that a worker executed when it was killed, inside the body of a call."""
+def _in_flight(site: Site) -> tuple[list[str], WorkerProcess]:
+    """Return runs that are inside the body of a call, and their worker."""
     site.hold(ITEM)
     tools = ("look", "put", "charge")
     steps = [["look:a", f"{tools[n % len(tools)]}:{ITEM}", "charge:c"] for n in range(RUNS)]
@@ -137,8 +140,7 @@ def _in_flight(site: Site) -> list[str]:
         lambda: sum(one.item == ITEM for one in site.executions()) == RUNS,
         "every run is inside a body",
     )
-    worker.kill()
-    return runs
+    return runs, worker
 
 
 def _assert_nothing_lost_and_nothing_twice(site: Site, runs: Sequence[str]) -> None:
