@@ -41,6 +41,11 @@ lease_s = 2
 drain_s = 1
 concurrency = 4
 
+# The tests share one database, and a provider that fails is what most of them are about.
+[breaker]
+failures = 10000
+calls = 10000
+
 [workflow.plain.limits]
 attempts = 3
 call_timeout_s = 1.0
