@@ -66,10 +66,6 @@ def test_a_worker_that_cannot_take_its_lease_says_so_and_ends(stage: Errands, me
     assert stage.run(run_id).state == "succeeded"
 
 
-NOT_YET = pytest.mark.xfail(
-    reason="the repeated intent meets its own row, and takes it for another one's"
-)
-
 WRITES = (
     "dispatch.claim",
     "runs.begin",
@@ -96,7 +92,6 @@ def test_a_write_that_was_made_and_not_answered_is_made_once(stage: Errands, met
     assert verify_events(stage.platform).findings == ()
 
 
-@NOT_YET
 def test_the_intent_of_a_payment_that_was_made_and_not_answered_is_made_once(
     stage: Errands,
 ) -> None:

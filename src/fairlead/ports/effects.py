@@ -71,7 +71,13 @@ class EffectsLedger(Protocol):
         ...
 
     def intend(
-        self, call: Call, tenant: str, fence: Fence, *, cleared: bool = False
+        self,
+        call: Call,
+        tenant: str,
+        fence: Fence,
+        *,
+        at: float | None = None,
+        cleared: bool = False,
     ) -> tuple[EffectRecord | None, str]:
         """Record that an effect is about to happen, unless what is known forbids it.
 
@@ -79,6 +85,8 @@ class EffectsLedger(Protocol):
             call: The call.
             tenant: The run's tenant.
             fence: Under which claim.
+            at: When this try began, in seconds since 1970. A try whose commit was made and not
+                answered says the same time again, and so finds its own row; None is now.
             cleared: It was found out that what is in doubt did not happen.
 
         Returns:

@@ -47,18 +47,20 @@ class CallRecord:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Timing:
-    """When a call was executed, and how often.
+class Execution:
+    """When a call was executed, how often, and under which claim.
 
     Attributes:
         started_at: Seconds since 1970, UTC.
         finished_at: The same.
         attempts: Executions of the body.
+        claim: Number of the claim under which its run was executed.
     """
 
     started_at: float
     finished_at: float
     attempts: int
+    claim: int
 
 
 class Journal(Protocol):
@@ -89,14 +91,20 @@ class Journal(Protocol):
         """Record that a call with an effect is about to be executed; once is enough."""
         ...
 
-    def finish(self, call: Call, result: Result, timing: Timing, decision: str) -> None:
+    def finish(self, call: Call, result: Result, execution: Execution, decision: str) -> Result:
         """Record how a call ended, with its event, its effect's state, and what its family used.
 
         Args:
             call: The call.
             result: How it came back.
-            timing: When, and how often it was tried.
+            execution: When, how often it was tried, and under which claim.
             decision: `allowed`, or the code `FL-nnn` of the refusal.
+
+        Returns:
+            What is on record now: another execution's result, when that one was faster.
+
+        Raises:
+            LeaseLost: The run belongs to a later claim, and this execution has no value to bring.
         """
         ...
 

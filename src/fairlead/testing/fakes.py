@@ -15,7 +15,7 @@ from fairlead.core.grounding import Passage
 from fairlead.core.policy import Decision, Query, Rule
 from fairlead.ports.documents import Document, Hit
 from fairlead.ports.documents import Query as DocumentQuery
-from fairlead.ports.journal import CallRecord, Timing
+from fairlead.ports.journal import CallRecord, Execution
 from fairlead.ports.telemetry import Signal
 
 
@@ -138,19 +138,22 @@ class FakeJournal:
 
     def intend(self, call: Call, at: float) -> None:
         """Record that a call with an effect is about to be executed; once is enough."""
-        timing = Timing(started_at=at, finished_at=at, attempts=0)
-        self.records.setdefault((call.run_id, call.number), _record(call, "intended", None, timing))
+        execution = Execution(started_at=at, finished_at=at, attempts=0, claim=0)
+        self.records.setdefault(
+            (call.run_id, call.number), _record(call, "intended", None, execution)
+        )
 
-    def finish(self, call: Call, result: Result, timing: Timing, decision: str) -> None:
+    def finish(self, call: Call, result: Result, execution: Execution, decision: str) -> Result:
         """Record how a call ended; what is on record stays, unless it is unknown."""
         place = (call.run_id, call.number)
         known = self.records.get(place)
-        if known is not None and known.state not in ("intended", "unknown"):
-            return
-        self.records[place] = _record(call, result_state(result), result, timing)
+        if known is not None and known.result and known.state not in ("intended", "unknown"):
+            return known.result
+        self.records[place] = _record(call, result_state(result), result, execution)
         self.decisions[place] = decision
         if call.effect != "read":
             self.settle(call, result)
+        return result
 
     def of_run(self, run_id: str) -> Sequence[CallRecord]:
         """Return a run's calls in order."""
@@ -306,7 +309,7 @@ class FakeDocuments:
         return {name: len(documents) for name, documents in found.items()}
 
 
-def _record(call: Call, state: str, result: Result | None, timing: Timing) -> CallRecord:
+def _record(call: Call, state: str, result: Result | None, execution: Execution) -> CallRecord:
     return CallRecord(
         key=call.key,
         run_id=call.run_id,
@@ -317,9 +320,9 @@ def _record(call: Call, state: str, result: Result | None, timing: Timing) -> Ca
         state=state,
         arguments_digest=call.arguments_digest,
         result=result,
-        attempts=timing.attempts,
-        started_at=timing.started_at,
-        finished_at=None if result is None else timing.finished_at,
+        attempts=execution.attempts,
+        started_at=execution.started_at,
+        finished_at=None if result is None else execution.finished_at,
         usage=result.usage if isinstance(result, Done) else Usage(),
         reason="" if result is None or isinstance(result, Done) else result.reason,
     )

@@ -48,7 +48,13 @@ class FakeEffects:
         return replace(known, in_flight=elsewhere)
 
     def intend(
-        self, call: Call, tenant: str, fence: Fence, *, cleared: bool = False
+        self,
+        call: Call,
+        tenant: str,
+        fence: Fence,
+        *,
+        at: float | None = None,
+        cleared: bool = False,
     ) -> tuple[EffectRecord | None, str]:
         """Record that an effect is about to happen, unless what is known forbids it."""
         held(self.owners, call.run_id, fence)
@@ -64,7 +70,7 @@ class FakeEffects:
                 state="intended",
                 arguments_digest=call.arguments_digest,
                 arguments=call.arguments,
-                intended_at=self.clock.now(),
+                intended_at=self.clock.now() if at is None else at,
             )
             return None, call.key
         if before.arguments_digest != call.arguments_digest:

@@ -13,7 +13,7 @@ from fairlead.core.calls import Call, Done, Failed, Result
 from fairlead.core.errors import FairleadError, InvalidInput, RunFinished, UnknownRun
 from fairlead.core.outcome import FINAL_STATES
 from fairlead.core.release import Release
-from fairlead.ports.journal import Timing
+from fairlead.ports.journal import Execution
 from fairlead.ports.runs import Order, RunRecord
 from fairlead.runtime.control import Control
 from fairlead.testing import FakeClock, FakeJournal
@@ -103,13 +103,13 @@ class Room:
 
     def calls(self, *results: Result) -> None:
         """Put calls of `r1` on record."""
-        timing = Timing(started_at=0.0, finished_at=0.0, attempts=1)
+        execution = Execution(started_at=0.0, finished_at=0.0, attempts=1, claim=1)
         for number, result in enumerate(results, 1):
             call = Call(
                 run_id="r1", number=number, kind="tool", name="t", arguments={}, effect="once",
                 lineage="r1",
             )  # fmt: skip
-            self.journal.finish(call, result, timing, "allowed")
+            self.journal.finish(call, result, execution, "allowed")
 
 
 DONE, FAILED = Done(value=1), Failed(code="FL-603", reason="no")

@@ -64,7 +64,13 @@ class SqlEffectsLedger:
             return replace(_record(connection, row), in_flight=in_flight)
 
     def intend(
-        self, call: Call, tenant: str, fence: Fence, *, cleared: bool = False
+        self,
+        call: Call,
+        tenant: str,
+        fence: Fence,
+        *,
+        at: float | None = None,
+        cleared: bool = False,
     ) -> tuple[EffectRecord | None, str]:
         """Record that an effect is about to happen, unless what is known forbids it."""
         with self._database.transaction() as connection:
@@ -72,8 +78,8 @@ class SqlEffectsLedger:
             # Another run may intend the same business key at this moment.
             serialize(connection, f"effect:{call.key}")
             row = _row(connection, call.key)
+            now = self._clock.now() if at is None else at
             if row is None:
-                now = self._clock.now()
                 connection.execute(
                     sa.insert(effects).values(
                         key=call.key,
@@ -95,6 +101,8 @@ class SqlEffectsLedger:
                 append(connection, self._clock, _intended(call, call.key))
                 return None, call.key
             before = _record(connection, row)
+            if at is not None and _same_try(row, call, fence, at):
+                return None, before.handed_key
             if _in_flight(connection, row, call):
                 before = replace(before, in_flight=True)
             if before.arguments_digest != call.arguments_digest:
@@ -110,10 +118,11 @@ class SqlEffectsLedger:
             settled = before.state in ("done", "reconciled") or before.in_flight
             if settled or (doubtful and not cleared):
                 return before, before.handed_key
-            return before, self._again(connection, call, before, fence)
+            mine = {"claim": fence.claim, "run_id": call.run_id, "number": call.number}
+            return before, self._again(connection, call, before, {**mine, "intended_at": now})
 
     def _again(
-        self, connection: sa.Connection, call: Call, before: EffectRecord, fence: Fence
+        self, connection: sa.Connection, call: Call, before: EffectRecord, mine: dict[str, Any]
     ) -> str:
         undone = before.undone + (before.state == "compensated")
         connection.execute(
@@ -121,13 +130,11 @@ class SqlEffectsLedger:
             .where(effects.c.key == call.key)
             .values(
                 state="intended",
-                claim=fence.claim,
-                run_id=call.run_id,
-                number=call.number,
                 undone=undone,
                 reason="",
                 result_digest=None,
                 finished_at=None,
+                **mine,
             )
         )
         handed = f"{call.key}~{undone}" if undone else call.key
@@ -202,7 +209,13 @@ class SqlEffectsLedger:
 
 
 def settle(
-    connection: sa.Connection, clock: Clock, call: Call, result: Result, *, kept: str
+    connection: sa.Connection,
+    clock: Clock,
+    call: Call,
+    result: Result,
+    *,
+    kept: str,
+    now: sa.ColumnElement[float],
 ) -> None:
     """Write a call's result to its effect, inside the transaction that records the call.
 
@@ -212,9 +225,9 @@ def settle(
         call: A call with an effect.
         result: How it came back; a refusal changes nothing.
         kept: Digest of the payload that holds the result.
+        now: The database's own time.
     """
-    now = clock.now()
-    values: dict[str, Any] = {"finished_at": now}
+    values: dict[str, Any] = {"finished_at": clock.now()}
     if isinstance(result, Done):
         if result.found == "ledger":
             return
@@ -234,7 +247,11 @@ def settle(
         # A call that was refused under another run's key says nothing of that run's effect.
         mine &= effects.c.run_id == call.run_id
     updated = connection.execute(sa.update(effects).where(mine).values(**values))
-    if updated.rowcount and isinstance(result, Done) and result.found == "reconciled":
+    if not updated.rowcount or not isinstance(result, Done):
+        return
+    # Whoever waits to be told has been told: by its own worker, which comes late.
+    resolve(connection, "effect", call.key, answer={"happened": True}, now=now)
+    if result.found == "reconciled":
         data = {"key": call.key, "tool": call.name, "happened": True, "by": "probe", "reason": ""}
         append(connection, clock, _fact(call.run_id, "effect.reconciled", data))
 
@@ -259,6 +276,14 @@ def _intended(call: Call, handed: str) -> Fact:
 
 def _fact(run_id: str, type: str, data: dict[str, Json]) -> Fact:
     return Fact(chain=f"run:{run_id}", type=type, data=data)
+
+
+def _same_try(row: sa.Row[Any], call: Call, fence: Fence, at: float) -> bool:
+    """Whether a row is the one that this try wrote: it was committed, and the answer was lost."""
+    return bool(
+        (row.state, row.run_id, row.number, row.claim, row.intended_at)
+        == ("intended", call.run_id, call.number, fence.claim, at)
+    )
 
 
 def _in_flight(connection: sa.Connection, row: sa.Row[Any], call: Call) -> bool:

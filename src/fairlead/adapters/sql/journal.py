@@ -22,11 +22,11 @@ from fairlead.core.calls import (
     result_state,
     result_to_json,
 )
-from fairlead.core.errors import JournalForeign, StoreCorrupt
+from fairlead.core.errors import JournalForeign, LeaseLost, StoreCorrupt
 from fairlead.core.event import Fact
 from fairlead.core.served import changed_model
 from fairlead.ports.clock import Clock
-from fairlead.ports.journal import CallRecord, Timing
+from fairlead.ports.journal import CallRecord, Execution
 
 
 class SqlJournal:
@@ -64,41 +64,50 @@ class SqlJournal:
                 values = {**_identity(call), "state": "intended", "attempts": 0, "started_at": at}
                 connection.execute(sa.insert(calls).values(**values))
 
-    def finish(self, call: Call, result: Result, timing: Timing, decision: str) -> None:
+    def finish(self, call: Call, result: Result, execution: Execution, decision: str) -> Result:
         """Record how a call ended; what is on record stays, unless it is unknown."""
         usage = result.usage if isinstance(result, Done) else Usage()
         reason = "" if isinstance(result, Done) else result.reason
         with self._database.transaction() as connection:
             # The run's row first, as whoever cancels or takes over does: one order of locks.
             lock_run(connection, call.run_id)
-            stored = connection.execute(sa.select(calls.c.state).where(_place(call))).scalar()
-            if stored not in (None, "intended", "unknown"):
+            row = connection.execute(sa.select(calls).where(_place(call))).first()
+            stored = None if row is None else row.state
+            if row is not None and stored not in ("intended", "unknown"):
                 # A worker that was only asleep comes late: the outcome that the run saw stays.
-                return
-            blob = put_json(connection, result_to_json(result), timing.finished_at)
+                known = _record(connection, row).result
+                assert known is not None, "a call that ended has a result"
+                return known
+            if not isinstance(result, Done):
+                # A value is one, whoever brings it. That a worker which lost the run has none
+                # says nothing: the next one is about to find out.
+                _claimed(connection, call, execution.claim)
+            blob = put_json(connection, result_to_json(result), execution.finished_at)
             values: dict[str, Any] = {
                 "state": result_state(result),
                 "result_digest": blob,
-                "attempts": timing.attempts,
+                "attempts": execution.attempts,
                 "input_tokens": usage.input_tokens,
                 "output_tokens": usage.output_tokens,
                 "cost_usd": usage.cost_usd,
                 "reason": reason,
-                "finished_at": timing.finished_at,
+                "finished_at": execution.finished_at,
             }
             if stored is None:
-                values = {**_identity(call), **values, "started_at": timing.started_at}
+                values = {**_identity(call), **values, "started_at": execution.started_at}
                 connection.execute(sa.insert(calls).values(**values))
             else:
                 connection.execute(sa.update(calls).where(_place(call)).values(**values))
             if call.effect != "read":
-                settle(connection, self._clock, call, result, kept=blob)
+                now = self._database.now_sql()
+                settle(connection, self._clock, call, result, kept=blob, now=now)
             append(connection, self._clock, _finished(call, result, blob, decision))
             changed = changed_model(call, result)
             if changed is not None and not holds(connection, changed):
                 append(connection, self._clock, changed)
             # An unknown effect that is looked at again is still the same call of the family.
             _count(connection, call, usage, made=int(stored != "unknown"))
+            return result
 
     def of_run(self, run_id: str) -> Sequence[CallRecord]:
         """Return a run's calls in order."""
@@ -109,6 +118,13 @@ class SqlJournal:
 
 def _place(call: Call) -> sa.ColumnElement[bool]:
     return (calls.c.run_id == call.run_id) & (calls.c.number == call.number)
+
+
+def _claimed(connection: sa.Connection, call: Call, claim: int) -> None:
+    """Make sure that nobody claimed a call's run after this claim; its row is locked."""
+    claims = connection.execute(sa.select(runs.c.claims).where(runs.c.id == call.run_id)).scalar()
+    if claims is not None and claims > claim:
+        raise LeaseLost(f"run {call.run_id} belongs to another worker by now", run=call.run_id)
 
 
 def _count(connection: sa.Connection, call: Call, usage: Usage, *, made: int) -> None:

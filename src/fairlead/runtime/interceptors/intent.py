@@ -24,15 +24,16 @@ async def intent(attempt: Attempt, services: Services, inner: Next) -> tuple[Res
     if not scope.seat.held():
         # Before the rows: what is not executed leaves no doubt.
         raise Suspended(f"the lease lapsed before {call.name} was intended")
-    tenant, fence = scope.context.principal.tenant, scope.seat.fence
+    tenant, fence, now = scope.context.principal.tenant, scope.seat.fence, clock.now()
     try:
-        await persist(clock, services.journal.intend, call, clock.now())
+        await persist(clock, services.journal.intend, call, now)
         before, handed = await persist(
             clock,
             services.effects.intend,
             call,
             tenant,
             fence,
+            at=now,
             cleared=attempt.cleared,
         )
     except KeyReused as error:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from fairlead.core.calls import Failed, Refused, Result, RetryAt, Unknown, cut
 from fairlead.core.errors import JournalForeign, ReplayDiverged
-from fairlead.ports.journal import Timing
+from fairlead.ports.journal import Execution
 from fairlead.runtime.interceptors.attempt import Attempt, Next
 from fairlead.runtime.persist import persist
 from fairlead.runtime.scope import Services
@@ -30,9 +30,14 @@ async def record(attempt: Attempt, services: Services, inner: Next) -> tuple[Res
     started_at = clock.now()
     result, tries = await inner(attempt, services)
     if not isinstance(result, RetryAt):
-        timing = Timing(started_at=started_at, finished_at=clock.now(), attempts=tries)
+        execution = Execution(
+            started_at=started_at,
+            finished_at=clock.now(),
+            attempts=tries,
+            claim=attempt.scope.seat.fence.claim,
+        )
         # The code alone: a reason may quote an argument, and the log holds digests and facts.
         decision = result.code if isinstance(result, Refused) else "allowed"
-        await persist(clock, journal.finish, call, result, timing, decision)
+        result = await persist(clock, journal.finish, call, result, execution, decision)
         attempt.scope.seat.got_on()
     return result, tries

@@ -27,7 +27,7 @@ from fairlead.core.errors import UnknownRelease
 from fairlead.core.event import verify_chain
 from fairlead.ports.approvals import ApprovalRecord
 from fairlead.ports.dispatch import Fence
-from fairlead.ports.journal import Timing
+from fairlead.ports.journal import Execution
 from fairlead.ports.pruning import Pruned
 from fairlead.ports.runs import Ending, Order, RunRecord
 from fairlead.ports.waits import Signal
@@ -145,7 +145,7 @@ class Archive:
             self.journal.intend(call, self.clock.now())
             self.effects.intend(call, "default", FENCE)
         self.journal.finish(
-            call, result, Timing(started_at=0, finished_at=1, attempts=1), "allowed"
+            call, result, Execution(started_at=0, finished_at=1, attempts=1, claim=1), "allowed"
         )
 
     def end(self, run_id: str, answer: Json = 1) -> str:

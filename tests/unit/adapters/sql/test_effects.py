@@ -51,6 +51,38 @@ def test_an_effect_is_intended_once_with_its_event(stores: Stores, fence: Fence)
     assert stores.types() == ["run.admitted", "call.intended"]
 
 
+def test_a_try_finds_the_row_that_it_wrote_and_was_not_answered(
+    stores: Stores, fence: Fence
+) -> None:
+    assert stores.effects.intend(CALL, "acme", fence, at=5.0) == (None, "aa11:1")
+    assert stores.effects.intend(CALL, "acme", fence, at=5.0) == (None, "aa11:1")
+    assert stores.types() == ["run.admitted", "call.intended"]
+    before, _ = stores.effects.intend(CALL, "acme", fence, at=6.0)
+    assert before is not None
+    assert before.state == "intended"
+
+
+def test_an_effect_that_is_tried_again_finds_its_own_row_too(stores: Stores, fence: Fence) -> None:
+    stores.effects.intend(CALL, "acme", fence, at=5.0)
+    stores.journal.finish(CALL, Failed(code=ToolFailed.code, reason="no"), TIMING, "allowed")
+    before, _ = stores.effects.intend(CALL, "acme", fence, at=7.0)
+    assert before is not None
+    assert before.state == "failed"
+    assert stores.effects.intend(CALL, "acme", fence, at=7.0) == (None, "aa11:1")
+
+
+def test_the_next_claim_does_not_take_a_dead_workers_row_for_its_own(
+    stores: Stores, fence: Fence
+) -> None:
+    stores.effects.intend(CALL, "acme", fence, at=5.0)
+    stores.start_worker("w1")
+    stores.die("w1")
+    (taken,) = stores.claim("w2")
+    before, _ = stores.effects.intend(CALL, "acme", taken.fence, at=5.0)
+    assert before is not None
+    assert before.state == "intended"
+
+
 STATES: list[tuple[Effect, Result, str]] = [
     ("once", Done(value=1), "done"),
     ("once", Unknown(reason="?"), "unknown"),
@@ -138,6 +170,47 @@ def test_a_person_says_what_happened_and_the_run_wakes(stores: Stores, fence: Fe
     with pytest.raises(EffectSettled):
         stores.effects.resolve(CALL.key, False, None, LOOKED)
     assert stores.types()[-1] == "effect.reconciled"
+
+
+def test_a_worker_that_comes_late_with_the_result_wakes_the_run_that_waits_for_it(
+    stores: Stores, fence: Fence
+) -> None:
+    stores.effects.intend(CALL, "acme", fence)
+    stores.journal.finish(CALL, Unknown(reason="?"), TIMING, "allowed")
+    stores.waits.open("aa11", "u1.1", "effect", topic=CALL.key, within_s=500.0)
+    stores.dispatch.park("aa11", fence, "u1.1")
+    assert stores.journal.finish(CALL, Done(value="late"), TIMING, "allowed") == Done(value="late")
+    assert [*stores.dispatch.awake("w1", 9)] == ["aa11"]
+    ended = stores.waits.look("aa11", "u1.1")
+    assert ended is not None
+    assert ended.answer == {"happened": True}
+
+
+@pytest.mark.parametrize(
+    "late", [Unknown(reason="?"), Failed(code=ToolFailed.code, reason="the line was cut")]
+)
+def test_a_worker_that_lost_the_run_has_no_say_without_a_value(
+    stores: Stores, fence: Fence, late: Result
+) -> None:
+    stores.effects.intend(CALL, "acme", fence)
+    stores.start_worker("w1")
+    stores.die("w1")
+    stores.claim("w2")
+    with pytest.raises(LeaseLost):
+        stores.journal.finish(CALL, late, TIMING, "allowed")
+    assert stores.journal.find("aa11", 1) is None
+    assert known(stores).state == "intended"
+    assert stores.journal.finish(CALL, Done(value=1), TIMING, "allowed") == Done(value=1)
+    assert known(stores).state == "done"
+
+
+def test_whoever_comes_second_is_told_what_is_on_record(stores: Stores, fence: Fence) -> None:
+    read = replace(CALL, effect="read")
+    assert stores.journal.finish(read, Done(value="first"), TIMING, "allowed") == Done(
+        value="first"
+    )
+    second = stores.journal.finish(read, Done(value="second"), TIMING, "allowed")
+    assert second == Done(value="first")
 
 
 def test_a_late_result_is_no_more_than_what_somebody_found_out(

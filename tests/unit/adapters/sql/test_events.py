@@ -21,7 +21,7 @@ from fairlead.core.calls import Call, Done
 from fairlead.core.errors import StoreCorrupt
 from fairlead.core.event import Fact, verify_chain
 from fairlead.ports.dispatch import Bid
-from fairlead.ports.journal import Timing
+from fairlead.ports.journal import Execution
 from fairlead.ports.runs import Ending, Order, RunRecord
 from fairlead.ports.workers import WorkerRecord
 from fairlead.testing import FakeClock
@@ -72,8 +72,8 @@ class Log:
                 effect="read",
                 lineage=run_id,
             )
-            timing = Timing(started_at=0.0, finished_at=1.0, attempts=1)
-            self.journal.finish(call, Done(value=number), timing, "allowed")
+            execution = Execution(started_at=0.0, finished_at=1.0, attempts=1, claim=1)
+            self.journal.finish(call, Done(value=number), execution, "allowed")
         (end or self._succeed)(run_id)
         return run_id
 

@@ -27,7 +27,7 @@ from fairlead.core.errors import (
 )
 from fairlead.core.outcome import RunState
 from fairlead.ports.dispatch import Bid, Claimed, Fence, TakenOver
-from fairlead.ports.journal import Timing
+from fairlead.ports.journal import Execution
 from fairlead.ports.runs import Ending, Order, RunRecord
 from fairlead.ports.workers import WorkerRecord
 from fairlead.testing import FakeClock
@@ -50,7 +50,7 @@ BACKLOG = 1000
 CALL = Call(
     run_id="aa11", number=1, kind="tool", name="pay", arguments={}, effect="once", lineage="aa11"
 )
-TIMING = Timing(started_at=1.0, finished_at=2.0, attempts=1)
+TIMING = Execution(started_at=1.0, finished_at=2.0, attempts=1, claim=1)
 
 
 def ending(state: RunState = "succeeded", answer: object = 1, reason: str = "") -> Ending:
