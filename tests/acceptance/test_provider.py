@@ -24,6 +24,11 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Provided]:
         yield made
 
 
+@pytest.fixture(autouse=True)
+def rested(scene: Provided) -> None:
+    scene.rested()
+
+
 def failed_with(code: str) -> tuple[str, str]:
     return ("failed", code)
 
