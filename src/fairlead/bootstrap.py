@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -255,8 +256,7 @@ def open_platform(
         synchronous=settings.synchronous,
     )
     connections = database.make_engine(immediate=False)
-    with translated(database.where):
-        queue = DbosRunQueue(database.url, connections)
+    queue = DbosRunQueue(database.url, connections, partial(translated, database.where))
     # From here on: a database that is made under faults would be no test of what uses it.
     faults.connections(database.engine)
     faults.connections(connections)

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Sequence
-from functools import cached_property
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from functools import cached_property, wraps
+from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
 import sqlalchemy as sa
 
@@ -18,6 +19,9 @@ from fairlead.ports.engine import Transaction
 
 if TYPE_CHECKING:
     from dbos import DBOSClient, EnqueueOptions
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 APPLICATION = "fairlead"
 WORKFLOW = "fairlead.run"
@@ -36,6 +40,19 @@ def queue_of(worker_id: str) -> str:
     return f"worker:{worker_id}"
 
 
+def _guarded(
+    method: Callable[Concatenate[DbosRunQueue, P], R],
+) -> Callable[Concatenate[DbosRunQueue, P], R]:
+    """Let a method raise our error in place of the database's."""
+
+    @wraps(method)
+    def guarded(self: DbosRunQueue, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        with self.guard():
+            return method(self, *args, **kwargs)
+
+    return guarded
+
+
 class DbosRunQueue:
     """Gives runs to workers.
 
@@ -43,21 +60,28 @@ class DbosRunQueue:
     only lists runs does not wait for it.
     """
 
-    def __init__(self, url: str, engine: sa.Engine) -> None:
+    def __init__(
+        self,
+        url: str,
+        engine: sa.Engine,
+        guard: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
         """Prepare a connection, and bring the engine's tables up to date.
 
         Args:
             url: The database, with its password.
             engine: Connections to it, with the engine's own transaction control.
+            guard: Within its block, our error is raised in place of the database's.
         """
-        self._engine = engine
+        self._engine, self.guard = engine, guard
         # Now and not at the first use, which stands inside a transaction that holds locks. The
         # engine makes its tables one by one, so that they are there does not mean that all are.
-        if _version(engine) < TABLES_VERSION:
-            from dbos import DBOS
+        with guard():
+            if _version(engine) < TABLES_VERSION:
+                from dbos import DBOS
 
-            logging.getLogger("dbos").setLevel(logging.ERROR)
-            DBOS.migrate(url)
+                logging.getLogger("dbos").setLevel(logging.ERROR)
+                DBOS.migrate(url)
 
     @cached_property
     def _client(self) -> DBOSClient:
@@ -70,6 +94,7 @@ class DbosRunQueue:
             retry_connection_errors=False,
         )
 
+    @_guarded
     def open(self, worker_id: str, most: int) -> None:
         """Make a worker's own queue, before the worker looks at it."""
         self._client.register_queue(
@@ -79,10 +104,12 @@ class DbosRunQueue:
             on_conflict="always_update",
         )
 
+    @_guarded
     def close_queue(self, worker_id: str) -> None:
         """Remove the queue of a worker that has stopped or died."""
         self._client.delete_queue(queue_of(worker_id))
 
+    @_guarded
     def start(self, transaction: Transaction, run_id: str, worker_id: str, code: str) -> None:
         """Give a new run to a worker, in the caller's transaction."""
         options: EnqueueOptions = {
@@ -94,11 +121,13 @@ class DbosRunQueue:
         }
         self._client.enqueue_in_transaction(transaction, options)
 
+    @_guarded
     def resume(self, run_ids: Sequence[str], worker_id: str) -> None:
         """Give runs that the engine knows to a worker; what is on record is not executed again."""
         if run_ids:
             self._client.resume_workflows(list(run_ids), queue_name=queue_of(worker_id))
 
+    @_guarded
     def foreign(self, run_ids: Sequence[str]) -> Sequence[str]:
         """Return those of the runs whose record cannot be followed: it is not read.
 
@@ -127,10 +156,12 @@ class DbosRunQueue:
             found.update(connection.execute(ended).scalars())
         return sorted(found)
 
+    @_guarded
     def cancel(self, run_id: str) -> None:
         """Stop a run at its next step; one that the engine does not know is left alone."""
         self._client.cancel_workflow(run_id)
 
+    @_guarded
     def fork(self, origin: str, run_id: str, before: int) -> None:
         """Make a run from another one's record, up to one of its calls."""
         from dbos import SetWorkflowID
@@ -145,6 +176,7 @@ class DbosRunQueue:
                 origin, max(kept, default=0) + 1, queue_name=queue_of("none")
             )
 
+    @_guarded
     def forget(self, run_ids: Sequence[str]) -> None:
         """Remove the records of runs that have ended."""
         if run_ids:
