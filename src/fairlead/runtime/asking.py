@@ -62,7 +62,15 @@ async def ask_person(
         return services.approvals.ask(question, within_s)
 
     ended = await wait(
-        Awaited(run_id=call.run_id, key=key, kind="approval", topic="", within_s=within_s, open=ask)
+        Awaited(
+            run_id=call.run_id,
+            key=key,
+            kind="approval",
+            topic="",
+            within_s=within_s,
+            label=call.name,
+            open=ask,
+        )
     )
     said = ended.answer or {}
     return Asked(

@@ -14,9 +14,9 @@ DONE = ["look:a", "charge:b", "put:c"]
 
 DEATHS = [
     Fault(boundary="store", name="approvals.ask", moment="before", action=Kill()),
-    Fault(boundary="human", moment="asked", action=Kill()),
-    Fault(boundary="human", moment="answered", action=Kill()),
-    Fault(boundary="human", moment="resumed", action=Kill()),
+    Fault(boundary="human", name="charge", moment="asked", action=Kill()),
+    Fault(boundary="human", name="charge", moment="answered", action=Kill()),
+    Fault(boundary="human", name="charge", moment="resumed", action=Kill()),
     Fault(boundary="store", name="approvals.consume", moment="before", action=Kill()),
     Fault(boundary="store", name="approvals.consume", moment="after", action=Kill()),
     Fault(boundary="tool", name="charge", moment="before", action=Kill()),

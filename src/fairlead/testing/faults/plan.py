@@ -56,7 +56,7 @@ _MOMENTS: dict[str, dict[str, tuple[type[Any], ...]]] = {
     "clock": {"read": (Skew, Delay)},
     "exporter": {"batch": (Fail, Delay, Hang, Lose)},
     "human": {
-        "asked": (*_PROCESS, Answer),
+        "asked": _PROCESS,
         "answered": (*_PROCESS, Answer),
         "resumed": _PROCESS,
     },

@@ -79,6 +79,7 @@ other_faults = st.one_of(
     st.builds(
         Fault,
         boundary=st.just("human"),
+        moment=st.just("answered"),
         action=st.builds(Answer, how=st.sampled_from(["deny", "ignore", "expire"])),
     ),
     st.builds(
