@@ -77,6 +77,17 @@ WORKFLOW_KEYS: tuple[Row, ...] = (
         "Most tokens of one model turn's input, estimated as its bytes divided by 3.",
     ),
     (
+        "limits.history_messages",
+        f"{_NONE}, else {_LIMITS.history_messages}",
+        "Most messages of its conversation that a run reads: two for each earlier turn and two "
+        "for each of its uses of tools.",
+    ),
+    (
+        "limits.history_chars",
+        f"{_NONE}, else {_LIMITS.history_chars}",
+        "Most characters of these messages.",
+    ),
+    (
         "limits.unknown_wait_s",
         f"{_NONE}, else {_LIMITS.unknown_wait.total_seconds():g}",
         "Most seconds that a run waits for somebody to find out about an unknown effect.",

@@ -16,6 +16,7 @@ from fairlead.core.effects import NOT_HAPPENED, Happened, NotHappened
 from fairlead.core.errors import FairleadError, ToolFailed
 from fairlead.core.grounding import Answer, Citation, GroundedSource, Source
 from fairlead.core.guarding import PASS, Check, Sample, Verdict, fail
+from fairlead.core.history import History, ToolUse, Turn
 from fairlead.core.identity import Principal
 from fairlead.core.limits import SLO, Limits
 from fairlead.core.outcome import NotSucceeded, Outcome
@@ -34,6 +35,7 @@ __all__ = [
     "GroundedSource",
     "Guardrail",
     "Happened",
+    "History",
     "Limits",
     "Memory",
     "NOT_HAPPENED",
@@ -52,6 +54,8 @@ __all__ = [
     "Throttled",
     "Tool",
     "ToolFailed",
+    "ToolUse",
+    "Turn",
     "Verdict",
     "Workflow",
     "fail",

@@ -96,6 +96,13 @@ SETTINGS: tuple[Setting, ...] = (
         meaning="With so many runs queued, no further one is accepted.",
     ),
     Setting(
+        key="worker.waiting_turns",
+        default="20",
+        env="FAIRLEAD_WORKER_WAITING_TURNS",
+        meaning="With so many turns of a conversation waiting behind the one that is answered, no "
+        "further one is accepted.",
+    ),
+    Setting(
         key="worker.lease_s",
         default="2",
         env="FAIRLEAD_WORKER_LEASE_S",
@@ -161,6 +168,7 @@ class Settings:
     parked: int
     queues: tuple[str, ...]
     backlog: int
+    waiting_turns: int
     lease_s: float
     stall_s: float
     drain_s: float
@@ -205,6 +213,7 @@ def load_settings(folder: Path, environment: Mapping[str, str] | None = None) ->
         parked=int(values.number("worker.parked")),
         queues=queues_of(values.text("worker.queues")),
         backlog=int(values.number("worker.backlog", least=1)),
+        waiting_turns=int(values.number("worker.waiting_turns")),
         lease_s=values.number("worker.lease_s", least=0.1),
         stall_s=values.number("worker.stall_s", least=0.1),
         drain_s=values.number("worker.drain_s"),

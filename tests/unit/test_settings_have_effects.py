@@ -177,8 +177,14 @@ EFFECTS: dict[str, Effect] = {
         env=("quick", ("quick",)),
     ),
     "worker.backlog": Effect(
-        of=on_platform(lambda platform: platform.admission.backlog),
+        of=on_platform(lambda platform: platform.admission.room.backlog),
         default=100_000,
+        file=("3", 3),
+        env=("5", 5),
+    ),
+    "worker.waiting_turns": Effect(
+        of=on_platform(lambda platform: platform.admission.room.waiting_turns),
+        default=20,
         file=("3", 3),
         env=("5", 5),
     ),

@@ -11,6 +11,7 @@ from uuid import UUID
 from fairlead.authoring.tool import Tool
 from fairlead.core.context import Context
 from fairlead.core.grounding import Source
+from fairlead.core.history import History
 from fairlead.core.outcome import Outcome
 
 if TYPE_CHECKING:
@@ -87,6 +88,14 @@ class Run(Protocol[Out]):
         """Who asks, under which release."""
         ...
 
+    @property
+    def history(self) -> History:
+        """What was said before in the run's conversation; empty without one.
+
+        `answer` and `agent` hand it to the model by themselves.
+        """
+        ...
+
     async def answer(self, request: Any, *, question: str | None = None) -> Outcome[Out]:
         """Walk the whole request path: retrieve, generate, check, record.
 
@@ -118,12 +127,13 @@ class Run(Protocol[Out]):
         """
         ...
 
-    async def agent(self, agent: Any, prompt: str) -> Any:
+    async def agent(self, agent: Any, prompt: str, *, history: bool = True) -> Any:
         """Run a ready pydantic-ai `Agent`; each of its model turns and tools is a call.
 
         Args:
             agent: The agent, with a name. Its tools need contracts under the same names.
             prompt: The user's message.
+            history: Whether the agent reads what was said before in the run's conversation.
 
         Returns:
             The agent's output.

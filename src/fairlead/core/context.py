@@ -16,6 +16,7 @@ class Context:
         workflow: The run's workflow.
         release: Digest of the release that the run is pinned to.
         principal: Who asks.
+        conversation: The run's conversation; empty for none.
         idempotency_key: Hand it to the outside system, so that it can tell a repeat; the same on
             every try and every recovery of this call. Empty in guardrails.
     """
@@ -24,4 +25,5 @@ class Context:
     workflow: str
     release: str
     principal: Principal
+    conversation: str = ""
     idempotency_key: str = ""

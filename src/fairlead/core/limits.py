@@ -45,6 +45,9 @@ class Limits:
         reasks: Times in a row that a model is asked again after an answer or a tool call that does
             not fit.
         context_tokens: Tokens of one model turn's input, as `estimated_tokens` counts them.
+        history_messages: Messages of its conversation that a run reads: two for each earlier turn
+            and two for each of its uses of tools; 0 reads nothing.
+        history_chars: Characters of these messages.
     """
 
     steps: int = 50
@@ -56,6 +59,8 @@ class Limits:
     unknown_wait: timedelta = timedelta(days=7)
     reasks: int = 2
     context_tokens: int = 100_000
+    history_messages: int = 40
+    history_chars: int = 60_000
 
     def __post_init__(self) -> None:
         for name in ("steps", "attempts", "repeats", "context_tokens"):
@@ -63,8 +68,9 @@ class Limits:
                 raise ValueError(f"limits.{name} must be at least 1")
         if self.repeats > REPEATS_MAX:
             raise ValueError(f"limits.repeats must be at most {REPEATS_MAX}")
-        if self.reasks < 0:
-            raise ValueError("limits.reasks must be at least 0")
+        for name in ("reasks", "history_messages", "history_chars"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"limits.{name} must be at least 0")
         if not 0 <= self.cost_usd < float("inf"):
             raise ValueError("limits.cost_usd must be a number of at least 0")
         for name in ("wall_time", "call_timeout", "unknown_wait"):

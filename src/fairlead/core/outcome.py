@@ -25,6 +25,7 @@ RunState: TypeAlias = Literal[
 FINAL_STATES: frozenset[str] = frozenset(
     ("succeeded", "escalated", "denied", "failed", "cancelled")
 )
+OPEN_STATES: frozenset[str] = frozenset(("queued", "running", "waiting", "paused"))
 
 
 @dataclass(frozen=True, kw_only=True)

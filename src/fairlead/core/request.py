@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from fairlead.core.context import Context
-from fairlead.core.digests import Json
+from fairlead.core.digests import Json, canonical_json
 from fairlead.core.grounding import Source
 from fairlead.core.guarding import Check
 from fairlead.core.release import WorkflowTerms
@@ -26,6 +26,12 @@ class Request:
 
     question: str
     input: Json
+
+    @property
+    def words(self) -> str:
+        """The question alone when it is all of the input; else the whole input, as JSON."""
+        alone = self.input == self.question or self.input == {"question": self.question}
+        return self.question if alone else canonical_json(self.input)
 
 
 @dataclass(frozen=True, kw_only=True)

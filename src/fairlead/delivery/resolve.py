@@ -59,6 +59,8 @@ _LIMIT_KEYS = frozenset(
         "unknown_wait_s",
         "reasks",
         "context_tokens",
+        "history_messages",
+        "history_chars",
     )
 )
 _PAGE_KEYS = frozenset(
@@ -233,6 +235,8 @@ def _limits(declared: Limits, table: Mapping[str, Any], where: str) -> Limits:
         "repeats": table.get("repeats", declared.repeats),
         "reasks": table.get("reasks", declared.reasks),
         "context_tokens": table.get("context_tokens", declared.context_tokens),
+        "history_messages": table.get("history_messages", declared.history_messages),
+        "history_chars": table.get("history_chars", declared.history_chars),
         "wall_time": _seconds(table.get("wall_time_s"), declared.wall_time, where),
         "call_timeout": _seconds(table.get("call_timeout_s"), declared.call_timeout, where),
         "unknown_wait": _seconds(table.get("unknown_wait_s"), declared.unknown_wait, where),

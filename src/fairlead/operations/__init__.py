@@ -42,7 +42,13 @@ from fairlead.operations.control import (
     select_runs,
     send_signal,
 )
+from fairlead.operations.conversations import (
+    Conversation,
+    list_conversations,
+    show_conversation,
+)
 from fairlead.ports.approvals import ApprovalRecord
+from fairlead.ports.conversations import ConversationRecord, TurnRecord
 from fairlead.ports.effects import EffectRecord
 from fairlead.ports.pruning import Pruned
 from fairlead.ports.releases import Evidence
@@ -58,6 +64,8 @@ __all__ = [
     "ApprovalRecord",
     "CheckRun",
     "Controlled",
+    "Conversation",
+    "ConversationRecord",
     "EffectRecord",
     "GateReport",
     "Ingested",
@@ -71,6 +79,7 @@ __all__ = [
     "Settings",
     "Signal",
     "StartOptions",
+    "TurnRecord",
     "Verb",
     "Verification",
     "Worker",
@@ -81,6 +90,7 @@ __all__ = [
     "create_release",
     "fork_run",
     "ingest",
+    "list_conversations",
     "load_settings",
     "make_worker",
     "open_platform",
@@ -93,6 +103,7 @@ __all__ = [
     "route_request",
     "select_runs",
     "send_signal",
+    "show_conversation",
     "verify_events",
     "working",
 ]
@@ -125,12 +136,14 @@ class PolicyContext:
         workflow: The workflow's name.
         principal: Who asks.
         timeout_s: Most seconds to wait for the answer.
+        conversation: The conversation that the request goes on with; None for none.
     """
 
     platform: Platform
     workflow: str
     principal: Principal = field(default_factory=Principal)
     timeout_s: float = 60.0
+    conversation: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -294,7 +307,11 @@ async def route_request(query: Json, policy_ctx: PolicyContext) -> Outcome[Json]
     release = platform.releases.current()
     with working(platform, release):
         run = platform.admission.start(
-            release, policy_ctx.workflow, query, principal=policy_ctx.principal
+            release,
+            policy_ctx.workflow,
+            query,
+            principal=policy_ctx.principal,
+            options=StartOptions(conversation=policy_ctx.conversation),
         )
         ended = await platform.admission.wait(run.id, policy_ctx.timeout_s)
     return outcome_of_run(ended)

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from fairlead.core.context import Context
 from fairlead.core.digests import Json
+from fairlead.core.history import ToolUse, Turn
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +46,7 @@ class Task:
         fallbacks: Models that the release names, asked in this order when the one before fails and
             may pass.
         reasks: Times in a row that the model is asked again after what does not fit.
+        history: What was said before in the conversation, oldest first.
     """
 
     name: str
@@ -57,13 +59,27 @@ class Task:
     settings: Mapping[str, Any] = field(default_factory=dict)
     fallbacks: Sequence[str] = ()
     reasks: int = 2
+    history: Sequence[Turn] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Generated:
+    """What an agent loop made.
+
+    Attributes:
+        output: Its output, of the task's type.
+        uses: The task's tools that the model called, in order.
+    """
+
+    output: Any
+    uses: tuple[ToolUse, ...] = ()
 
 
 class Generator(Protocol):
     """Runs agent loops inside a run; every model turn and tool goes through the boundary."""
 
-    async def generate(self, task: Task) -> Any:
-        """Return the loop's output, of the task's type.
+    async def generate(self, task: Task) -> Generated:
+        """Return the loop's output, and what was called on the way.
 
         Raises:
             FairleadError: A call was denied or failed, or the model cannot do the task.

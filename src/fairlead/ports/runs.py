@@ -43,6 +43,9 @@ class RunRecord:
         held_s: Seconds for which it was paused.
         wake_at: When a waiting run is looked at again at the latest; None while it does not wait.
         pruned_at: Since when input, outcome, reason and calls are gone; None while they are kept.
+        conversation: The conversation that it belongs to; None for none.
+        turn: Its place there, from 1, which the store gives; None without a conversation.
+        aside: True for a fork of a turn: it reads what its origin read, and is no turn itself.
     """
 
     id: str
@@ -71,6 +74,9 @@ class RunRecord:
     held_s: float = 0.0
     wake_at: float | None = None
     pruned_at: float | None = None
+    conversation: str | None = None
+    turn: int | None = None
+    aside: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,11 +87,27 @@ class Ending:
         state: A final state.
         outcome: The outcome as JSON.
         reason: Why it did not succeed; empty otherwise.
+        said: What it said in its conversation, as JSON; None for nothing.
     """
 
     state: RunState
     outcome: Json
     reason: str
+    said: Json = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Room:
+    """How much work is taken on.
+
+    Attributes:
+        backlog: With so many runs queued, no further one is taken; children are always taken.
+        waiting_turns: With so many turns of a conversation behind the one that is answered, no
+            further one is taken.
+    """
+
+    backlog: int = 100_000
+    waiting_turns: int = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,12 +126,12 @@ class Spent:
 class RunStore(Protocol):
     """Keeps runs, each change with its event, in one transaction."""
 
-    def admit(self, run: RunRecord, *, backlog: int) -> RunRecord:
+    def admit(self, run: RunRecord, *, room: Room) -> RunRecord:
         """Record a new run, and so queue it.
 
         Args:
-            run: The run.
-            backlog: With so many runs queued, no further one is taken; children are always taken.
+            run: The run; one of a conversation gets the place behind all others there.
+            room: How much is taken on.
 
         Returns:
             The run; the one that is there when its start key, or its place with its parent, has
@@ -117,7 +139,10 @@ class RunStore(Protocol):
 
         Raises:
             QueueFull: Too many runs wait.
-            StartKeyReused: The start key belongs to a run with another input.
+            ConversationBusy: Too many turns of its conversation wait.
+            ConversationForeign: Its conversation belongs to another user.
+            StartKeyReused: The start key belongs to a run with another input, or of another
+                conversation.
         """
         ...
 
@@ -210,7 +235,8 @@ class RunControl(Protocol):
 
         Args:
             origin: The run whose record is copied.
-            fork: The new run; it keeps the lineage, and so the keys of its effects.
+            fork: The new run; it keeps the lineage, and so the keys of its effects. In a
+                conversation it gets the place behind all others, unless it stands aside.
             before: Number of the first call that is not copied.
             order: Who and why.
             copy: Copies the engine's record; it is called before anything is recorded here.

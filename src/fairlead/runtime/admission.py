@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from fairlead.core.digests import Json, canonical_json
 from fairlead.core.errors import InvalidInput, RunTimedOut, UnknownWorkflow
@@ -13,7 +13,7 @@ from fairlead.core.outcome import FINAL_STATES
 from fairlead.core.release import Release
 from fairlead.guardrails.shapes import require
 from fairlead.ports.clock import Clock
-from fairlead.ports.runs import RunRecord, RunStore
+from fairlead.ports.runs import Room, RunRecord, RunStore
 
 INPUT_BYTES_MAX = 1_000_000
 """Largest input of a run, as JSON text."""
@@ -28,17 +28,23 @@ class StartOptions:
         key: The caller's key: a second start of the workflow under it, for the same tenant, gives
             the same run; None for none.
         priority: Within the tenant higher ones go first, from -100 to 100.
+        conversation: The conversation that it belongs to, as the tenant names it: it reads what
+            was said there, and begins when all earlier turns have ended; None for none.
     """
 
     purpose: str = "user"
     key: str | None = None
     priority: int = 0
+    conversation: str | None = None
 
     def __post_init__(self) -> None:
         if not -100 <= self.priority <= 100:
             raise InvalidInput(f"priority must be from -100 to 100, not {self.priority}")
         if self.key is not None and not 0 < len(self.key) <= 200:
             raise InvalidInput("a start key has from 1 to 200 characters")
+        name = self.conversation
+        if name is not None and not (0 < len(name) <= 200 and name.isprintable()):
+            raise InvalidInput("a conversation's id has from 1 to 200 printable characters")
 
 
 DEFAULTS = StartOptions()
@@ -51,12 +57,12 @@ class Admission:
     Attributes:
         runs: Where runs are kept; a run that is queued there waits for a worker.
         clock: Time and ids.
-        backlog: With so many runs queued, no further one is accepted.
+        room: How much is accepted.
     """
 
     runs: RunStore
     clock: Clock
-    backlog: int = 100_000
+    room: Room = field(default_factory=Room)
 
     def start(
         self,
@@ -83,7 +89,10 @@ class Admission:
             UnknownWorkflow: The release has no such workflow.
             InvalidInput: The input does not fit the workflow's schema, or is too large.
             QueueFull: Too many runs wait for a worker.
-            StartKeyReused: The start key belongs to a run with another input.
+            ConversationBusy: Too many turns of the conversation wait.
+            ConversationForeign: The conversation belongs to another user.
+            StartKeyReused: The start key belongs to a run with another input, or of another
+                conversation.
         """
         if not principal.tenant:
             raise InvalidInput("a run needs a tenant; its name may not be empty")
@@ -115,8 +124,9 @@ class Admission:
             queue=terms.queue,
             priority=options.priority,
             start_key=options.key,
+            conversation=options.conversation,
         )
-        return self.runs.admit(run, backlog=self.backlog)
+        return self.runs.admit(run, room=self.room)
 
     async def wait(self, run_id: str, timeout_s: float) -> RunRecord:
         """Wait until a run has ended.

@@ -18,7 +18,7 @@ from fairlead.core.limits import INLINE_BYTES_MAX
 from fairlead.core.outcome import NotSucceeded, Outcome
 from fairlead.guardrails.shapes import shape_of
 from fairlead.ports.boundary import Driven
-from fairlead.ports.runs import RunRecord
+from fairlead.ports.runs import Room, RunRecord
 from fairlead.runtime.boundary import Boundary
 from fairlead.runtime.persist import persist
 from fairlead.runtime.waiting import Awaited
@@ -84,7 +84,7 @@ class Children:
                 root_id=scope.family.root_id,
                 lineage=f"{scope.lineage}.{number}",
             )
-            admitted = await persist(services.clock, services.runs.admit, run, backlog=0)
+            admitted = await persist(services.clock, services.runs.admit, run, room=Room())
             return Driven(value=admitted.id)
 
         return str(await self.boundary.call("child", name, input, admit))

@@ -79,7 +79,8 @@ class Control:
     def retry(self, run_id: str, order: Order) -> RunRecord:
         """Start a run that did not succeed again from its first call that was not done.
 
-        What was done keeps its keys: no effect happens a second time.
+        What was done keeps its keys: no effect happens a second time. A turn of a conversation
+        gets the place behind all others there.
 
         Args:
             run_id: Its id or a prefix.
@@ -94,12 +95,14 @@ class Control:
             raise RunFinished(f"run {run.id} is {run.state}; there is nothing to retry", run=run.id)
         undone = [call.number for call in self.journal.of_run(run.id) if call.state != "done"]
         last = max((call.number for call in self.journal.of_run(run.id)), default=0)
-        return self.fork(run.id, min(undone, default=last + 1), order)
+        return self._fork(run.id, min(undone, default=last + 1), order, aside=False)
 
     def fork(
         self, run_id: str, before: int, order: Order, *, release: Release | None = None
     ) -> RunRecord:
         """Start a new run from another one's record, up to one of its calls.
+
+        A fork of a conversation's turn reads what the turn read, and is no turn itself.
 
         Args:
             run_id: The run whose record is copied; its id or a prefix.
@@ -111,6 +114,11 @@ class Control:
             InvalidInput: There is no such call, or the release has other code.
             RunPruned: Its record is gone.
         """
+        return self._fork(run_id, before, order, release=release, aside=True)
+
+    def _fork(
+        self, run_id: str, before: int, order: Order, *, aside: bool, release: Release | None = None
+    ) -> RunRecord:
         origin = self.runs.get(run_id)
         if origin.pruned_at is not None:
             message = f"run {origin.id} was pruned; there is no record to go on from"
@@ -134,6 +142,7 @@ class Control:
             parent_call=None,
             start_key=None,
             held_s=0.0,
+            aside=origin.aside or (aside and origin.conversation is not None),
             # The engine has its record already, once it is copied.
             claims=1 if origin.claims else 0,
         )

@@ -36,8 +36,10 @@ from fairlead.ports.events import EventLog
 from fairlead.ports.generator import Generator
 from fairlead.ports.releases import ReleaseStore
 from fairlead.ports.runs import Ending, RunRecord, RunStore
+from fairlead.runtime.admit import request_of
 from fairlead.runtime.boundary import Boundary
 from fairlead.runtime.children import Children
+from fairlead.runtime.conversing import join
 from fairlead.runtime.persist import persist
 from fairlead.runtime.pipeline import Path, outcome_of
 from fairlead.runtime.run import DurableRun
@@ -126,7 +128,7 @@ class Runner:
             return await finish()
 
     async def _ending(self, engine: Engine, begun: RunRecord, seat: Seat) -> Ending:
-        outcome, output = await self._body(engine, begun, seat)
+        outcome, output, said = await self._body(engine, begun, seat)
         data = {**asdict(outcome), "answer": output}
         try:
             size = len(canonical_json(data).encode())
@@ -134,22 +136,26 @@ class Runner:
                 what = f"the outcome of workflow {begun.workflow} has {size} bytes as JSON"
                 raise ResultTooLarge(f"{what}; the limit is {RESULT_BYTES_MAX}")
         except ResultTooLarge as error:
-            outcome = outcome_of(error)
+            outcome, said = outcome_of(error), None
             data = asdict(outcome)
         except (TypeError, ValueError) as error:
-            outcome = outcome_of(ResultNotJson(f"the outcome is not JSON: {error}"))
+            outcome, said = outcome_of(ResultNotJson(f"the outcome is not JSON: {error}")), None
             data = asdict(outcome)
-        return Ending(state=outcome.state, outcome=data, reason=outcome.reason)
+        return Ending(state=outcome.state, outcome=data, reason=outcome.reason, said=said)
 
     async def _body(
         self, engine: Engine, begun: RunRecord, seat: Seat
-    ) -> tuple[Outcome[Any], Json]:
-        """Execute the workflow's own code; whatever happens becomes an outcome."""
+    ) -> tuple[Outcome[Any], Json, Json]:
+        """Execute the workflow's own code; whatever happens becomes an outcome.
+
+        Returns:
+            The outcome, the output as JSON, and what the run said in its conversation.
+        """
         try:
             workflow = self.app.workflow(begun.workflow)
             path = await self._path(engine, begun, workflow, seat)
         except FairleadError as error:
-            return outcome_of(error), None
+            return outcome_of(error), None, None
         token = current_boundary.set(path.boundary)
         try:
             outcome, output = await self._outcome(path, begun)
@@ -160,7 +166,7 @@ class Runner:
             if outcome.state in ("failed", "denied"):
                 left = await compensate(path.boundary, self.app.tools)
                 outcome = _with_left(outcome, left)
-            return outcome, output
+            return outcome, output, _said(path, begun, outcome, output)
         finally:
             current_boundary.reset(token)
             await path.boundary.close()
@@ -228,6 +234,7 @@ class Runner:
             generator=self.generator,
             events=self.stores.events,
             clock=self.services.clock,
+            thread=await join(engine, begun, terms.limits, self.services),
         )
 
     async def _family(self, begun: RunRecord, manifest: Manifest) -> Family:
@@ -268,8 +275,17 @@ def rules_of(manifest: Manifest, compile: PolicyCompiler) -> Rules:
     )
 
 
+def _said(path: Path, begun: RunRecord, outcome: Outcome[Any], output: Json) -> Json:
+    """Return what a run said in its conversation: nothing when it did not succeed."""
+    if begun.conversation is None or begun.aside or outcome.state != "succeeded":
+        return None
+    request = request_of(shape_of(path.workflow.input).load(begun.input), begun.input, None)
+    return path.thread.said(request, output, path.boundary.scope.terms.limits)
+
+
 def _context(begun: RunRecord) -> Context:
     return Context(
+        conversation=begun.conversation or "",
         run_id=begun.id,
         workflow=begun.workflow,
         release=begun.release,

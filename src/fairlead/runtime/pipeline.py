@@ -9,7 +9,7 @@ once.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from fairlead.authoring.workflow import Workflow
@@ -31,6 +31,7 @@ from fairlead.runtime.admit import admit
 from fairlead.runtime.authorize import authorize
 from fairlead.runtime.boundary import Boundary
 from fairlead.runtime.check import check
+from fairlead.runtime.conversing import Thread
 from fairlead.runtime.generate import generate
 from fairlead.runtime.record import conclude, record_checks
 from fairlead.runtime.retrieve import retrieve
@@ -47,6 +48,7 @@ class Path:
         generator: The agent loop.
         events: The run's chain.
         clock: Time and chance.
+        thread: The run's part in its conversation.
     """
 
     workflow: Workflow[Any, Any]
@@ -55,6 +57,7 @@ class Path:
     generator: Generator
     events: EventLog
     clock: Clock
+    thread: Thread = field(default_factory=Thread)
 
     async def walk(self, request: Request) -> Outcome[Any]:
         """Walk the whole path; an error becomes an outcome."""
@@ -71,7 +74,7 @@ class Path:
         admitted = admit(request, scope, self.workflow.guardrails)
         authorized = authorize(admitted, scope.rules.authorizer)
         grounding = await retrieve(authorized, self.boundary, self.documents)
-        draft = await generate(grounding, self.workflow, self.generator)
+        draft = await generate(grounding, self.workflow, self.generator, self.thread)
         checked = check(draft, admitted, self.workflow.guardrails)
         await self._record(checked.checks)
         return conclude(checked)

@@ -25,6 +25,7 @@ from fairlead.core.errors import (
     error_from_json,
 )
 from fairlead.core.grounding import Source
+from fairlead.core.history import History
 from fairlead.core.outcome import Outcome
 from fairlead.core.request import Request
 from fairlead.guardrails.shapes import shape_of
@@ -62,6 +63,11 @@ class DurableRun:
     def context(self) -> Context:
         """Who asks, under which release."""
         return self._boundary.scope.context
+
+    @property
+    def history(self) -> History:
+        """What was said before in the run's conversation; empty without one."""
+        return self._path.thread.history
 
     async def answer(self, request: Any, *, question: str | None = None) -> Outcome[Any]:
         """Walk the whole request path: retrieve, generate, check, record."""
@@ -127,9 +133,9 @@ class DurableRun:
         authorized = authorize(admitted, scope.rules.authorizer)
         return (await retrieve(authorized, self._boundary, self._path.documents)).sources
 
-    async def agent(self, agent: Any, prompt: str) -> Any:
+    async def agent(self, agent: Any, prompt: str, *, history: bool = True) -> Any:
         """Run a ready pydantic-ai `Agent`; each of its model turns and tools is a call."""
-        terms = self._boundary.scope.terms
+        terms, thread = self._boundary.scope.terms, self._path.thread
         task = Task(
             name=terms.name,
             model=agent,
@@ -139,8 +145,11 @@ class DurableRun:
             tools=[binding_of(tool) for tool in self._path.workflow.tools],
             fallbacks=terms.fallbacks,
             reasks=terms.limits.reasks,
+            history=thread.history.turns if history else (),
         )
-        return await self._path.generator.generate(task)
+        made = await self._path.generator.generate(task)
+        thread.uses.extend(made.uses)
+        return made.output
 
     async def sleep(self, duration: timedelta) -> None:
         """Wait durably: a restart in between does not begin the wait anew."""

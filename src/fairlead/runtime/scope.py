@@ -19,6 +19,7 @@ from fairlead.guardrails.shapes import SchemaCheck
 from fairlead.ports.approvals import ApprovalStore
 from fairlead.ports.authorizer import Authorizer
 from fairlead.ports.clock import Clock
+from fairlead.ports.conversations import ConversationStore
 from fairlead.ports.dispatch import DispatchStore
 from fairlead.ports.effects import EffectsLedger
 from fairlead.ports.faults import NO_FAULTS, Faults
@@ -147,6 +148,7 @@ class Services:
     waits: WaitStore
     dispatch: DispatchStore
     runs: RunStore
+    conversations: ConversationStore
     streams: StreamStore
     clock: Clock
     telemetry: Telemetry

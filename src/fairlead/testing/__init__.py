@@ -4,6 +4,7 @@ provider that speaks real HTTP."""
 from fairlead.testing.collector import Collector
 from fairlead.testing.durable import (
     FakeApprovals,
+    FakeConversations,
     FakeDispatch,
     FakeSeat,
     FakeStreams,
@@ -30,6 +31,7 @@ __all__ = [
     "FakeApprovals",
     "FakeAuthorizer",
     "FakeClock",
+    "FakeConversations",
     "FakeDispatch",
     "FakeDocuments",
     "FakeEffects",

@@ -12,11 +12,15 @@ from fairlead.core.errors import (
     LeaseLost,
     RunFinished,
     UnknownApproval,
+    UnknownConversation,
     UnknownRun,
 )
+from fairlead.core.history import Turn, compact
+from fairlead.core.limits import Limits
 from fairlead.core.outcome import FINAL_STATES
 from fairlead.ports.approvals import ApprovalRecord, ApprovalState
 from fairlead.ports.clock import Clock
+from fairlead.ports.conversations import ConversationRecord, Read, TurnRecord
 from fairlead.ports.dispatch import Bid, Claimed, Fence, Start, TakenOver
 from fairlead.ports.runs import Order, RunRecord
 from fairlead.ports.waits import Signal, Wait, WaitKind
@@ -203,6 +207,42 @@ class FakeStreams:
             (key[2], item) for key, item in self.items.items() if key[:2] == (run_id, stream)
         )
         return [item for place, item in found if place >= offset][:limit]
+
+
+@dataclass
+class FakeConversations:
+    """One conversation, of which every run reads what was said so far.
+
+    Attributes:
+        earlier: What was said, oldest first.
+        reads: How often a run chose what it reads.
+    """
+
+    earlier: list[Turn] = field(default_factory=list)
+    reads: int = 0
+
+    def read(self, run_id: str, limits: Limits) -> Read:  # noqa: ARG002
+        """Choose the newest turns within the limits."""
+        self.reads += 1
+        first = len(self.earlier) - len(compact(self.earlier, limits))
+        names = tuple(str(place) for place in range(first, len(self.earlier)))
+        return Read(said=names, dropped=first)
+
+    def said(self, names: Sequence[str]) -> Sequence[Turn]:
+        """Return turns by their place."""
+        return [self.earlier[int(name)] for name in names]
+
+    def get(self, tenant: str, id: str) -> ConversationRecord:
+        """Know no conversation by its id."""
+        raise UnknownConversation(f"tenant {tenant} has no conversation {id!r}", conversation=id)
+
+    def turns(self, tenant: str, id: str, limit: int) -> Sequence[TurnRecord]:  # noqa: ARG002
+        """Return nothing."""
+        return ()
+
+    def list(self, *, tenant: str | None = None, limit: int = 50) -> Sequence[ConversationRecord]:  # noqa: ARG002
+        """Return nothing."""
+        return ()
 
 
 @dataclass

@@ -58,12 +58,16 @@ class ScriptedModel:
         Args:
             before: Called with the turn's number, from 0, inside the body of each turn.
         """
-        from pydantic_ai.messages import ModelMessage, ModelResponse
+        from pydantic_ai.messages import ModelMessage, ModelResponse, UserPromptPart
         from pydantic_ai.models.function import AgentInfo, FunctionModel
 
         def respond(messages: list[ModelMessage], _: AgentInfo) -> ModelResponse:
-            # The turn follows from the conversation, so that a new process goes on in the script.
-            number = sum(isinstance(message, ModelResponse) for message in messages)
+            # The turn follows from what came after the prompt, so that a new process goes on in
+            # the script, and what was said in earlier runs is not part of it.
+            number = 0
+            for message in messages:
+                asks = any(isinstance(part, UserPromptPart) for part in message.parts)
+                number = 0 if asks else number + isinstance(message, ModelResponse)
             self.asked += 1
             if before is not None:
                 before(number)

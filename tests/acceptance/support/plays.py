@@ -18,7 +18,7 @@ from fairlead.core.rates import Rate
 from fairlead.core.release import Manifest
 from fairlead.ports.documents import Hit, Query
 from fairlead.ports.journal import CallRecord
-from fairlead.ports.runs import Order, RunRecord, Spent
+from fairlead.ports.runs import Order, Room, RunRecord, Spent
 from fairlead.ports.waits import Wait
 from fairlead.testing import FakeAuthorizer, FakeDocuments, FakeEngine
 from tests.acceptance.support.routes import TARGETS, Route, World
@@ -90,9 +90,9 @@ class Scene:
         self.bench.seat.answer = self._answer
         admit = self.bench.runs.admit
 
-        def admitted(run: RunRecord, *, backlog: int) -> RunRecord:
+        def admitted(run: RunRecord, *, room: Room) -> RunRecord:
             self.world.body()
-            return admit(run, backlog=backlog)
+            return admit(run, room=room)
 
         self.bench.runs.admit = admitted  # type: ignore[method-assign]
 

@@ -27,7 +27,7 @@ from fairlead.ports.dispatch import Fence
 from fairlead.ports.engine import Engine
 from fairlead.ports.faults import NO_FAULTS
 from fairlead.ports.releases import Activation, Evidence
-from fairlead.ports.runs import Ending, RunRecord, Spent
+from fairlead.ports.runs import Ending, Room, RunRecord, Spent
 from fairlead.runtime.execute import Runner, Stores
 from fairlead.runtime.scope import Services
 from fairlead.runtime.seats import Seat
@@ -35,6 +35,7 @@ from fairlead.testing import (
     FakeApprovals,
     FakeAuthorizer,
     FakeClock,
+    FakeConversations,
     FakeDispatch,
     FakeDocuments,
     FakeEffects,
@@ -62,11 +63,12 @@ class FakeRuns:
     """Keeps runs in a dict."""
 
     records: dict[str, RunRecord] = field(default_factory=dict)
+    said: dict[str, Json] = field(default_factory=dict)
     begun_by: list[str] = field(default_factory=list)
     now: Callable[[], float] = lambda: 1_000_000.0
     used: Spent = field(default_factory=Spent)
 
-    def admit(self, run: RunRecord, *, backlog: int) -> RunRecord:
+    def admit(self, run: RunRecord, *, room: Room) -> RunRecord:
         for known in self.records.values():
             place = (known.parent_id, known.parent_call)
             if run.parent_id is not None and place == (run.parent_id, run.parent_call):
@@ -81,7 +83,7 @@ class FakeRuns:
                     raise StartKeyReused(run.start_key)
                 return known
         queued = sum(known.state == "queued" for known in self.records.values())
-        if run.parent_id is None and queued >= backlog:
+        if run.parent_id is None and queued >= room.backlog:
             raise QueueFull(f"{queued} runs wait")
         return self.records.setdefault(run.id, run)
 
@@ -97,6 +99,7 @@ class FakeRuns:
         run = self.get(run_id)
         if run.state not in FINAL_STATES:
             ended = {"outcome": ending.outcome, "reason": ending.reason}
+            self.said[run_id] = ending.said
             run = replace(run, state=ending.state, finished_at=self.now(), **ended)
         self.records[run_id] = run
         return run
@@ -222,6 +225,7 @@ class Bench:
         self.effects = FakeEffects(self.clock, waits=self.waits)
         self.journal, self.events = FakeJournal(settle=self.effects.settle), FakeEvents()
         self.approvals, self.streams = FakeApprovals(self.waits), FakeStreams()
+        self.conversations = FakeConversations()
         self.dispatch = FakeDispatch(self.waits)
         self.seat = FakeSeat(self.clock, self.waits)
         self.documents = documents or documents_of(TEXT)
@@ -250,6 +254,7 @@ class Bench:
                 waits=self.waits,
                 dispatch=self.dispatch,
                 runs=self.runs,
+                conversations=self.conversations,
                 streams=self.streams,
                 clock=self.clock,
                 telemetry=self.telemetry,

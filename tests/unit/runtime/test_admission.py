@@ -17,7 +17,7 @@ from fairlead.core.errors import (
 )
 from fairlead.core.release import Release, manifest_digest
 from fairlead.ports.dispatch import Fence
-from fairlead.ports.runs import Ending
+from fairlead.ports.runs import Ending, Room
 from fairlead.runtime.admission import INPUT_BYTES_MAX, Admission, StartOptions
 from fairlead.testing import FakeClock
 from tests.unit.runtime.bench import SLO_OF_TESTS, FakeRuns, manifest_of
@@ -92,7 +92,7 @@ def test_a_run_that_cannot_be_queued_is_not_recorded() -> None:
 
 
 def test_invariant_11_the_backlog_is_bounded() -> None:
-    door = Door(backlog=2)
+    door = Door(room=Room(backlog=2))
     door.start()
     door.start()
     with pytest.raises(QueueFull):
@@ -100,17 +100,17 @@ def test_invariant_11_the_backlog_is_bounded() -> None:
     assert len(door.runs.records) == 2
 
 
-def test_invariant_11_the_default_backlog_reaches_the_store() -> None:
+def test_invariant_11_the_default_bounds_reach_the_store() -> None:
     door = Door()
-    asked: list[int] = []
+    asked: list[Room] = []
 
-    def admit(run: Any, *, backlog: int) -> Any:
-        asked.append(backlog)
+    def admit(run: Any, *, room: Room) -> Any:
+        asked.append(room)
         return run
 
     door.runs.admit = admit  # type: ignore[method-assign]
     door.start()
-    assert asked == [100_000]
+    assert asked == [Room(backlog=100_000, waiting_turns=20)]
 
 
 def test_a_start_key_gives_the_run_that_is_there() -> None:

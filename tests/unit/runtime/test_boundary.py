@@ -34,6 +34,7 @@ from fairlead.testing import (
     FakeApprovals,
     FakeAuthorizer,
     FakeClock,
+    FakeConversations,
     FakeDispatch,
     FakeEffects,
     FakeEngine,
@@ -71,6 +72,7 @@ class Bench:
         self.journal = FakeJournal(settle=self.effects.settle)
         self.approvals, self.dispatch = FakeApprovals(self.waits), FakeDispatch(self.waits)
         self.seat, self.streams = FakeSeat(self.clock, self.waits), FakeStreams()
+        self.conversations = FakeConversations()
         contracts = {name: contract(name, name) for name in ("read", "idempotent", "once")}
         terms = WorkflowTerms(
             name="w",
@@ -109,6 +111,7 @@ class Bench:
             waits=self.waits,
             dispatch=self.dispatch,
             runs=self.runs,
+            conversations=self.conversations,
             streams=self.streams,
             clock=self.clock,
             telemetry=self.telemetry,

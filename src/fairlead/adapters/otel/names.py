@@ -24,6 +24,7 @@ TOKEN_TYPE = "gen_ai.token.type"
 TOOL_NAME = "gen_ai.tool.name"
 DATA_SOURCE_ID = "gen_ai.data_source.id"
 WORKFLOW_NAME = "gen_ai.workflow.name"
+CONVERSATION_ID = "gen_ai.conversation.id"
 ERROR_TYPE = "error.type"
 
 # Our own attributes
@@ -117,9 +118,10 @@ def span_name(kind: str, attributes: Mapping[str, str]) -> str:
 
 def run_attributes(context: Context) -> dict[str, str]:
     """Return what every span of a run carries; the user is not part of it."""
-    return {
+    named = {
         RUN_ID: context.run_id,
         RELEASE_ID: context.release[:12],
         WORKFLOW: context.workflow,
         TENANT: context.principal.tenant,
     }
+    return {**named, CONVERSATION_ID: context.conversation} if context.conversation else named

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, cast
 
 from pydantic_ai import Agent, ModelRetry, RunContext, Tool
+from pydantic_ai.capabilities import AbstractCapability, ReinjectSystemPrompt
 from pydantic_ai.exceptions import AgentRunError, UnexpectedModelBehavior, UserError
 from pydantic_ai.models import Model, infer_model
 from pydantic_ai.models.fallback import FallbackModel
@@ -16,10 +17,11 @@ from pydantic_core import SchemaValidator, core_schema
 from fairlead.adapters.pydantic_ai.durability import Durability, Turns
 from fairlead.adapters.pydantic_ai.extractive import ExtractiveModel
 from fairlead.adapters.pydantic_ai.failures import model_error
+from fairlead.adapters.pydantic_ai.history import messages_of, uses_of
 from fairlead.adapters.pydantic_ai.reask import MISFIT
 from fairlead.core.errors import AnswerUnfit, CallFailed, InvalidDeclaration, OutsideRun
 from fairlead.ports.boundary import current_call
-from fairlead.ports.generator import Task, ToolBinding
+from fairlead.ports.generator import Generated, Task, ToolBinding
 
 EXTRACTIVE = "fairlead:extractive"
 _OBJECT = SchemaValidator(core_schema.dict_schema(keys_schema=core_schema.str_schema()))
@@ -57,8 +59,8 @@ def _without_own_retries(model: Model) -> Model:
 class PydanticGenerator:
     """Runs agent loops inside a run; every model turn and tool goes through the boundary."""
 
-    async def generate(self, task: Task) -> Any:
-        """Return the loop's output, of the task's type."""
+    async def generate(self, task: Task) -> Generated:
+        """Return the loop's output, and what was called on the way."""
         agent, model = _agent(task)
         try:
             result = await agent.run(
@@ -66,7 +68,8 @@ class PydanticGenerator:
                 model=_named(task) if _ready(task) else None,
                 instructions=task.instructions if _ready(task) and task.instructions else None,
                 model_settings=_settings(task) if _ready(task) else None,
-                capabilities=[_durability(task, model)] if _ready(task) else None,
+                message_history=messages_of(task.history) or None,
+                capabilities=_capabilities(task, model) if _ready(task) else None,
                 # The boundary bounds the calls of a run; a second bound would only be another word.
                 usage_limits=UsageLimits(request_limit=None),
                 # The rules of model turns end a loop first, and say why.
@@ -76,7 +79,8 @@ class PydanticGenerator:
             raise AnswerUnfit(f"the agent of {task.name} gave up: {error}") from error
         except (AgentRunError, UserError) as error:
             raise CallFailed(f"the agent of {task.name} failed: {error}") from error
-        return result.output
+        tools = [binding.name for binding in task.tools]
+        return Generated(output=result.output, uses=uses_of(result.new_messages(), tools))
 
     def check(self, model: Any) -> str:
         """Make sure that a model could be called, and return the name that policies know."""
@@ -88,11 +92,13 @@ class PydanticGenerator:
         return model
 
 
-def _durability(task: Task, model: str) -> Durability:
+def _capabilities(task: Task, model: str) -> list[AbstractCapability[Any]]:
     """Make a ready agent durable, with the manifest's model where it names one."""
     name = _named(task)
     models = {name: make_model(name)} if name else None
-    return Durability(model, name=task.name, models=models, turns=_turns(task))
+    durability = Durability(model, name=task.name, models=models, turns=_turns(task))
+    # With a history the library takes an agent's system prompt for said already.
+    return [durability, ReinjectSystemPrompt()] if task.history else [durability]
 
 
 def _named(task: Task) -> str | None:

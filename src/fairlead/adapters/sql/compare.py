@@ -38,6 +38,7 @@ _RUNS = """
             events.type = 'run.finished'
                 AND $state = runs.state
                 AND coalesce($outcome, '') = coalesce(runs.outcome_digest, '')
+                AND coalesce($said, '') = coalesce(runs.said_digest, '')
             OR events.type = 'run.cancelled' AND runs.state = 'cancelled'
             OR events.type = 'run.quarantined' AND runs.state = 'failed'
         )
@@ -55,6 +56,8 @@ _ADMITTED = """
           AND $tenant = runs.tenant
           AND $user = runs."user"
           AND $purpose = runs.purpose
+          AND coalesce($conversation, '') = coalesce(runs.conversation, '')
+          AND coalesce(CAST($turn AS TEXT), '') = coalesce(CAST(runs.turn AS TEXT), '')
     ) ORDER BY runs.id
 """
 _UNDONE_RUNS = """

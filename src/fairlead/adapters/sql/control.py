@@ -7,10 +7,11 @@ from dataclasses import asdict
 
 import sqlalchemy as sa
 
+from fairlead.adapters.sql.conversations import take_turn
 from fairlead.adapters.sql.database import Database
 from fairlead.adapters.sql.events import append
 from fairlead.adapters.sql.runs import end, insert, load, run_fact
-from fairlead.adapters.sql.schema import calls, runs
+from fairlead.adapters.sql.schema import calls, history, runs
 from fairlead.adapters.sql.waits import lock_run
 from fairlead.core.digests import Json
 from fairlead.core.errors import RunCancelled, RunFinished, RunPruned
@@ -116,8 +117,11 @@ class SqlRunControl:
             lock_run(connection, origin.id)
             if load(connection, origin.id).pruned_at is not None:
                 raise RunPruned(f"run {origin.id} was pruned meanwhile", run=origin.id)
+            if fork.conversation is not None and not fork.aside:
+                fork = take_turn(connection, fork, None)
             insert(connection, self._clock, fork)
             _copy(connection, calls, origin.id, fork.id, kept=calls.c.number < before)
+            _copy(connection, history, origin.id, fork.id, kept=sa.true())
             append(connection, self._clock, *_inherited(connection, fork.id))
             data = {**asdict(order), "origin": origin.id, "before": before}
             append(connection, self._clock, run_fact(fork.id, "run.forked", data))

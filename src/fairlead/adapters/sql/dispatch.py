@@ -1,7 +1,8 @@
 """Gives runs to workers on SQL: claims, parking, and takeover.
 
 A worker asks for as many runs as it has free places, so it cannot hoard. Tenants take turns: the
-one with the fewest runs at work is served first, and within a tenant priority and age count.
+one with the fewest runs at work is served first, and within a tenant priority and age count. Of a
+conversation only the first turn that has not ended is given out.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from fairlead.adapters.sql.conversations import its_turn
 from fairlead.adapters.sql.database import Database
 from fairlead.adapters.sql.events import append
 from fairlead.adapters.sql.runs import end
@@ -138,7 +140,7 @@ class SqlDispatchStore:
         )
         queued = (
             sa.select(*columns)
-            .where(ours, runs.c.state == "queued")
+            .where(ours, runs.c.state == "queued", its_turn())
             .order_by(runs.c.priority.desc(), runs.c.created_at, runs.c.id)
         )
         found: list[Any] = []

@@ -21,6 +21,7 @@ from fairlead.adapters.sql.schema import (
     approvals,
     calls,
     effects,
+    history,
     runs,
     signals,
     stream_items,
@@ -32,7 +33,7 @@ from fairlead.ports.pruning import Member, Place, Pruned, RunGroup
 from fairlead.ports.runs import Order
 
 # An approval of a run that has ended can be answered no more, whatever its state.
-_ROWS = (calls, waits, signals, approvals, stream_items)
+_ROWS = (calls, waits, signals, approvals, stream_items, history)
 _SETTLED = ("done", "failed", "reconciled", "compensated")
 
 

@@ -14,6 +14,7 @@ from fairlead.adapters.sql.schema import (
     blobs,
     calls,
     effects,
+    history,
     runs,
     signals,
     stream_items,
@@ -28,6 +29,8 @@ _KEPT = runs.c.pruned_at.is_(None)
 REFERENCES: tuple[tuple[sa.Column[str], sa.Column[str], sa.ColumnElement[bool]], ...] = (
     (runs.c.id, runs.c.input_digest, _KEPT),
     (runs.c.id, runs.c.outcome_digest, _KEPT),
+    (runs.c.id, runs.c.said_digest, _KEPT),
+    (history.c.run_id, history.c.said_digest, sa.true()),
     (calls.c.run_id, calls.c.result_digest, sa.true()),
     (waits.c.run_id, waits.c.answer_digest, sa.true()),
     (signals.c.run_id, signals.c.payload_digest, sa.true()),

@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from fairlead.adapters.sql.blobs import get_json, put_json
+from fairlead.adapters.sql.conversations import take_turn
 from fairlead.adapters.sql.database import Database
 from fairlead.adapters.sql.events import append
 from fairlead.adapters.sql.schema import runs
@@ -25,7 +26,7 @@ from fairlead.core.identity import Principal
 from fairlead.core.outcome import FINAL_STATES
 from fairlead.ports.clock import Clock
 from fairlead.ports.dispatch import Fence
-from fairlead.ports.runs import Ending, RunRecord, Spent
+from fairlead.ports.runs import Ending, Room, RunRecord, Spent
 
 
 class SqlRunStore:
@@ -35,7 +36,7 @@ class SqlRunStore:
         self._database = database
         self._clock = clock
 
-    def admit(self, run: RunRecord, *, backlog: int) -> RunRecord:
+    def admit(self, run: RunRecord, *, room: Room) -> RunRecord:
         """Record a new run, and so queue it; one that is there already is returned."""
         try:
             with self._database.transaction() as connection:
@@ -49,7 +50,9 @@ class SqlRunStore:
                 if known is not None:
                     return known
                 if run.parent_id is None:
-                    _room(connection, backlog)
+                    _room(connection, room.backlog)
+                if run.conversation is not None:
+                    run = take_turn(connection, run, room.waiting_turns)
                 insert(connection, self._clock, run)
                 return run
         except sa.exc.IntegrityError:
@@ -90,8 +93,7 @@ class SqlRunStore:
                 if (row.worker_id, row.claims) != (fence.worker_id, fence.claim):
                     message = f"run {run_id} belongs to another worker by now"
                     raise LeaseLost(message, run=run_id)
-                blob = end(connection, self._database, self._clock, run_id, ending=ending)
-                data = {"state": ending.state, "outcome": blob}
+                data = end(connection, self._database, self._clock, run_id, ending=ending)
                 append(connection, self._clock, run_fact(run_id, "run.finished", data))
             return load(connection, run_id)
 
@@ -169,9 +171,12 @@ def insert(connection: sa.Connection, clock: Clock, run: RunRecord) -> None:
             lineage=run.lineage or run.id,
             start_key=run.start_key,
             claims=run.claims,
+            conversation=run.conversation,
+            turn=run.turn,
+            aside=run.aside,
         )
     )
-    data = {
+    data: dict[str, Json] = {
         "workflow": run.workflow,
         "release": run.release,
         "tenant": run.principal.tenant,
@@ -181,6 +186,8 @@ def insert(connection: sa.Connection, clock: Clock, run: RunRecord) -> None:
     }
     if run.parent_id is not None:
         data["parent"] = run.parent_id
+    if run.conversation is not None:
+        data |= {"conversation": run.conversation, "turn": run.turn}
     append(connection, clock, run_fact(run.id, "run.admitted", data))
 
 
@@ -191,8 +198,8 @@ def end(
     run_id: str,
     *,
     ending: Ending,
-) -> str:
-    """Write a run's end to its row, and wake its parent; return the outcome's digest.
+) -> dict[str, Json]:
+    """Write a run's end to its row, and wake its parent; return what its event says.
 
     Args:
         connection: A writing transaction that holds the run's row.
@@ -203,6 +210,7 @@ def end(
     """
     now = clock.now()
     blob = put_json(connection, ending.outcome, now)
+    said = None if ending.said is None else put_json(connection, ending.said, now)
     connection.execute(
         sa.update(runs)
         .where(runs.c.id == run_id)
@@ -210,6 +218,7 @@ def end(
             state=ending.state,
             reason=ending.reason,
             outcome_digest=blob,
+            said_digest=said,
             finished_at=now,
             worker_id=None,
             wake_at=None,
@@ -217,7 +226,8 @@ def end(
     )
     answer = {"state": ending.state}
     resolve(connection, "child", run_id, answer=answer, now=database.now_sql())
-    return blob
+    data: dict[str, Json] = {"state": ending.state, "outcome": blob}
+    return data if said is None else {**data, "said": said}
 
 
 def run_fact(run_id: str, type: str, data: dict[str, Json]) -> Fact:
@@ -262,6 +272,9 @@ def _known(connection: sa.Connection, run: RunRecord) -> RunRecord | None:
             "another input",
             run=row.id,
         )
+    if row.conversation != run.conversation:
+        message = f"the key {run.start_key!r} belongs to run {row.id} of another conversation"
+        raise StartKeyReused(message, run=row.id)
     return load(connection, row.id)
 
 
@@ -299,4 +312,7 @@ def _record(row: sa.Row[Any], input: Json, outcome: Json) -> RunRecord:
         held_s=row.held_s,
         wake_at=row.wake_at,
         pruned_at=row.pruned_at,
+        conversation=row.conversation,
+        turn=row.turn,
+        aside=row.aside,
     )

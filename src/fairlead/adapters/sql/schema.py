@@ -9,6 +9,9 @@ metadata = sa.MetaData()
 TO_FORGET = sa.text("pruned_at IS NOT NULL AND forgotten_at IS NULL")
 """Runs that were pruned here and that the engine may still have a record of."""
 
+IN_CONVERSATION = sa.text("conversation IS NOT NULL")
+"""Runs that are turns of a conversation, and forks of such."""
+
 blobs = sa.Table(
     "blobs",
     metadata,
@@ -63,6 +66,22 @@ runs = sa.Table(
     # Since when only this row and its events are left, and since when the engine has none of it.
     sa.Column("pruned_at", sa.Float),
     sa.Column("forgotten_at", sa.Float),
+    # Its conversation, its place there, and what it said; a fork stands aside: it reads what its
+    # origin read, and is no turn itself.
+    sa.Column("conversation", sa.String(200)),
+    sa.Column("turn", sa.Integer),
+    sa.Column("aside", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("said_digest", sa.String(64)),
+    sa.Index(
+        "runs_by_conversation",
+        "tenant",
+        "conversation",
+        "state",
+        "turn",
+        sqlite_where=IN_CONVERSATION,
+        postgresql_where=IN_CONVERSATION,
+    ),
+    sa.Index("runs_by_said", "said_digest"),
     sa.Index("runs_by_time", "created_at"),
     sa.Index("runs_by_state", "state", "release"),
     sa.Index(
@@ -83,6 +102,29 @@ runs = sa.Table(
     sa.Index("runs_by_input", "input_digest"),
     sa.Index("runs_by_outcome", "outcome_digest"),
     sa.Index("runs_to_forget", "pruned_at", sqlite_where=TO_FORGET, postgresql_where=TO_FORGET),
+)
+
+conversations = sa.Table(
+    "conversations",
+    metadata,
+    sa.Column("tenant", sa.String(100), primary_key=True),
+    sa.Column("id", sa.String(200), primary_key=True),
+    sa.Column("user", sa.String(200), nullable=False),
+    # How many turns it has had, which numbers the next one, and when the latest was asked.
+    sa.Column("turns", sa.Integer, nullable=False),
+    sa.Column("created_at", sa.Float, nullable=False),
+    sa.Column("asked_at", sa.Float, nullable=False),
+    sa.Index("conversations_by_time", "asked_at"),
+)
+
+history = sa.Table(
+    "history",
+    metadata,
+    # What a run read of its conversation: so it is kept for as long as the run is.
+    sa.Column("run_id", sa.String(40), primary_key=True),
+    sa.Column("position", sa.Integer, primary_key=True),
+    sa.Column("said_digest", sa.String(64), nullable=False),
+    sa.Index("history_by_said", "said_digest"),
 )
 
 waits = sa.Table(

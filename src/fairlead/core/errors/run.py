@@ -187,6 +187,27 @@ class JournalForeign(FairleadError):
     hint = "The run is stopped and others go on; restore its rows from a backup, or start it anew."
 
 
+class ConversationBusy(FairleadError):
+    """Too many turns of a conversation wait for the one that is being answered."""
+
+    code = "FL-426"
+    hint = "Ask again later; `fairlead conversations show ID` tells what the thread waits for."
+
+
+class ConversationForeign(FairleadError):
+    """A conversation belongs to another user."""
+
+    code = "FL-427"
+    hint = "Begin a conversation of your own, under another id."
+
+
+class UnknownConversation(FairleadError):
+    """The tenant has no conversation of that id."""
+
+    code = "FL-428"
+    hint = "List them with `fairlead conversations list`."
+
+
 class RunPruned(FairleadError):
     """A run's record was removed, so that nothing can go on from it."""
 

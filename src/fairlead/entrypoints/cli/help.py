@@ -23,6 +23,9 @@ ORDER = (
     "release",
     "rollback",
     "runs",
+    "conversations",
+    "approvals",
+    "effects",
     "events",
 )
 """Groups would stand after commands; this is the order of a day's work."""

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import typer
 
-from fairlead.entrypoints.cli.commands import checks, events, make, people, releases, runs, work
+from fairlead.entrypoints.cli.commands import (
+    checks,
+    conversations,
+    events,
+    make,
+    people,
+    releases,
+    runs,
+    work,
+)
 from fairlead.entrypoints.cli.help import Command, Group
 
 MAKE, RUN, SHIP, LOOK = "Make", "Run", "Ship", "Look"
@@ -54,6 +63,9 @@ _runs.command("fork", cls=Command)(runs.fork)
 _runs.command("send", cls=Command)(runs.send)
 _runs.command("stream", cls=Command)(runs.stream)
 _runs.command("prune", cls=Command)(runs.prune)
+_conversations = _group("conversations", LOOK, "Series of runs that read what was said before.")
+_conversations.command("list", cls=Command)(conversations.list_all)
+_conversations.command("show", cls=Command)(conversations.show)
 _approvals = _group("approvals", LOOK, "What people are asked: list, approve, deny.")
 _approvals.command("list", cls=Command)(people.approvals_list)
 _approvals.command("approve", cls=Command)(people.approve)

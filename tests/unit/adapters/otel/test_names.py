@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from fairlead import Context, Principal
 from fairlead.adapters.otel import names
 
 
@@ -19,3 +22,10 @@ from fairlead.adapters.otel import names
 )
 def test_provider_and_model(name: str, expected: tuple[str, str]) -> None:
     assert names.provider_and_model(name) == expected
+
+
+def test_the_spans_of_a_conversation_name_it() -> None:
+    context = Context(run_id="r", workflow="w", release="d", principal=Principal())
+    assert names.CONVERSATION_ID not in names.run_attributes(context)
+    talking = replace(context, conversation="desk-7")
+    assert names.run_attributes(talking)["gen_ai.conversation.id"] == "desk-7"

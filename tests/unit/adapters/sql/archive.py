@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from fairlead import Principal
 from fairlead.adapters.sql.approvals import SqlApprovalStore
 from fairlead.adapters.sql.control import SqlRunControl
+from fairlead.adapters.sql.conversations import SqlConversationStore
 from fairlead.adapters.sql.database import Database
 from fairlead.adapters.sql.effects import SqlEffectsLedger
 from fairlead.adapters.sql.events import SqlEventLog
@@ -25,11 +26,12 @@ from fairlead.core.calls import Call, Done, Result
 from fairlead.core.digests import Json
 from fairlead.core.errors import UnknownRelease
 from fairlead.core.event import verify_chain
+from fairlead.core.outcome import RunState
 from fairlead.ports.approvals import ApprovalRecord
 from fairlead.ports.dispatch import Fence
 from fairlead.ports.journal import Execution
 from fairlead.ports.pruning import Pruned
-from fairlead.ports.runs import Ending, Order, RunRecord
+from fairlead.ports.runs import Ending, Order, Room, RunRecord
 from fairlead.ports.waits import Signal
 from fairlead.runtime.control import Control
 from fairlead.runtime.prune import DAY_S, Pruning, Wanted
@@ -84,6 +86,7 @@ class Archive:
         self.waits = SqlWaitStore(self.database, self.clock)
         self.approvals = SqlApprovalStore(self.database, self.clock)
         self.streams = SqlStreamStore(self.database, self.clock)
+        self.conversations = SqlConversationStore(self.database)
         self.store = SqlPruneStore(self.database, self.clock)
         self.queue = FakeQueue()
         self.terms = FakeTerms()
@@ -117,7 +120,7 @@ class Archive:
                 created_at=self.clock.now(),
                 **fields,
             ),
-            backlog=1000,
+            room=Room(backlog=1000),
         )
         self.sql("UPDATE runs SET state = 'running', worker_id = 'w1' WHERE id = :run", run=run_id)
         self.runs.begin(run_id, FENCE)
@@ -148,10 +151,12 @@ class Archive:
             call, result, Execution(started_at=0, finished_at=1, attempts=1, claim=1), "allowed"
         )
 
-    def end(self, run_id: str, answer: Json = 1) -> str:
+    def end(
+        self, run_id: str, answer: Json = 1, said: Json = None, *, state: RunState = "succeeded"
+    ) -> str:
         """End a run."""
         outcome = {"answer": answer, "checks": [], "grounded_sources": [], "code": ""}
-        ending = Ending(state="succeeded", outcome=outcome, reason="")
+        ending = Ending(state=state, outcome=outcome, reason="", said=said)
         self.runs.finish(run_id, ending, FENCE)
         return run_id
 

@@ -22,6 +22,7 @@ from fairlead.core.release import Release, manifest_digest
 from fairlead.ports.clock import SystemClock
 from fairlead.ports.dispatch import Fence
 from fairlead.ports.releases import Activation
+from fairlead.ports.runs import Room
 from tests.unit.adapters.sql.test_documents import doc
 from tests.unit.adapters.sql.test_releases import MANIFEST
 from tests.unit.adapters.sql.test_runs import BACKLOG, CALL, ORDER, RUN, TIMING, Stores, ending
@@ -72,7 +73,7 @@ def test_one_payload_can_be_stored_by_all(database: Database) -> None:
     def admit(writer: int) -> None:
         for number in range(ROUNDS):
             run = replace(RUN, id=f"w{writer}n{number}", input={"same": number})
-            store.admit(run, backlog=BACKLOG)
+            store.admit(run, room=Room(backlog=BACKLOG))
 
     at_once(*(lambda n=n: admit(n) for n in range(WRITERS)))  # type: ignore[misc]
     assert len(store.list(limit=1000)) == WRITERS * ROUNDS
@@ -83,7 +84,9 @@ def test_a_start_key_gives_one_run_whoever_is_first(database: Database) -> None:
     store = SqlRunStore(database, SystemClock())
 
     def admit(writer: int) -> str:
-        return store.admit(replace(RUN, id=f"w{writer}", start_key="k"), backlog=BACKLOG).id
+        return store.admit(
+            replace(RUN, id=f"w{writer}", start_key="k"), room=Room(backlog=BACKLOG)
+        ).id
 
     assert len(set(at_once(*(lambda n=n: admit(n) for n in range(WRITERS))))) == 1  # type: ignore[misc]
     assert len(store.list()) == 1
@@ -141,7 +144,7 @@ def test_one_of_many_takes_a_dead_workers_runs_over(database: Database) -> None:
 
 
 def test_a_call_is_finished_once(database: Database) -> None:
-    SqlRunStore(database, SystemClock()).admit(RUN, backlog=BACKLOG)
+    SqlRunStore(database, SystemClock()).admit(RUN, room=Room(backlog=BACKLOG))
     journal = SqlJournal(database, SystemClock())
     for number in range(ROUNDS):
         call = replace(CALL, number=number + 1)

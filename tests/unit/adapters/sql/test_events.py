@@ -22,7 +22,7 @@ from fairlead.core.errors import StoreCorrupt
 from fairlead.core.event import Fact, verify_chain
 from fairlead.ports.dispatch import Bid
 from fairlead.ports.journal import Execution
-from fairlead.ports.runs import Ending, Order, RunRecord
+from fairlead.ports.runs import Ending, Order, Room, RunRecord
 from fairlead.ports.workers import WorkerRecord
 from fairlead.testing import FakeClock
 from tests.databases import KINDS, opened
@@ -57,7 +57,7 @@ class Log:
             input="hello",
             created_at=self.clock.now(),
         )
-        self.runs.admit(run, backlog=10**6)
+        self.runs.admit(run, room=Room(backlog=10**6))
         bid = Bid(worker_id="w1", code="c", queues=("default",), most=100)
         (claimed,) = self.dispatch.claim(bid, lambda _, __: None)
         self.fence = claimed.fence

@@ -19,7 +19,7 @@ from fairlead.adapters.sql.runs import SqlRunStore
 from fairlead.adapters.sql.workers import SqlWorkerStore
 from fairlead.core.event import Fact, verify_chain
 from fairlead.ports.dispatch import Bid
-from fairlead.ports.runs import RunRecord
+from fairlead.ports.runs import Room, RunRecord
 from fairlead.ports.workers import WorkerRecord
 from fairlead.testing import FakeClock
 from fairlead.testing.postgres import PostgresServer
@@ -68,7 +68,7 @@ def test_a_hundred_runs_are_claimed_and_taken_over_in_a_few_statements(database:
     runs, workers = SqlRunStore(database, clock), SqlWorkerStore(database, clock)
     dispatch = SqlDispatchStore(database, clock)
     workers.start(worker("dead"), 0.0)
-    admitted = [runs.admit(run(clock), backlog=RUNS * 2).id for _ in range(RUNS)]
+    admitted = [runs.admit(run(clock), room=Room(backlog=RUNS * 2)).id for _ in range(RUNS)]
     assert len(dispatch.claim(bid("dead"), lambda *_: None)) == RUNS
 
     with counted(database.engine, "before_cursor_execute") as statements:

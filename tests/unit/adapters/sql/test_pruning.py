@@ -19,7 +19,7 @@ from fairlead.core.calls import Call, Done, Failed, Result, Unknown
 from fairlead.core.errors import RunPruned
 from fairlead.core.outcome import Outcome
 from fairlead.ports.pruning import Pruned
-from fairlead.ports.runs import RunRecord
+from fairlead.ports.runs import Room, RunRecord
 from fairlead.ports.waits import Signal
 from fairlead.runtime.prune import AT_REST_S, RETENTION_DAYS, Wanted
 from tests.unit.adapters.sql.archive import FENCE, LIVING, OLD, ORDER, Archive, full
@@ -172,7 +172,7 @@ def test_nothing_goes_on_from_a_run_that_was_pruned(archive: Archive) -> None:
     with pytest.raises(RunPruned):
         archive.control.control.fork(whole, fork, ORDER, before=1, copy=lambda: None)
     again = replace(whole, id="r2", state="queued", worker_id=None)
-    assert archive.runs.admit(again, backlog=9).id == run_id
+    assert archive.runs.admit(again, room=Room(backlog=9)).id == run_id
     assert archive.findings() == []
 
 

@@ -14,7 +14,7 @@ from fairlead.adapters.sql.waits import SqlWaitStore
 from fairlead.core.calls import Call, Unknown
 from fairlead.ports.dispatch import Bid
 from fairlead.ports.journal import Execution
-from fairlead.ports.runs import Order, RunRecord
+from fairlead.ports.runs import Order, Room, RunRecord
 from fairlead.testing import FakeClock
 
 ANN = Order(by="ann", reason="looked at the bank's list")
@@ -54,7 +54,7 @@ def unknown_call(database: Database) -> Call:
         input="item",
         created_at=clock.now(),
     )
-    runs.admit(run, backlog=10)
+    runs.admit(run, room=Room(backlog=10))
     bid = Bid(worker_id="w1", code="c", queues=("default",), most=1)
     (claimed,) = dispatch.claim(bid, lambda *_: None)
     call = Call(

@@ -28,7 +28,7 @@ from fairlead.core.errors import (
 from fairlead.core.outcome import RunState
 from fairlead.ports.dispatch import Bid, Claimed, Fence, TakenOver
 from fairlead.ports.journal import Execution
-from fairlead.ports.runs import Ending, Order, RunRecord
+from fairlead.ports.runs import Ending, Order, Room, RunRecord
 from fairlead.ports.workers import WorkerRecord
 from fairlead.testing import FakeClock
 
@@ -75,7 +75,7 @@ class Stores:
 
     def admit(self, run: RunRecord = RUN, **values: object) -> RunRecord:
         """Admit a run, with some values of it changed."""
-        return self.runs.admit(replace(run, **values), backlog=BACKLOG)  # type: ignore[arg-type]
+        return self.runs.admit(replace(run, **values), room=Room(backlog=BACKLOG))  # type: ignore[arg-type]
 
     def claim(self, worker: str = "w1", most: int = 1, **bid: object) -> list[Claimed]:
         """Let a worker claim runs."""
@@ -137,13 +137,13 @@ def test_invariant_11_the_backlog_is_bounded_and_children_are_always_taken(
 ) -> None:
     stores.admit(id="bb22")
     with pytest.raises(QueueFull, match="2 runs"):
-        stores.runs.admit(replace(RUN, id="cc33"), backlog=2)
+        stores.runs.admit(replace(RUN, id="cc33"), room=Room(backlog=2))
     with pytest.raises(UnknownRun):
         stores.runs.get("cc33")
     child = replace(RUN, id="dd44", parent_id="aa11", parent_call=1)
-    assert stores.runs.admit(child, backlog=2).id == "dd44"
+    assert stores.runs.admit(child, room=Room(backlog=2)).id == "dd44"
     stores.control.cancel("bb22", ORDER)
-    assert stores.runs.admit(replace(RUN, id="cc33"), backlog=3).id == "cc33"
+    assert stores.runs.admit(replace(RUN, id="cc33"), room=Room(backlog=3)).id == "cc33"
 
 
 def test_a_start_key_gives_the_same_run_within_its_tenant_and_workflow(stores: Stores) -> None:

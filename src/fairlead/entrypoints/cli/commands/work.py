@@ -73,6 +73,10 @@ StartKey = Annotated[
     str | None,
     typer.Option("--key", metavar="TEXT", help="A second start under this key gives the same run."),
 ]
+OfConversation = Annotated[
+    str | None,
+    typer.Option("--conversation", metavar="ID", help="Go on with this conversation, or begin it."),
+]
 Priority = Annotated[
     int,
     typer.Option(
@@ -123,6 +127,7 @@ def run(  # noqa: PLR0913 - each is an option of the command line
     detach: Detach = False,
     key: StartKey = None,
     priority: Priority = 0,
+    conversation: OfConversation = None,
     timeout: Timeout = 60.0,
     app: App = HERE,
     as_json: AsJson = False,
@@ -141,7 +146,7 @@ def run(  # noqa: PLR0913 - each is an option of the command line
         terms = release.manifest.workflows.get(workflow)
         value = text if terms is None else parse(text, terms.input_schema)
         principal = Principal(user=user, tenant=tenant)
-        options = StartOptions(key=key, priority=priority)
+        options = StartOptions(key=key, priority=priority, conversation=conversation)
         start = partial(
             platform.admission.start, release, workflow, value, principal=principal, options=options
         )

@@ -68,6 +68,9 @@ def _head(run: RunRecord, drawing: Drawing) -> list[RenderableType]:
     ]
     if run.purpose != "user":
         facts.append(f"purpose {run.purpose}")
+    if run.conversation is not None:
+        place = "aside of turn" if run.aside else "turn"
+        facts.append(f"conversation {one_line(run.conversation)}, {place} {run.turn}")
     if run.takeovers:
         facts.append(f"taken over {run.takeovers} time{'s' * (run.takeovers > 1)}")
     times = [f"admitted {moment(run.created_at)} UTC"]

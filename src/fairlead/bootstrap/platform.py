@@ -1,31 +1,23 @@
-"""The composition root: the only module that names adapters."""
+"""The platform of one process: one database with everything on it."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from fairlead.authoring.app import App
 from fairlead.core.errors import AppImportFailed
-from fairlead.core.identity import Principal
 from fairlead.core.release import Manifest
-from fairlead.delivery.collections import declared_collections
-from fairlead.delivery.datasets import Dataset, declared_datasets
-from fairlead.delivery.evaluate import Evaluation, ask
-from fairlead.delivery.gate import Gate
 from fairlead.delivery.release import Releases
 from fairlead.delivery.resolve import code_digest, read_config, resolve
 from fairlead.memory.ingest import Ingestion
 from fairlead.ports.app_files import AppFiles
 from fairlead.ports.clock import Clock, SystemClock
 from fairlead.ports.faults import NO_FAULTS, Faults
+from fairlead.ports.runs import Room
 from fairlead.ports.telemetry import Telemetry
 from fairlead.runtime.admission import Admission
 from fairlead.runtime.control import Control
@@ -42,6 +34,7 @@ if TYPE_CHECKING:
 
     from fairlead.adapters.dbos.queue import DbosRunQueue
     from fairlead.adapters.sql.approvals import SqlApprovalStore
+    from fairlead.adapters.sql.conversations import SqlConversationStore
     from fairlead.adapters.sql.database import Database
     from fairlead.adapters.sql.dispatch import SqlDispatchStore
     from fairlead.adapters.sql.documents import SqlDocumentStore
@@ -75,6 +68,7 @@ class Platform:
         waits: What runs wait for.
         effects: The ledger of effects.
         approvals: What people are asked.
+        conversations: What runs of one conversation say to each other.
         streams: What runs say while they work.
         throttle: Rates and breakers, shared by all workers.
         documents: Where documents are kept.
@@ -96,6 +90,7 @@ class Platform:
     waits: SqlWaitStore
     effects: SqlEffectsLedger
     approvals: SqlApprovalStore
+    conversations: SqlConversationStore
     streams: SqlStreamStore
     throttle: SqlThrottle
     documents: SqlDocumentStore
@@ -112,7 +107,8 @@ class Platform:
     @property
     def admission(self) -> Admission:
         """The way in for requests."""
-        return Admission(runs=self.runs, clock=self.clock, backlog=self.settings.backlog)
+        room = Room(backlog=self.settings.backlog, waiting_turns=self.settings.waiting_turns)
+        return Admission(runs=self.runs, clock=self.clock, room=room)
 
     @property
     def control(self) -> Control:
@@ -211,6 +207,7 @@ class Platform:
             waits=self.waits,
             dispatch=self.dispatch,
             runs=self.runs,
+            conversations=self.conversations,
             streams=self.streams,
             clock=self.clock,
             telemetry=self.telemetry,
@@ -235,6 +232,7 @@ def open_platform(
     """
     from fairlead.adapters.dbos.queue import DbosRunQueue
     from fairlead.adapters.sql.approvals import SqlApprovalStore
+    from fairlead.adapters.sql.conversations import SqlConversationStore
     from fairlead.adapters.sql.database import Database
     from fairlead.adapters.sql.dispatch import SqlDispatchStore
     from fairlead.adapters.sql.documents import SqlDocumentStore
@@ -275,6 +273,7 @@ def open_platform(
         waits=faults.store("waits", SqlWaitStore(database, clock)),
         effects=faults.store("effects", SqlEffectsLedger(database, clock)),
         approvals=faults.store("approvals", SqlApprovalStore(database, clock)),
+        conversations=faults.store("conversations", SqlConversationStore(database)),
         streams=faults.store("streams", SqlStreamStore(database, clock)),
         throttle=faults.store("throttle", SqlThrottle(database, clock)),
         documents=faults.store("documents", SqlDocumentStore(database)),
@@ -325,69 +324,3 @@ def _telemetry(settings: Settings) -> Telemetry:
     from fairlead.adapters.otel.telemetry import otlp_telemetry
 
     return otlp_telemetry(settings.otlp_endpoint)
-
-
-def make_gate(settings: Settings) -> tuple[Gate, Manifest]:
-    """Prepare the gate for an app as it stands in its folder."""
-    from fairlead.adapters.cedar.authorizer import compile_policies
-    from fairlead.adapters.evals.dataset import parse_dataset
-    from fairlead.adapters.pydantic_ai.generator import PydanticGenerator
-
-    app, files, manifest = resolve_app(settings)
-    datasets = declared_datasets(files, read_config(files), parse_dataset)
-    candidate = _Candidate(app=app, files=files, manifest=manifest, datasets=datasets)
-    gate = Gate(
-        app=app,
-        manifest=manifest,
-        compile=compile_policies,
-        generator=PydanticGenerator(),
-        today=datetime.now(tz=UTC).date(),
-        thresholds={dataset.workflow: dataset.threshold for dataset in datasets},
-        evaluate=lambda: _evaluate(settings, candidate),
-    )
-    return gate, manifest
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Candidate:
-    """An app as it stands in its folder, with its datasets."""
-
-    app: App
-    files: AppFiles
-    manifest: Manifest
-    datasets: tuple[Dataset, ...]
-
-
-def _evaluate(settings: Settings, candidate: _Candidate) -> Evaluation:
-    """Run every case as a durable run of the candidate, on a scratch database.
-
-    The scratch database holds the collections that the configuration declares, so that the verdict
-    depends on the candidate alone and nothing of it stays.
-    """
-    from fairlead.adapters.otel.telemetry import collecting_telemetry
-
-    with TemporaryDirectory(prefix="fairlead-gate-") as folder:
-        scratch = replace(
-            settings,
-            database_url=f"sqlite:///{folder}/gate.db",
-            synchronous="normal",
-            drain_s=5.0,
-        )
-        telemetry = collecting_telemetry()
-        with open_platform(scratch, telemetry=telemetry) as platform:
-            for name, path in _collections(settings, candidate.files).items():
-                platform.ingestion.ingest(Principal().tenant, name, path)
-            release, _ = platform.releases.create(candidate.manifest)
-            worker = platform.worker(candidate.app, candidate.files)
-            worker.start()
-            try:
-                asking = ask(platform.admission, platform.journal, release, candidate.datasets)
-                evaluation = asyncio.run(asking)
-            finally:
-                worker.stop()
-            # A run's own span follows its recorded end: all of them are out once the worker is.
-            return replace(evaluation, signals=tuple(telemetry.signals()))
-
-
-def _collections(settings: Settings, files: AppFiles) -> dict[str, Path]:
-    return declared_collections(settings.folder, read_config(files))

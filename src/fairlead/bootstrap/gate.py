@@ -1,0 +1,87 @@
+"""The gate for an app as it stands in its folder, with a scratch platform for its evaluation."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from fairlead.authoring.app import App
+from fairlead.bootstrap.platform import open_platform, resolve_app
+from fairlead.core.identity import Principal
+from fairlead.core.release import Manifest
+from fairlead.delivery.collections import declared_collections
+from fairlead.delivery.datasets import Dataset, declared_datasets
+from fairlead.delivery.evaluate import Evaluation, ask
+from fairlead.delivery.gate import Gate
+from fairlead.delivery.resolve import read_config
+from fairlead.ports.app_files import AppFiles
+from fairlead.settings import Settings
+
+
+def make_gate(settings: Settings) -> tuple[Gate, Manifest]:
+    """Prepare the gate for an app as it stands in its folder."""
+    from fairlead.adapters.cedar.authorizer import compile_policies
+    from fairlead.adapters.evals.dataset import parse_dataset
+    from fairlead.adapters.pydantic_ai.generator import PydanticGenerator
+
+    app, files, manifest = resolve_app(settings)
+    datasets = declared_datasets(files, read_config(files), parse_dataset)
+    candidate = _Candidate(app=app, files=files, manifest=manifest, datasets=datasets)
+    gate = Gate(
+        app=app,
+        manifest=manifest,
+        compile=compile_policies,
+        generator=PydanticGenerator(),
+        today=datetime.now(tz=UTC).date(),
+        thresholds={dataset.workflow: dataset.threshold for dataset in datasets},
+        evaluate=lambda: _evaluate(settings, candidate),
+    )
+    return gate, manifest
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Candidate:
+    """An app as it stands in its folder, with its datasets."""
+
+    app: App
+    files: AppFiles
+    manifest: Manifest
+    datasets: tuple[Dataset, ...]
+
+
+def _evaluate(settings: Settings, candidate: _Candidate) -> Evaluation:
+    """Run every case as a durable run of the candidate, on a scratch database.
+
+    The scratch database holds the collections that the configuration declares, so that the verdict
+    depends on the candidate alone and nothing of it stays.
+    """
+    from fairlead.adapters.otel.telemetry import collecting_telemetry
+
+    with TemporaryDirectory(prefix="fairlead-gate-") as folder:
+        scratch = replace(
+            settings,
+            database_url=f"sqlite:///{folder}/gate.db",
+            synchronous="normal",
+            drain_s=5.0,
+        )
+        telemetry = collecting_telemetry()
+        with open_platform(scratch, telemetry=telemetry) as platform:
+            for name, path in _collections(settings, candidate.files).items():
+                platform.ingestion.ingest(Principal().tenant, name, path)
+            release, _ = platform.releases.create(candidate.manifest)
+            worker = platform.worker(candidate.app, candidate.files)
+            worker.start()
+            try:
+                asking = ask(platform.admission, platform.journal, release, candidate.datasets)
+                evaluation = asyncio.run(asking)
+            finally:
+                worker.stop()
+            # A run's own span follows its recorded end: all of them are out once the worker is.
+            return replace(evaluation, signals=tuple(telemetry.signals()))
+
+
+def _collections(settings: Settings, files: AppFiles) -> dict[str, Path]:
+    return declared_collections(settings.folder, read_config(files))
