@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -281,3 +282,26 @@ def test_invariant_10_the_key_is_nowhere(scene: Provided) -> None:
     key = scene.server.environment["OPENAI_API_KEY"].encode()
     assert not [path for path in folder.rglob("*.db*") if key in path.read_bytes()]
     assert all(key.decode() not in str(asked.headers) for asked in scene.server.asked)
+
+
+def test_a_conversation_reaches_the_provider_with_its_tools(scene: Provided) -> None:
+    called = Reply(tools=[("look", {"item": "lamp"})])
+    scene.server.play([called, Reply(text="The lamp is there."), Reply(text="It is blue.")])
+    first = scene.run("plain", "Is the lamp there?", conversation="desk")
+    assert (first.state, first.turn) == ("succeeded", 1), first.reason
+    second = scene.run("plain", "Which colour has it?", conversation="desk")
+    assert (second.state, second.turn) == ("succeeded", 2), second.reason
+    sent = scene.server.asked[-1].body["input"]
+    kinds = [item.get("type", item.get("role")) for item in sent]
+    texts = json.dumps(sent)
+    places = [
+        texts.index(word)
+        for word in ("Is the lamp there?", "function_call", "lamp is there", "The lamp is there.")
+    ]
+    assert places == sorted(places), texts
+    (call,) = [item for item in sent if item.get("type") == "function_call"]
+    (result,) = [item for item in sent if item.get("type") == "function_call_output"]
+    assert (call["name"], json.loads(call["arguments"])) == ("look", {"item": "lamp"})
+    assert call["call_id"] == result["call_id"]
+    assert kinds.index("function_call") + 1 == kinds.index("function_call_output")
+    assert "Which colour has it?" in json.dumps(sent[-1])

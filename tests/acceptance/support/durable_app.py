@@ -132,9 +132,16 @@ async def family(run: fl.Run[list[int]], numbers: list[int]) -> list[int]:
     return list(await run.gather(*[run.child(double, number) for number in numbers]))
 
 
+@fl.workflow(**COMMON, input=str, output=str, tools=[look])
+async def chat(run: fl.Run[str], item: str) -> str:
+    """Look at an item, and name all that was asked before."""
+    before = " ".join(turn.question for turn in run.history.turns)
+    return await run.call(look, f"{item} after {before}")
+
+
 app = fl.App(
     "durable",
-    workflows=[buy, saga, refund_order, ask, listen, double, family],
+    workflows=[buy, saga, refund_order, ask, listen, double, family, chat],
 )
 '''
 

@@ -18,6 +18,7 @@ from fairlead.operations import (
     Platform,
     Release,
     RunRecord,
+    StartOptions,
     create_release,
     load_settings,
     open_platform,
@@ -192,10 +193,12 @@ class Provided:
     platform: Platform
     release: Release
 
-    def run(self, workflow: str, item: str = "item") -> RunRecord:
+    def run(
+        self, workflow: str, item: str = "item", *, conversation: str | None = None
+    ) -> RunRecord:
         """Execute a run by the worker, to its end."""
-        admission = self.platform.admission
-        run = admission.start(self.release, workflow, item, principal=Principal())
+        admission, options = self.platform.admission, StartOptions(conversation=conversation)
+        run = admission.start(self.release, workflow, item, principal=Principal(), options=options)
         return asyncio.run(admission.wait(run.id, TOO_LONG_S))
 
     def rested(self) -> None:

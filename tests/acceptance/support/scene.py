@@ -21,6 +21,7 @@ from fairlead.operations import (
     Platform,
     Release,
     RunRecord,
+    StartOptions,
     create_release,
     ingest,
     load_settings,
@@ -116,9 +117,14 @@ class Scene:
         """Wait until a run has ended."""
         return asyncio.run(self.platform.admission.wait(run_id, timeout_s))
 
-    def start(self, workflow: str, input: Any, *, die: str = "") -> str:
+    def start(
+        self, workflow: str, input: Any, *, die: str = "", conversation: str | None = None
+    ) -> str:
         """Queue a run; a worker dies at its point `die`. Returns the run's id."""
-        run = self.platform.admission.start(self.release, workflow, input, principal=Principal())
+        options = StartOptions(conversation=conversation)
+        run = self.platform.admission.start(
+            self.release, workflow, input, principal=Principal(), options=options
+        )
         if die:
             self.faults.append(death(run.id, die))
         return run.id

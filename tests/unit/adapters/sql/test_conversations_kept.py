@@ -35,6 +35,13 @@ def held(archive: Archive, text: str) -> str:
     return archive.end(run_id, said=turn_to_json(Turn(question=text, answer=f"yes, {text}")))
 
 
+def said_left(archive: Archive, run_id: str) -> int:
+    """Count the payloads of what a run said."""
+    return archive.count(
+        f"blobs WHERE digest IN (SELECT said_digest FROM runs WHERE id = '{run_id}')"
+    )
+
+
 def read(archive: Archive, run_id: str) -> Read:
     """Let a run choose what it reads."""
     return archive.conversations.read(run_id, Limits())
@@ -51,11 +58,22 @@ def test_what_was_said_goes_with_its_run_and_the_history_starts_later(archive: A
     second = held(archive, "second")
     archive.prune()
     assert archive.pruned() == {first}
+    assert (said_left(archive, first), said_left(archive, second)) == (0, 1)
     found = read(archive, ask(archive))
     assert (questions(archive, found), found.dropped) == (["second"], 1)
     pruned, kept, _ = archive.conversations.turns("default", "t", 9)
     assert (pruned.run_id, pruned.said, pruned.input) == (first, None, None)
     assert (kept.run_id, kept.said is None) == (second, False)
+
+
+def test_what_two_turns_said_alike_is_kept_for_the_other(archive: Archive) -> None:
+    first = held(archive, "again")
+    archive.later(2)
+    second = held(archive, "again")
+    archive.prune()
+    assert archive.pruned() == {first}
+    assert said_left(archive, second) == 1
+    assert questions(archive, read(archive, ask(archive))) == ["again"]
 
 
 def test_what_a_living_run_reads_is_kept_for_it(archive: Archive) -> None:
