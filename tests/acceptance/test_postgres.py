@@ -16,7 +16,7 @@ from tests.acceptance.support.cli import SECONDS_MAX, Cli, ready_app
 pytestmark = [pytest.mark.acceptance, pytest.mark.postgresql]
 
 QUESTION = "How many days of PTO per calendar year?"
-RUNS = 6
+RUNS = 4
 PASSWORD = "s3cr3t/@pw"
 
 
@@ -58,7 +58,7 @@ def test_a_whole_life_on_postgresql(url: str, tmp_path: Path) -> None:
 
 
 def test_a_worker_that_is_killed_loses_no_run(url: str, tmp_path: Path) -> None:
-    cli = ready_app(tmp_path / "app").with_environment(FAIRLEAD_DATABASE_URL=url, SLOW="2")
+    cli = ready_app(tmp_path / "app").with_environment(FAIRLEAD_DATABASE_URL=url, SLOW="1.5")
     cli("ingest")
     cli("release", "activate", cli.json("check")["release"])
     runs = [cli.ask() for _ in range(RUNS)]
