@@ -114,8 +114,15 @@ def test_a_run_outlives_the_worker_that_was_there(tmp_path: Path) -> None:
     assert cli.json("run", "answer", QUESTION)["state"] == "succeeded"
 
 
-@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("command", ["worker", "run"])
+@pytest.mark.parametrize(
+    ("command", "signum"),
+    [
+        ("run", signal.SIGINT),
+        ("worker", signal.SIGTERM),
+        pytest.param("run", signal.SIGTERM, marks=pytest.mark.soak),
+        pytest.param("worker", signal.SIGINT, marks=pytest.mark.soak),
+    ],
+)
 def test_a_signal_at_any_moment_loses_nothing(
     tmp_path: Path, command: str, signum: signal.Signals
 ) -> None:

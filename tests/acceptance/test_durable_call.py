@@ -35,6 +35,14 @@ def stage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Scene]:
         yield made
 
 
+def some(stage: Scene, points: list[str]) -> list[str]:
+    """Return the points to play: all on SQLite, every second one on PostgreSQL.
+
+    The protocol is the same there, and the conformance suite goes through it again on both.
+    """
+    return points[::2] if stage.platform.database.url.startswith("postgresql") else points
+
+
 def play(stage: Scene, points: list[str]) -> dict[str, str]:
     """Run the workflow once for each point, with its worker killed there; return run by point."""
     runs = {point: stage.start("everything", "item", die=point) for point in points}
@@ -50,7 +58,7 @@ def states(stage: Scene, run_id: str) -> dict[int, str]:
 
 def test_invariant_01_a_recorded_call_is_never_executed_again(stage: Scene) -> None:
     """Killed when the outcome is on record and the engine does not know it yet."""
-    runs = play(stage, [f"recorded:{number}" for number in CALLS])
+    runs = play(stage, some(stage, [f"recorded:{number}" for number in CALLS]))
     for point, run_id in runs.items():
         assert stage.executed(run_id) == ONCE_EACH, point
         assert stage.run(run_id).state == "succeeded", point
@@ -61,7 +69,8 @@ def test_invariant_01_a_recorded_call_is_never_executed_again(stage: Scene) -> N
 def test_invariant_01_calls_stay_done_when_a_worker_dies_between_them(stage: Scene) -> None:
     """Killed between two calls, while the run begins, and while it ends."""
     between = [f"between:{number}" for number in (1, 4, 8)]
-    runs = play(stage, [*between, "begin:before", "begin:after", "finish:before", "finish:after"])
+    ends = ["begin:before", "begin:after", "finish:before", "finish:after"]
+    runs = play(stage, some(stage, [*between, *ends]))
     for point, run_id in runs.items():
         assert stage.executed(run_id) == ONCE_EACH, point
         assert stage.run(run_id).state == "succeeded", point
@@ -75,7 +84,7 @@ def test_invariant_02_what_a_dead_worker_executed_is_repeated_as_its_effect_allo
 ) -> None:
     """Killed inside the body and after it: reads are repeated, effects under their key or not."""
     repeated = ["body:1", "body:2", "body:4", "body:5", "body:6", "driven:2", "driven:8"]
-    unknown = ["body:3", "driven:3", "body:7"]
+    repeated, unknown = some(stage, repeated), some(stage, ["body:3", "driven:3", "body:7"])
     runs = play(stage, [*repeated, *unknown, "intended:3", "intended:2"])
     for point in repeated:
         number, run_id = int(point.partition(":")[2]), runs[point]

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-import subprocess
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from fairlead import Principal
+from fairlead.operations import (
+    create_release,
+    ingest,
+    load_settings,
+    open_platform,
+    verify_events,
+)
 from fairlead.testing.postgres import PostgresServer
 from tests.acceptance.support.cli import SECONDS_MAX, Cli, ready_app
+from tests.acceptance.support.scene import wait_for
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.postgresql]
 
@@ -59,30 +67,33 @@ def test_a_whole_life_on_postgresql(url: str, tmp_path: Path) -> None:
 
 def test_a_worker_that_is_killed_loses_no_run(url: str, tmp_path: Path) -> None:
     cli = ready_app(tmp_path / "app").with_environment(FAIRLEAD_DATABASE_URL=url, SLOW="1.5")
-    cli("ingest")
-    cli("release", "activate", cli.json("check")["release"])
-    runs = [cli.ask() for _ in range(RUNS)]
-    doomed = _worker(cli)
-    _until(cli, lambda states: states["running"] >= 2)
-    doomed.kill()
-    doomed.communicate(timeout=SECONDS_MAX)
-    in_flight = [run["id"] for run in cli.json("runs", "list", "--state", "running")]
-    assert in_flight
+    settings = load_settings(cli.folder, {"FAIRLEAD_DATABASE_URL": url})
+    with open_platform(settings) as platform:
+        ingest(platform)
+        release, _ = create_release(platform)
+        start = partial(platform.admission.start, release, "answer", {"question": QUESTION})
+        runs = [start(principal=Principal()).id for _ in range(RUNS)]
+        doomed = cli.start("worker")
+        wait_for(lambda: len(platform.runs.list(state="running")) >= 2)
+        doomed.kill()
+        doomed.communicate(timeout=SECONDS_MAX)
+        in_flight = [run.id for run in platform.runs.list(state="running")]
+        assert in_flight
 
-    survivor = _worker(cli)
-    _until(cli, lambda states: states["succeeded"] == RUNS)
-    survivor.terminate()
-    _, said = survivor.communicate(timeout=SECONDS_MAX)
-    assert survivor.returncode == 0, said
+        survivor = cli.start("worker")
+        wait_for(lambda: len(platform.runs.list(state="succeeded")) == RUNS)
+        survivor.terminate()
+        _, said = survivor.communicate(timeout=SECONDS_MAX)
+        assert survivor.returncode == 0, said
 
-    listed = {run["id"]: run for run in cli.json("runs", "list")}
-    assert sorted(listed) == sorted(runs)
-    assert any(listed[run]["takeovers"] == 1 for run in in_flight)
-    types = Counter(event["type"] for event in cli.json("events", "list", "--limit", "1000"))
-    assert types["run.finished"] == RUNS
-    assert types["run.taken_over"] >= 1
-    assert types["call.finished"] == 3 * RUNS
-    assert cli.json("events", "verify")["findings"] == []
+        listed = {run.id: run for run in platform.runs.list()}
+        assert sorted(listed) == sorted(runs)
+        assert any(listed[run].takeovers == 1 for run in in_flight)
+        types = Counter(event.type for event in platform.events.list(limit=1000))
+        assert types["run.finished"] == RUNS
+        assert types["run.taken_over"] >= 1
+        assert types["call.finished"] == 3 * RUNS
+        assert verify_events(platform).findings == ()
 
 
 @pytest.mark.parametrize("gone", ["server", "database"])
@@ -103,17 +114,3 @@ def test_an_address_that_is_not_understood_is_one_error(tmp_path: Path) -> None:
     cli = Cli(tmp_path / "app", FAIRLEAD_DATABASE_URL="postgresql://ann:s3cr3t@host:x/db")
     cli("init", str(cli.folder))
     assert "s3cr3t" not in cli.refuses("FL-005", "runs", "list")
-
-
-def _worker(cli: Cli) -> subprocess.Popen[str]:
-    return cli.start("worker")
-
-
-def _until(cli: Cli, reached: Callable[[Counter[str]], bool]) -> None:
-    deadline = time.monotonic() + SECONDS_MAX
-    while True:
-        states = Counter(run["state"] for run in cli.json("runs", "list"))
-        if reached(states):
-            return
-        assert time.monotonic() < deadline, states
-        time.sleep(0.1)
