@@ -143,13 +143,16 @@ class Seats:
         """Return the place of a run's execution, which begins.
 
         Raises:
-            Suspended: This worker has not claimed the run.
+            Suspended: This worker has not claimed the run, or executes it already.
         """
         with self._lock:
             claims = [claim for known, claim in self._taken if known == run_id]
             if not claims:
                 raise Suspended(f"run {run_id} was not claimed by this worker")
             taken = self._taken[run_id, max(claims)]
+            if taken.begun:
+                # The engine was given it twice, because it began so late.
+                raise Suspended(f"run {run_id} is executed by this worker already")
             taken.begun = True
             taken.loop = asyncio.get_running_loop()
         return _Seat(self, taken)

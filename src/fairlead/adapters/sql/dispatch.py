@@ -36,6 +36,12 @@ KILLS_MIN = 2
 SUSPECT_DEATHS = 2
 """A run with so many deaths since it last got on is executed beside no other one of that kind."""
 
+_HELD = (
+    sa.select(runs.c.worker_id, runs.c.claims, runs.c.state)
+    .where(runs.c.id == sa.bindparam("run"))
+    .with_for_update()
+)
+
 
 class SqlDispatchStore:
     """Gives runs to workers, by the database's clock."""
@@ -48,7 +54,7 @@ class SqlDispatchStore:
         """Take runs: fairly among tenants, by priority and age within one."""
         if bid.most < 1:
             return ()
-        with self._database.reading() as connection:
+        with self._database.glance() as connection:
             tenants = _tenants(connection, bid, self._database.now_sql())
         if not tenants:
             return ()
@@ -158,7 +164,7 @@ class SqlDispatchStore:
             .order_by(runs.c.wake_at)
             .limit(most)
         )
-        with self._database.reading() as connection:
+        with self._database.glance() as connection:
             found = connection.execute(due).scalars().all()
         if not found:
             return ()
@@ -204,13 +210,13 @@ class SqlDispatchStore:
     def parked(self, worker_id: str) -> frozenset[str]:
         """Return the runs that wait with a worker, as they are on record."""
         mine = sa.select(runs.c.id).where(runs.c.worker_id == worker_id, runs.c.state == "waiting")
-        with self._database.reading() as connection:
+        with self._database.glance() as connection:
             return frozenset(connection.execute(mine).scalars())
 
     def strays(self, worker_id: str, seated: frozenset[str]) -> int:
         """Queue again what a worker holds on record and does not execute; return how many runs."""
         mine = (runs.c.worker_id == worker_id) & (runs.c.state == "running")
-        with self._database.reading() as connection:
+        with self._database.glance() as connection:
             held = connection.execute(sa.select(runs.c.id).where(mine)).scalars().all()
         strays = [run_id for run_id in held if run_id not in seated]
         if strays:
@@ -338,8 +344,7 @@ def held(connection: sa.Connection, run_id: str, fence: Fence) -> None:
     Raises:
         LeaseLost: It does not.
     """
-    query = sa.select(runs.c.worker_id, runs.c.claims, runs.c.state).where(runs.c.id == run_id)
-    row = connection.execute(query.with_for_update()).first()
+    row = connection.execute(_HELD, {"run": run_id}).first()
     if row is None or (row.worker_id, row.claims) != (fence.worker_id, fence.claim):
         raise LeaseLost(f"run {run_id} belongs to another worker by now", run=run_id)
     if row.state not in ("running", "waiting"):

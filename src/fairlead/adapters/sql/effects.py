@@ -45,6 +45,9 @@ _NOTHING_DONE = frozenset(
 )
 """Codes of failures that say that the body did nothing outside."""
 
+_FIND = sa.select(effects).where(effects.c.key == sa.bindparam("of"))
+_LOCK = _FIND.with_for_update()
+
 
 class SqlEffectsLedger:
     """Keeps effects, each change with its event."""
@@ -55,9 +58,14 @@ class SqlEffectsLedger:
 
     def find(self, call: Call) -> EffectRecord | None:
         """Return what is known of a call's effect; None when nothing is."""
+        known = {"of": call.key}
+        with self._database.glance() as connection:
+            row = connection.execute(_FIND, known).first()
+        if row is None:
+            # By far the most frequent case; what is there is read again, as one view.
+            return None
         with self._database.reading() as connection:
-            query = sa.select(effects).where(effects.c.key == call.key)
-            row = connection.execute(query).first()
+            row = connection.execute(_FIND, known).first()
             if row is None:
                 return None
             in_flight = _in_flight(connection, row, call)
@@ -300,8 +308,7 @@ def _in_flight(connection: sa.Connection, row: sa.Row[Any], call: Call) -> bool:
 
 
 def _row(connection: sa.Connection, key: str) -> sa.Row[Any] | None:
-    query = sa.select(effects).where(effects.c.key == key).with_for_update()
-    return connection.execute(query).first()
+    return connection.execute(_LOCK, {"of": key}).first()
 
 
 def _record(connection: sa.Connection, row: sa.Row[Any]) -> EffectRecord:

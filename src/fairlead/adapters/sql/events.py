@@ -25,6 +25,11 @@ _COLUMNS = (
     events.c.previous,
     events.c.hash,
 )
+_APPEND = sa.insert(events)
+_TAILS = sa.select(events.c.chain, events.c.sequence, events.c.hash)
+_TAIL = (
+    _TAILS.where(events.c.chain == sa.bindparam("of")).order_by(events.c.sequence.desc()).limit(1)
+)
 
 
 def append(connection: sa.Connection, clock: Clock, *facts: Fact) -> None:
@@ -52,16 +57,14 @@ def append(connection: sa.Connection, clock: Clock, *facts: Fact) -> None:
         values = {column.name: getattr(event, column.name) for column in _COLUMNS}
         rows.append({**values, "data": canonical_json(event.data)})
     if rows:
-        connection.execute(sa.insert(events), rows)
+        connection.execute(_APPEND, rows)
 
 
 def _tails(connection: sa.Connection, chains: Collection[str]) -> dict[str, tuple[int, str]]:
     """Return sequence and hash of the newest event of each chain that has one."""
-    newest = sa.select(events.c.chain, events.c.sequence, events.c.hash)
     if len(chains) == 1:
         # By far the most frequent case, and the index alone answers it.
-        newest = newest.where(events.c.chain == next(iter(chains)))
-        newest = newest.order_by(events.c.sequence.desc()).limit(1)
+        found = connection.execute(_TAIL, {"of": next(iter(chains))})
     else:
         last = (
             sa.select(events.c.chain, sa.func.max(events.c.sequence).label("sequence"))
@@ -69,11 +72,9 @@ def _tails(connection: sa.Connection, chains: Collection[str]) -> dict[str, tupl
             .group_by(events.c.chain)
             .subquery()
         )
-        newest = newest.join(
-            last,
-            (events.c.chain == last.c.chain) & (events.c.sequence == last.c.sequence),
-        )
-    return {row.chain: (row.sequence, row.hash) for row in connection.execute(newest)}
+        place = (events.c.chain == last.c.chain) & (events.c.sequence == last.c.sequence)
+        found = connection.execute(_TAILS.join(last, place))
+    return {row.chain: (row.sequence, row.hash) for row in found}
 
 
 def holds(connection: sa.Connection, fact: Fact) -> bool:

@@ -28,6 +28,21 @@ from fairlead.core.served import changed_model
 from fairlead.ports.clock import Clock
 from fairlead.ports.journal import CallRecord, Execution
 
+# What every call sends is built once: to build a statement costs more than to send it.
+_AT = (calls.c.run_id == sa.bindparam("run")) & (calls.c.number == sa.bindparam("call"))
+_FIND = sa.select(calls).where(_AT)
+_INSERT = sa.insert(calls)
+_UPDATE = sa.update(calls).where(_AT)
+_COUNT = (
+    sa.update(runs)
+    .where(runs.c.id == sa.bindparam("root"))
+    .values(
+        spent_calls=runs.c.spent_calls + sa.bindparam("made"),
+        spent_usd=runs.c.spent_usd + sa.bindparam("usd"),
+    )
+)
+_COUNT_OWN = _COUNT.values(deaths=0, kills=0)
+
 
 class SqlJournal:
     """Keeps calls, each with its event, in one transaction."""
@@ -38,16 +53,14 @@ class SqlJournal:
 
     def find(self, run_id: str, number: int) -> CallRecord | None:
         """Return a call of a run, or None."""
-        query = sa.select(calls).where(calls.c.run_id == run_id, calls.c.number == number)
-        with self._database.reading() as connection:
-            row = connection.execute(query).first()
+        with self._database.glance() as connection:
+            row = connection.execute(_FIND, {"run": run_id, "call": number}).first()
             return None if row is None else _record(connection, row)
 
     def result(self, run_id: str, number: int, kept: str) -> Result:
         """Return the result of a call by its digest."""
-        query = sa.select(calls).where(calls.c.run_id == run_id, calls.c.number == number)
         with self._database.reading() as connection:
-            row = connection.execute(query).first()
+            row = connection.execute(_FIND, {"run": run_id, "call": number}).first()
             result = None if row is None else _record(connection, row).result
         if row is None or result is None or row.result_digest != kept:
             raise JournalForeign(
@@ -58,11 +71,10 @@ class SqlJournal:
 
     def intend(self, call: Call, at: float) -> None:
         """Record that a call with an effect is about to be executed; once is enough."""
-        query = sa.select(calls.c.state).where(_place(call))
         with self._database.transaction() as connection:
-            if connection.execute(query).first() is None:
+            if connection.execute(_FIND, _place(call)).first() is None:
                 values = {**_identity(call), "state": "intended", "attempts": 0, "started_at": at}
-                connection.execute(sa.insert(calls).values(**values))
+                connection.execute(_INSERT, values)
 
     def finish(self, call: Call, result: Result, execution: Execution, decision: str) -> Result:
         """Record how a call ended; what is on record stays, unless it is unknown."""
@@ -71,7 +83,7 @@ class SqlJournal:
         with self._database.transaction() as connection:
             # The run's row first, as whoever cancels or takes over does: one order of locks.
             lock_run(connection, call.run_id)
-            row = connection.execute(sa.select(calls).where(_place(call))).first()
+            row = connection.execute(_FIND, _place(call)).first()
             stored = None if row is None else row.state
             if row is not None and stored not in ("intended", "unknown"):
                 # A worker that was only asleep comes late: the outcome that the run saw stays.
@@ -95,9 +107,9 @@ class SqlJournal:
             }
             if stored is None:
                 values = {**_identity(call), **values, "started_at": execution.started_at}
-                connection.execute(sa.insert(calls).values(**values))
+                connection.execute(_INSERT, values)
             else:
-                connection.execute(sa.update(calls).where(_place(call)).values(**values))
+                connection.execute(_UPDATE, {**values, **_place(call)})
             if call.effect != "read":
                 now = self._database.now_sql()
                 settle(connection, self._clock, call, result, kept=blob, now=now)
@@ -116,8 +128,8 @@ class SqlJournal:
             return [_record(connection, row) for row in connection.execute(query).all()]
 
 
-def _place(call: Call) -> sa.ColumnElement[bool]:
-    return (calls.c.run_id == call.run_id) & (calls.c.number == call.number)
+def _place(call: Call) -> dict[str, Any]:
+    return {"run": call.run_id, "call": call.number}
 
 
 def _claimed(connection: sa.Connection, call: Call, claim: int) -> None:
@@ -129,11 +141,11 @@ def _claimed(connection: sa.Connection, call: Call, claim: int) -> None:
 
 def _count(connection: sa.Connection, call: Call, usage: Usage, *, made: int) -> None:
     """Count what the family used, and that the run got on: no death before this counts any more."""
-    connection.execute(
-        sa.update(runs)
-        .where(runs.c.id == (call.root_id or call.run_id))
-        .values(spent_calls=runs.c.spent_calls + made, spent_usd=runs.c.spent_usd + usage.cost_usd)
-    )
+    spent = {"root": call.root_id or call.run_id, "made": made, "usd": usage.cost_usd}
+    if spent["root"] == call.run_id:
+        connection.execute(_COUNT_OWN, spent)
+        return
+    connection.execute(_COUNT, spent)
     connection.execute(
         sa.update(runs).where(runs.c.id == call.run_id, runs.c.deaths > 0).values(deaths=0, kills=0)
     )

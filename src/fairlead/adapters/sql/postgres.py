@@ -1,7 +1,8 @@
-"""PostgreSQL's own ways: the address, its time limits, and its two kinds of transaction."""
+"""PostgreSQL's own ways: the address, its time limits, and its kinds of transaction."""
 
 from __future__ import annotations
 
+import time
 from functools import cache
 from typing import Any
 
@@ -22,6 +23,8 @@ _POOL_ENGINE = 20
 _POOL_TIMEOUT_S = 30
 _CONNECT_TIMEOUT_S = 10
 _KEEPALIVE_S = 10
+# A connection that was used so short a time ago is not asked whether it is still one.
+_FRESH_S = 1.0
 # A process that was stopped in the middle of a transaction holds its locks so long, and no longer.
 _IDLE_IN_TRANSACTION_S = 10
 # A statement that works may take so many times as long as one that only waits.
@@ -37,6 +40,7 @@ class PostgresServer:
         writing: Execution options of a writing transaction. Each of its statements sees what was
             committed before it; whoever reads in order to write takes a lock first.
         reading: Execution options of a reading one: a view that stays as it is.
+        glance: Execution options without a transaction.
     """
 
     writing: dict[str, Any] = {"isolation_level": "READ COMMITTED"}  # noqa: RUF012 - read only
@@ -44,6 +48,7 @@ class PostgresServer:
         "isolation_level": "REPEATABLE READ",
         "postgresql_readonly": True,
     }
+    glance: dict[str, Any] = {"isolation_level": "AUTOCOMMIT"}  # noqa: RUF012 - read only
 
     def __init__(self, url: str, *, busy_timeout_s: float) -> None:
         """Read the address; nothing is opened yet.
@@ -67,8 +72,6 @@ class PostgresServer:
             pool_size=_POOL_OWN if own else _POOL_ENGINE,
             max_overflow=0,
             pool_timeout=_POOL_TIMEOUT_S,
-            # A server that was started again is met by a new connection, not by an error.
-            pool_pre_ping=True,
             connect_args={
                 "connect_timeout": _CONNECT_TIMEOUT_S,
                 # A network that swallows everything is noticed as late as a lock is given up.
@@ -80,6 +83,8 @@ class PostgresServer:
             },
         )
         event.listen(engine, "connect", _no_nul)
+        event.listen(engine, "checkin", _rested)
+        event.listen(engine, "checkout", _ping)
         return engine
 
     def opened(self, connection: sa.Connection) -> None:
@@ -133,6 +138,26 @@ def _shown(url: sa.URL) -> str:
     # A socket's folder stands in the query; of the query nothing else is shown.
     host = url.host or url.query.get("host", "")
     return f"postgresql://{user}{host}{port}/{url.database}"
+
+
+def _rested(_: Any, record: Any) -> None:
+    record.info["rested_at"] = time.monotonic()
+
+
+def _ping(connection: Any, record: Any, _: Any) -> None:
+    """Ask a connection that has rested whether it still is one.
+
+    A server that was started again is met by a new connection, not by an error. SQLAlchemy's own
+    `pool_pre_ping` asks each time, which is a fifth of all that a busy worker sends.
+    """
+    rested_at = record.info.get("rested_at")
+    if rested_at is None or time.monotonic() - rested_at < _FRESH_S:
+        return
+    try:
+        connection.execute("SELECT 1")
+        connection.rollback()
+    except Exception as error:
+        raise sa.exc.DisconnectionError(str(error)) from error
 
 
 def _no_nul(connection: Any, _: object) -> None:

@@ -28,6 +28,8 @@ from fairlead.ports.clock import Clock
 from fairlead.ports.dispatch import Fence
 from fairlead.ports.runs import Ending, Room, RunRecord, Spent
 
+_ONE = sa.select(runs).where(runs.c.id == sa.bindparam("run"))
+
 
 class SqlRunStore:
     """Keeps runs, each change with its event, in one transaction."""
@@ -65,7 +67,7 @@ class SqlRunStore:
 
     def begin(self, run_id: str, fence: Fence) -> RunRecord:
         """Record that a run executes; the first start counts, a recovery changes nothing."""
-        with self._database.reading() as connection:
+        with self._database.glance() as connection:
             run = load(connection, run_id)
         if run.started_at is not None or run.state in FINAL_STATES:
             return run
@@ -100,7 +102,7 @@ class SqlRunStore:
     def spent(self, root_id: str) -> Spent:
         """Return what a family has used so far."""
         query = sa.select(runs.c.spent_calls, runs.c.spent_usd).where(runs.c.id == root_id)
-        with self._database.reading() as connection:
+        with self._database.glance() as connection:
             row = connection.execute(query).first()
         return Spent() if row is None else Spent(calls=row.spent_calls, cost_usd=row.spent_usd)
 
@@ -241,7 +243,7 @@ def load(connection: sa.Connection, run_id: str) -> RunRecord:
     Raises:
         UnknownRun: There is none.
     """
-    row = connection.execute(sa.select(runs).where(runs.c.id == run_id)).first()
+    row = connection.execute(_ONE, {"run": run_id}).first()
     if row is None:
         raise UnknownRun(f"no run has the id {run_id!r}", run=run_id)
     if row.pruned_at is not None:

@@ -28,10 +28,12 @@ class SqliteServer:
         where: Its path, for messages.
         writing: Execution options of a writing transaction.
         reading: Execution options of a reading one: a view that stays as it is.
+        glance: The same: here a transaction costs a reader nothing.
     """
 
     writing: dict[str, Any] = {"fairlead_write": True}  # noqa: RUF012 - read only
     reading: dict[str, Any] = {}  # noqa: RUF012 - read only
+    glance: dict[str, Any] = {}  # noqa: RUF012 - read only
 
     def __init__(self, url: str, *, busy_timeout_s: float, synchronous: str) -> None:
         """Remember where the file is; its folder is made when it is not there."""

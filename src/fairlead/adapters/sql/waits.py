@@ -22,6 +22,9 @@ from fairlead.ports.waits import Signal, Wait, WaitKind
 SIGNALS_MAX = 1000
 """Most signals that wait untaken for one run."""
 
+# What every call sends is built once: to build a statement costs more than to send it.
+_LOCK_RUN = sa.select(runs.c.state).where(runs.c.id == sa.bindparam("run")).with_for_update()
+
 
 class SqlWaitStore:
     """Keeps waits and the signals that end them."""
@@ -52,7 +55,7 @@ class SqlWaitStore:
 
     def look(self, run_id: str, key: str) -> Wait | None:
         """Return a wait as it stands, by the database's clock; None when it is not on record."""
-        with self._database.reading() as connection:
+        with self._database.glance() as connection:
             return find(connection, run_id, key, self._database.now_sql())
 
     def close(self, run_id: str, key: str) -> Wait:
@@ -185,8 +188,7 @@ def lock_run(connection: sa.Connection, run_id: str) -> str:
     Raises:
         UnknownRun: There is no such run.
     """
-    query = sa.select(runs.c.state).where(runs.c.id == run_id).with_for_update()
-    state = connection.execute(query).scalar()
+    state = connection.execute(_LOCK_RUN, {"run": run_id}).scalar()
     if state is None:
         raise UnknownRun(f"no run has the id {run_id!r}", run=run_id)
     return str(state)

@@ -85,7 +85,7 @@ class SqlWorkerStore:
 
     def _select(self, *conditions: sa.ColumnElement[bool]) -> Sequence[WorkerRecord]:
         query = sa.select(workers).where(*conditions).order_by(workers.c.started_at)
-        with self._database.reading() as connection:
+        with self._database.glance() as connection:
             return [WorkerRecord(**row._mapping) for row in connection.execute(query)]
 
 

@@ -99,8 +99,43 @@ def test_every_wait_has_a_limit(opened: Database, immediate: bool) -> None:
     pool = engine.pool
     assert isinstance(pool, sa.QueuePool)
     assert pool.size() + pool._max_overflow == (10 if immediate else 20)
-    assert pool._pre_ping
     engine.dispose()
+
+
+def test_a_connection_that_rested_is_asked_whether_it_still_is_one(
+    opened: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = sa.text("SELECT pg_backend_pid()")
+
+    def killed() -> None:
+        with opened.engine.connect() as connection:
+            mine = connection.execute(number).scalar()
+        other = opened.make_engine()
+        with other.begin() as connection:
+            connection.execute(sa.text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": mine})
+        other.dispose()
+
+    killed()
+    with pytest.raises(StoreUnavailable), opened.transaction() as connection:
+        connection.execute(number)
+    # It said so once, and the next one is new.
+    with opened.transaction() as connection:
+        connection.execute(number)
+    killed()
+    monkeypatch.setattr("fairlead.adapters.sql.postgres._FRESH_S", 0.0)
+    with opened.transaction() as connection:
+        connection.execute(number)
+
+
+def test_a_glance_sees_what_is_committed_at_its_moment(opened: Database) -> None:
+    count = sa.text("SELECT count(*) FROM blobs")
+    insert = sa.text("INSERT INTO blobs (digest, data, created_at) VALUES ('d', 'x', 1)")
+    with opened.glance() as looker:
+        assert looker.execute(count).scalar() == 0
+        with opened.transaction() as writer:
+            writer.execute(insert)
+            assert looker.execute(count).scalar() == 0
+        assert looker.execute(count).scalar() == 1
 
 
 def test_reading_is_one_view_and_writes_nothing(opened: Database) -> None:
