@@ -265,6 +265,8 @@ def worker(
             # again and again would stop every run of the worker, each time for a part of a second.
             gc.collect()
             gc.freeze()
+            # A call makes thousands of small objects, and few of them are left in a cycle.
+            gc.set_threshold(20_000, 20, 20)
             if not INTERRUPTION.asked:
                 runner, settings = made.runner, platform.settings
                 screen.line(
