@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from fairlead.core.errors import FairleadError
-from fairlead.entrypoints.cli.interruption import INTERRUPTION, Interrupted
+from fairlead.entrypoints.cli.interruption import INTERRUPTION, Interrupted, is_torn_apart
 from fairlead.entrypoints.cli.texts import one_line, wants_colour
 
 
@@ -43,7 +43,7 @@ def ended() -> Iterator[End]:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         end.status = 128 + 13
     except Exception as error:  # noqa: BLE001 - a bug of ours: shown whole, with its own status
-        if _is_torn_apart(error):
+        if is_torn_apart(error):
             _end_now("interrupted")
         end.status = 70
         traceback.print_exc()
@@ -60,13 +60,6 @@ def explain(error: FairleadError) -> None:
 
 def _status(error: SystemExit) -> int:
     return error.code if isinstance(error.code, int) else int(error.code is not None)
-
-
-def _is_torn_apart(error: BaseException | None) -> bool:
-    """Return whether an error only came up while an interruption was on its way out."""
-    while error is not None and not isinstance(error, Interrupted):
-        error = error.__context__
-    return error is not None
 
 
 def _end_now(word: str) -> None:

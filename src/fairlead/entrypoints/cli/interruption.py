@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -38,6 +39,7 @@ class Interruption:
         """Take SIGINT and SIGTERM over."""
         for signum in (signal.SIGINT, signal.SIGTERM):
             signal.signal(signum, self._handle)
+        sys.unraisablehook = self._unraisable
 
     @contextmanager
     def gently(self, notice: str) -> Iterator[None]:
@@ -54,6 +56,14 @@ class Interruption:
         finally:
             self._gentle = False
 
+    def _unraisable(self, lost: sys.UnraisableHookArgs) -> None:
+        """End the process when it was interrupted where nothing can be raised, as in `__del__`."""
+        if not is_torn_apart(lost.exc_value):
+            sys.__unraisablehook__(lost)
+            return
+        os.write(2, b"interrupted\n")
+        os._exit(self.status)
+
     def _handle(self, signum: int, _: FrameType | None) -> None:
         if self.signum is not None:
             os._exit(self.status)
@@ -62,6 +72,13 @@ class Interruption:
             raise Interrupted
         # Nothing here may take a lock: the handler runs between any two steps of the main thread.
         os.write(2, f"{self._notice}; a second signal ends it at once\n".encode())
+
+
+def is_torn_apart(error: BaseException | None) -> bool:
+    """Return whether an error only came up while an interruption was on its way out."""
+    while error is not None and not isinstance(error, Interrupted):
+        error = error.__context__
+    return error is not None
 
 
 INTERRUPTION = Interruption()

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fairlead.entrypoints.cli.interruption import is_torn_apart
 from fairlead.entrypoints.cli.screen import Screen, speaking
 
 if TYPE_CHECKING:
@@ -42,7 +43,11 @@ def at_work(
 
 def quieten() -> None:
     """Let libraries log what an operator must act on, and no more."""
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    handler = logging.StreamHandler()
+    # A pool that is closed while a signal comes in says so, with a traceback; it is no fault.
+    handler.addFilter(lambda record: not record.exc_info or not is_torn_apart(record.exc_info[1]))
+    shape = "%(levelname)s %(name)s: %(message)s"
+    logging.basicConfig(level=logging.WARNING, format=shape, handlers=[handler])
     # A collector that is down for a moment is retried; what is lost in the end is an error.
     logging.getLogger("opentelemetry").setLevel(logging.ERROR)
     for name in ("dbos", "alembic", "asyncio", "httpx", "pydantic_ai"):

@@ -6,7 +6,7 @@ import pytest
 
 from fairlead.core.errors import StoreLocked
 from fairlead.entrypoints.cli import ending
-from fairlead.entrypoints.cli.interruption import Interrupted, Interruption
+from fairlead.entrypoints.cli.interruption import Interrupted, Interruption, is_torn_apart
 
 
 def test_an_error_with_a_code_is_two_lines_and_status_2(capsys: pytest.CaptureFixture[str]) -> None:
@@ -39,8 +39,8 @@ def test_what_a_half_made_stop_raises_is_no_mistake() -> None:
         finally:
             raise OSError("the folder is not empty")
     except OSError as error:
-        assert ending._is_torn_apart(error)
-    assert not ending._is_torn_apart(OSError())
+        assert is_torn_apart(error)
+    assert not is_torn_apart(OSError())
 
 
 def test_a_signal_is_raised_unless_it_is_only_noted() -> None:
