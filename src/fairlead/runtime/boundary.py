@@ -3,7 +3,7 @@
 Whatever a run does to the outside is a `Call`, and every call passes the same parts:
 
     W0  number, idempotency key, canonical arguments and their digest
-    W1  `before`: pure checks, replayed; the first refusal counts
+    W1  `before`: pure checks, the first refusal counts; not made for a call that is on record
     W2  only when a person is to be asked: the question's row, and a durable wait for the answer
     S   `inside`: exactly one journaled step around the driver; it returns a value, never raises
     W3  a failure that may pass: wait durably, then a new S under the same key; an unknown effect:
@@ -21,7 +21,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from functools import partial
+from functools import cache, partial
 
 from fairlead.core.calls import (
     Call,
@@ -206,16 +206,17 @@ class Boundary:
             if self._closed:
                 raise OutsideRun(f"{kind} {name} was asked for when its run had ended")
             call = self._number(kind, name, arguments)
-            refusal = self._before(call)
+            # Pure, and S records what it says: a replay that reads the record need not ask again.
+            before = cache(partial(self._before, call))
             asked = None
-            if refusal is None and approve_within is not None:
+            if approve_within is not None and before() is None:
                 asked = await ask_person(
                     call, approve_within, self.scope, self.services, wait=self.wait
                 )
             attempt = Attempt(
                 call=call,
                 scope=self.scope,
-                refusal=refusal,
+                before=before,
                 driver=driver,
                 deadline=None if self._compensating else self._deadline,
                 asked=asked,

@@ -231,6 +231,18 @@ def test_a_step_that_is_on_record_is_not_executed() -> None:
     assert bench.executed == 1
 
 
+def test_a_step_that_is_on_record_is_not_decided_again() -> None:
+    """What was decided is on record; a takeover of many runs has no time to decide it anew."""
+    bench = Bench()
+    authorizer = bench.scope.rules.authorizer
+    assert isinstance(authorizer, FakeAuthorizer)
+    bench.call("once")
+    assert len(authorizer.asked) == 1
+    bench.again(bench.engine.replay())
+    bench.call("once")
+    assert len(authorizer.asked) == 1
+
+
 def test_an_outcome_that_only_the_journal_knows_is_not_executed_again() -> None:
     bench = Bench()
     assert bench.call("once") == "done"

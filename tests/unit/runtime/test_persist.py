@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -97,3 +98,21 @@ def test_the_store_is_called_in_a_thread_of_its_own() -> None:
     store = Store(ValueError("never"), 0)
     assert asyncio.run(persist(FakeClock(), store.write)) == "written"
     assert threading.get_ident() not in store.threads
+
+
+def test_steps_that_block_threads_do_not_hold_the_store_up() -> None:
+    """They share the event loop's threads with whatever else asks for some."""
+    let_go, store = threading.Event(), Store(ValueError("never"), 0)
+
+    async def scene() -> str:
+        loop = asyncio.get_running_loop()
+        loop.set_default_executor(ThreadPoolExecutor(1))
+        blocked = asyncio.ensure_future(asyncio.to_thread(let_go.wait, 60))
+        await asyncio.sleep(0)
+        try:
+            return await asyncio.wait_for(persist(FakeClock(), store.write), 30)
+        finally:
+            let_go.set()
+            await blocked
+
+    assert asyncio.run(scene()) == "written"

@@ -26,8 +26,8 @@ from fairlead.core.errors import (
 from fairlead.ports.engine import RunBody, Suspended
 
 THREADS = 32
-"""Threads for the store's calls and for steps that are no coroutines. More threads than there are
-connections only wait, and each one that runs takes the interpreter from the lease's."""
+"""Threads for the engine's own calls, and for steps and tools that block one each. More than
+there are connections only wait, and each that runs takes the interpreter from the lease's."""
 
 
 class DbosEngine:

@@ -49,13 +49,28 @@ class SqlDispatchStore:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
+        # Asked twenty times a second, and to build a statement costs more than to send it.
+        due = (runs.c.state == "waiting") & (runs.c.wake_at <= database.now_sql())
+        self._awake = (
+            sa.select(runs.c.id)
+            .where(due, runs.c.worker_id == sa.bindparam("worker"))
+            .order_by(runs.c.wake_at)
+            .limit(sa.bindparam("most"))
+        )
+        self._due = (
+            sa.select(runs.c.tenant)
+            .distinct()
+            .where(due, runs.c.worker_id.is_(None), runs.c.code_digest == sa.bindparam("code"))
+            .where(runs.c.queue.in_(sa.bindparam("queues", expanding=True)))
+            .limit(TENANTS_MAX)
+        )
 
     def claim(self, bid: Bid, start: Start) -> Sequence[Claimed]:
         """Take runs: fairly among tenants, by priority and age within one."""
         if bid.most < 1:
             return ()
         with self._database.glance() as connection:
-            tenants = _tenants(connection, bid, self._database.now_sql())
+            tenants = self._tenants(connection, bid)
         if not tenants:
             return ()
         taken: list[Claimed] = []
@@ -86,6 +101,18 @@ class SqlDispatchStore:
                     )
                 )
         return taken
+
+    def _tenants(self, connection: sa.Connection, bid: Bid) -> list[str]:
+        """Return the tenants that have something to execute, from behind the one served last."""
+        found: set[str] = set()
+        for queue in bid.queues:
+            for after in {bid.after, ""}:
+                values = {"state": "queued", "code": bid.code, "queue": queue, "after": after}
+                rows = connection.execute(_TENANTS, {**values, "most": TENANTS_MAX})
+                found.update(rows.scalars())
+        due = {"code": bid.code, "queues": bid.queues}
+        found.update(connection.execute(self._due, due).scalars())
+        return sorted(found, key=lambda name: (name <= bid.after, name))
 
     def _choose(
         self, connection: sa.Connection, bid: Bid, tenants: Sequence[str]
@@ -157,15 +184,9 @@ class SqlDispatchStore:
 
     def awake(self, worker_id: str, most: int) -> Sequence[str]:
         """Return parked runs of a worker that have something to go on with; they run again."""
-        due = (
-            sa.select(runs.c.id)
-            .where(runs.c.worker_id == worker_id, runs.c.state == "waiting")
-            .where(runs.c.wake_at <= self._database.now_sql())
-            .order_by(runs.c.wake_at)
-            .limit(most)
-        )
+        mine = {"worker": worker_id, "most": most}
         with self._database.glance() as connection:
-            found = connection.execute(due).scalars().all()
+            found = connection.execute(self._awake, mine).scalars().all()
         if not found:
             return ()
         with self._database.transaction() as connection:
@@ -356,7 +377,7 @@ _NEXT_TENANT = """
     WHERE state = :state AND code_digest = :code AND queue = :queue AND tenant > {after}
 """
 # Walks the index from tenant to tenant: its cost is the number of tenants, not of runs.
-_TENANTS = f"""
+_TENANTS = sa.text(f"""
     WITH RECURSIVE found(tenant) AS (
         {_NEXT_TENANT.format(after=":after")}
         UNION ALL
@@ -364,23 +385,4 @@ _TENANTS = f"""
         WHERE found.tenant IS NOT NULL
     )
     SELECT tenant FROM found WHERE tenant IS NOT NULL LIMIT :most
-"""
-
-
-def _tenants(connection: sa.Connection, bid: Bid, now: sa.ColumnElement[float]) -> list[str]:
-    """Return the tenants that have something to execute, beginning behind the one served last."""
-    found: set[str] = set()
-    for queue in bid.queues:
-        for after in {bid.after, ""}:
-            values = {"state": "queued", "code": bid.code, "queue": queue, "after": after}
-            rows = connection.execute(sa.text(_TENANTS), {**values, "most": TENANTS_MAX})
-            found.update(rows.scalars())
-    due = (
-        sa.select(runs.c.tenant)
-        .distinct()
-        .where(runs.c.state == "waiting", runs.c.worker_id.is_(None), runs.c.wake_at <= now)
-        .where(runs.c.code_digest == bid.code, runs.c.queue.in_(bid.queues))
-        .limit(TENANTS_MAX)
-    )
-    found.update(connection.execute(due).scalars())
-    return sorted(found, key=lambda name: (name <= bid.after, name))
+""")

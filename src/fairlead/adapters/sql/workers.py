@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -22,6 +23,12 @@ class SqlWorkerStore:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
+        # Asked twenty times a second, and to build a statement costs more than to send it.
+        mine = sa.select(workers).where(workers.c.stopped_at.is_(None))
+        mine = mine.order_by(workers.c.started_at)
+        limit = database.now_sql() - sa.bindparam("ttl_s", type_=sa.Float)
+        self._lapsed = mine.where(workers.c.heartbeat_at < limit)
+        self._living = mine.where(workers.c.heartbeat_at >= limit)
 
     def start(self, worker: WorkerRecord, ttl_s: float) -> None:
         """Record a worker's start, with its event."""
@@ -75,18 +82,16 @@ class SqlWorkerStore:
 
     def lapsed(self, ttl_s: float) -> Sequence[WorkerRecord]:
         """Return workers that did not stop cleanly and whose lease is older than `ttl_s`."""
-        limit = self._database.now_sql() - ttl_s
-        return self._select(workers.c.stopped_at.is_(None), workers.c.heartbeat_at < limit)
+        return self._found(self._lapsed, ttl_s)
 
     def living(self, ttl_s: float) -> Sequence[WorkerRecord]:
         """Return workers whose lease is not older than `ttl_s`."""
-        limit = self._database.now_sql() - ttl_s
-        return self._select(workers.c.stopped_at.is_(None), workers.c.heartbeat_at >= limit)
+        return self._found(self._living, ttl_s)
 
-    def _select(self, *conditions: sa.ColumnElement[bool]) -> Sequence[WorkerRecord]:
-        query = sa.select(workers).where(*conditions).order_by(workers.c.started_at)
+    def _found(self, query: sa.Select[Any], ttl_s: float) -> Sequence[WorkerRecord]:
         with self._database.glance() as connection:
-            return [WorkerRecord(**row._mapping) for row in connection.execute(query)]
+            rows = connection.execute(query, {"ttl_s": ttl_s})
+            return [WorkerRecord(**row._mapping) for row in rows]
 
 
 def _fact(worker_id: str, type: str, data: dict[str, object]) -> Fact:

@@ -24,7 +24,7 @@ from fairlead.runtime.interceptors.schema import schema
 from fairlead.runtime.interceptors.trace import trace
 
 BEFORE: tuple[Before, ...] = (contract, schema, policy, limits, loop, context)
-"""Replayed with the workflow's code: pure, in this order, the first refusal counts."""
+"""Pure, in this order, the first refusal counts; what is on record is not checked again."""
 
 INSIDE: tuple[Inside, ...] = (
     journal_faults,

@@ -45,7 +45,7 @@ class Attempt:
     Attributes:
         call: The call.
         scope: The run.
-        refusal: W1's refusal; None when nothing refused.
+        before: Makes W1's checks: the refusal, or None when nothing refuses.
         driver: The body.
         deadline: Seconds since 1970 after which nothing is executed any more; None for none.
         tries: Executions of the body in earlier steps of this call.
@@ -58,7 +58,7 @@ class Attempt:
 
     call: Call
     scope: RunScope
-    refusal: Refused | None
+    before: Callable[[], Refused | None]
     driver: Driver
     deadline: float | None
     tries: int = 0
@@ -82,7 +82,7 @@ Next: TypeAlias = Callable[[Attempt, Services], Awaitable[tuple[Result, int]]]
 
 
 Before: TypeAlias = Callable[[RunScope, Call, Tally], Refused | None]
-"""A pure check of a call, replayed on recovery: a refusal, or None to let the call pass."""
+"""A pure check of a call: a refusal, or None to let the call pass."""
 
 
 class Inside(Protocol):

@@ -9,6 +9,7 @@ from fairlead.runtime.scope import Services
 
 async def refusal(attempt: Attempt, services: Services, inner: Next) -> tuple[Result, int]:
     """Return the refusal, or ask `inner` when nothing refused."""
-    if attempt.refusal is not None:
-        return attempt.refusal, 0
+    refused = attempt.before()
+    if refused is not None:
+        return refused, 0
     return await inner(attempt, services)
