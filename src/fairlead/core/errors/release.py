@@ -16,7 +16,7 @@ class CodeMismatch(FairleadError):
     """The code on disk is not the code that a release was made from."""
 
     code = "FL-301"
-    hint = "Check out the code of that release, or create and activate a release of this code."
+    hint = "Use that release's code, Python and Fairlead, or make and activate a release of yours."
 
 
 class GateRefused(FairleadError):
