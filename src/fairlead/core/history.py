@@ -9,10 +9,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from fairlead.core.digests import Json, canonical_json
-from fairlead.core.limits import Limits
+from fairlead.core.limits import Limits, estimated_tokens
 
 CUT = " (the rest is left out)"
 """What stands at the end of a text that was too long to be kept."""
+
+KEPT_CHARS_MAX = 60_000
+"""Characters of a turn that are kept, or as many as its own run may read, if that is more."""
+
+MESSAGE_TOKENS = 200
+"""What a message takes beside its text, such as its kind, its time and its usage."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +60,11 @@ class Turn:
         """Characters that it takes."""
         return len(self.question) + len(self.answer) + sum(map(_chars, self.uses))
 
+    @property
+    def tokens(self) -> int:
+        """Tokens that it takes, as `estimated_tokens` counts them."""
+        return estimated_tokens(turn_to_json(self)) + MESSAGE_TOKENS * self.messages
+
 
 @dataclass(frozen=True, kw_only=True)
 class History:
@@ -76,38 +87,50 @@ def compact(turns: Sequence[Turn], limits: Limits) -> tuple[Turn, ...]:
 
     Args:
         turns: The turns, oldest first.
-        limits: `history_messages` and `history_chars` are the bounds.
+        limits: `history_messages`, `history_chars` and half of `context_tokens` are the bounds:
+            a history that filled the context would end every later turn.
 
     Returns:
         The turns that are kept, oldest first.
     """
     kept: list[Turn] = []
     messages, chars = limits.history_messages, limits.history_chars
+    tokens = limits.context_tokens // 2
     for turn in reversed(turns):
         fitting = [
             form
             for form in (turn, replace(turn, uses=()))
-            if form.messages <= messages and form.chars <= chars
+            if form.messages <= messages and form.chars <= chars and form.tokens <= tokens
         ]
         if not fitting:
             break
-        kept.append(fitting[0])
-        messages, chars = messages - fitting[0].messages, chars - fitting[0].chars
+        form = fitting[0]
+        kept.append(form)
+        messages, chars, tokens = (
+            messages - form.messages,
+            chars - form.chars,
+            tokens - form.tokens,
+        )
     return tuple(reversed(kept))
 
 
 def bounded(turn: Turn, limits: Limits) -> Turn:
-    """Return a turn as it is kept: whole, or as much of it as a later turn could read.
+    """Return a turn as it is kept: whole, or without what its tools said, or shortened.
 
     Args:
         turn: What a run said.
-        limits: `history_messages` and `history_chars` are the bounds.
+        limits: The run's own; what a later turn reads of it is that one's matter.
     """
-    whole = compact([turn], limits)
-    if whole:
-        return whole[0]
-    most = limits.history_chars // 4
-    return Turn(question=_shortened(turn.question, most), answer=_shortened(turn.answer, most))
+    most = max(limits.history_chars, KEPT_CHARS_MAX)
+    for form in (turn, replace(turn, uses=())):
+        if form.chars <= most:
+            return form
+    # Each side may take what the other one leaves, and half of all at least.
+    half = most // 2
+    return Turn(
+        question=_shortened(turn.question, max(half, most - len(turn.answer))),
+        answer=_shortened(turn.answer, max(half, most - len(turn.question))),
+    )
 
 
 def words_of(value: Json) -> str:

@@ -15,6 +15,12 @@ INLINE_BYTES_MAX = 65_536
 """Largest JSON that the engine's record of a step holds; what is larger is kept once, as a payload,
 and the record names it."""
 
+HISTORY_MESSAGES_MAX = 10_000
+"""Most messages of a conversation that a run may read, whatever its limits say."""
+
+_WHOLE_FROM_1 = ("steps", "attempts", "repeats", "context_tokens")
+_WHOLE_FROM_0 = ("reasks", "history_messages", "history_chars")
+
 BYTES_PER_TOKEN = 3
 """Few enough that the estimate is above the real count: English has 4, other scripts have 3."""
 
@@ -47,7 +53,8 @@ class Limits:
         context_tokens: Tokens of one model turn's input, as `estimated_tokens` counts them.
         history_messages: Messages of its conversation that a run reads: two for each earlier turn
             and two for each of its uses of tools; 0 reads nothing.
-        history_chars: Characters of these messages.
+        history_chars: Characters of these messages. Whatever both allow, the history takes at most
+            half of `context_tokens`.
     """
 
     steps: int = 50
@@ -63,14 +70,16 @@ class Limits:
     history_chars: int = 60_000
 
     def __post_init__(self) -> None:
-        for name in ("steps", "attempts", "repeats", "context_tokens"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"limits.{name} must be at least 1")
+        for name in _WHOLE_FROM_1 + _WHOLE_FROM_0:
+            # A half would be another number once it was written down and read again.
+            if type(getattr(self, name)) is not int:
+                raise ValueError(f"limits.{name} must be a whole number")
+            if getattr(self, name) < int(name in _WHOLE_FROM_1):
+                raise ValueError(f"limits.{name} must be at least {int(name in _WHOLE_FROM_1)}")
         if self.repeats > REPEATS_MAX:
             raise ValueError(f"limits.repeats must be at most {REPEATS_MAX}")
-        for name in ("reasks", "history_messages", "history_chars"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"limits.{name} must be at least 0")
+        if self.history_messages > HISTORY_MESSAGES_MAX:
+            raise ValueError(f"limits.history_messages must be at most {HISTORY_MESSAGES_MAX}")
         if not 0 <= self.cost_usd < float("inf"):
             raise ValueError("limits.cost_usd must be a number of at least 0")
         for name in ("wall_time", "call_timeout", "unknown_wait"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+import unicodedata
 from dataclasses import dataclass, field
 
 from fairlead.core.digests import Json, canonical_json
@@ -17,6 +18,9 @@ from fairlead.ports.runs import Room, RunRecord, RunStore
 
 INPUT_BYTES_MAX = 1_000_000
 """Largest input of a run, as JSON text."""
+
+NAME_CHARS_MAX = 200
+"""Longest name of a tenant, a user or a conversation."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,9 +46,15 @@ class StartOptions:
             raise InvalidInput(f"priority must be from -100 to 100, not {self.priority}")
         if self.key is not None and not 0 < len(self.key) <= 200:
             raise InvalidInput("a start key has from 1 to 200 characters")
-        name = self.conversation
-        if name is not None and not (0 < len(name) <= 200 and name.isprintable()):
-            raise InvalidInput("a conversation's id has from 1 to 200 printable characters")
+        if self.conversation is not None:
+            _named("a conversation's id", self.conversation)
+
+
+def _named(what: str, name: str) -> None:
+    """Refuse a name that no database keeps as it is, or that nobody can read."""
+    odd = any(unicodedata.category(one) in ("Cc", "Cs", "Zl", "Zp") for one in name)
+    if odd or not name.strip() or len(name) > NAME_CHARS_MAX:
+        raise InvalidInput(f"{what} has from 1 to {NAME_CHARS_MAX} printable characters")
 
 
 DEFAULTS = StartOptions()
@@ -94,8 +104,8 @@ class Admission:
             StartKeyReused: The start key belongs to a run with another input, or of another
                 conversation.
         """
-        if not principal.tenant:
-            raise InvalidInput("a run needs a tenant; its name may not be empty")
+        _named("a tenant's name", principal.tenant)
+        _named("a user's name", principal.user)
         terms = release.manifest.workflows.get(workflow)
         if terms is None:
             names = ", ".join(release.manifest.workflows) or "none"

@@ -53,12 +53,15 @@ async def join(engine: Engine, run: RunRecord, limits: Limits, services: Service
     """
     if run.conversation is None:
         return Thread()
-    clock, kept = services.clock, services.conversations
+    clock, store = services.clock, services.conversations
 
     async def read() -> Json:
-        chosen = await persist(clock, kept.read, run.id, limits)
+        chosen = await persist(clock, store.read, run.id, limits)
         return {"said": [*chosen.said], "dropped": chosen.dropped}
 
     record = await engine.step("history", read)
-    turns = await persist(clock, kept.said, record["said"])
-    return Thread(history=History(turns=compact(turns, limits), dropped=record["dropped"]))
+    turns = await persist(clock, store.said, record["said"])
+    kept = compact(turns, limits)
+    # A fork to another release may read less than its origin chose.
+    dropped = record["dropped"] + len(turns) - len(kept)
+    return Thread(history=History(turns=kept, dropped=dropped))

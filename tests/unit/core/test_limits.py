@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,8 +26,19 @@ def test_more_text_is_never_fewer_tokens(text: str, more: str) -> None:
     assert estimated_tokens(text + more) >= estimated_tokens(text)
 
 
-@pytest.mark.parametrize(("name", "value"), [("context_tokens", 0), ("reasks", -1)])
-def test_invariant_11_the_bounds_of_a_turn_cannot_be_taken_away(name: str, value: int) -> None:
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("context_tokens", 0),
+        ("reasks", -1),
+        ("history_messages", 10_001),
+        ("history_messages", 2.5),
+        ("history_chars", -1),
+        ("steps", 2.5),
+        ("steps", True),
+    ],
+)
+def test_invariant_11_the_bounds_of_a_turn_cannot_be_taken_away(name: str, value: Any) -> None:
     with pytest.raises(ValueError, match=name):
         Limits(**{name: value})
 

@@ -43,9 +43,14 @@ class Door:
         self.admission = Admission(runs=self.runs, clock=self.clock, **options)
 
     def start(
-        self, input: Any = "hello", workflow: str = "echo", tenant: str = "acme", **options: Any
+        self,
+        input: Any = "hello",
+        workflow: str = "echo",
+        tenant: str = "acme",
+        user: str = "ann",
+        **options: Any,
     ) -> Any:
-        principal = fl.Principal(user="ann", tenant=tenant)
+        principal = fl.Principal(user=user, tenant=tenant)
         given = StartOptions(**options)
         return self.admission.start(RELEASE, workflow, input, principal=principal, options=given)
 
@@ -125,7 +130,22 @@ def test_a_start_key_gives_the_run_that_is_there() -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{"priority": 101}, {"priority": -101}, {"key": ""}, {"key": "k" * 201}]
+    "options",
+    [
+        {"priority": 101},
+        {"priority": -101},
+        {"key": ""},
+        {"key": "k" * 201},
+        {"conversation": ""},
+        {"conversation": " "},
+        {"conversation": "c" * 201},
+        {"conversation": "a\nb"},
+        {"conversation": "a\0b"},
+        {"tenant": "a\0b"},
+        {"tenant": "t" * 201},
+        {"user": ""},
+        {"user": "\ud800"},
+    ],
 )
 def test_options_beyond_their_bounds_are_refused(options: dict[str, Any]) -> None:
     door = Door()

@@ -45,25 +45,28 @@ def uses_of(messages: Sequence[ModelMessage], tools: Iterable[str]) -> tuple[Too
         tools: Names of the tools; a call that stands for the loop's output is none of them.
     """
     known = frozenset(tools)
-    results = {part.tool_call_id: part for part in _results(messages)}
+    # A provider may give the same id again in its next answer: a result is of the latest call.
+    uses: list[tuple[ToolCallPart, ToolReturnPart | None]] = []
+    open_calls: dict[str, int] = {}
+    for part in _parts(messages):
+        if isinstance(part, ToolCallPart) and part.tool_name in known:
+            open_calls[part.tool_call_id] = len(uses)
+            uses.append((part, None))
+        elif isinstance(part, ToolReturnPart) and part.tool_call_id in open_calls:
+            place = open_calls.pop(part.tool_call_id)
+            if part.outcome == "success":
+                uses[place] = (uses[place][0], part)
     return tuple(
         ToolUse(
-            name=part.tool_name,
-            arguments=part.args_as_dict(),
-            result=to_jsonable_python(results[part.tool_call_id].content),
+            name=call.tool_name,
+            arguments=call.args_as_dict(),
+            result=to_jsonable_python(result.content),
         )
-        for message in messages
-        if isinstance(message, ModelResponse)
-        for part in message.parts
-        if isinstance(part, ToolCallPart)
-        and part.tool_name in known
-        and part.tool_call_id in results
+        for call, result in uses
+        if result is not None
     )
 
 
-def _results(messages: Sequence[ModelMessage]) -> Iterator[ToolReturnPart]:
+def _parts(messages: Sequence[ModelMessage]) -> Iterator[object]:
     for message in messages:
-        if isinstance(message, ModelRequest):
-            for part in message.parts:
-                if isinstance(part, ToolReturnPart) and part.outcome == "success":
-                    yield part
+        yield from message.parts

@@ -57,8 +57,30 @@ _ADMITTED = """
           AND $user = runs."user"
           AND $purpose = runs.purpose
           AND coalesce($conversation, '') = coalesce(runs.conversation, '')
-          AND coalesce(CAST($turn AS TEXT), '') = coalesce(CAST(runs.turn AS TEXT), '')
+          AND coalesce(CAST($turn AS TEXT), '')
+            = CASE WHEN runs.aside THEN '' ELSE coalesce(CAST(runs.turn AS TEXT), '') END
+          AND coalesce(CAST($beside AS TEXT), '')
+            = CASE WHEN runs.aside THEN coalesce(CAST(runs.turn AS TEXT), '') ELSE '' END
     ) ORDER BY runs.id
+"""
+# Each run with its place is compared above; whose a conversation is follows from its first turn.
+_CONVERSATIONS = """
+    SELECT tenant, id FROM conversations
+    WHERE turns <> (
+        SELECT coalesce(max(turn), 0) FROM runs
+        WHERE runs.tenant = conversations.tenant AND runs.conversation = conversations.id
+          AND NOT runs.aside
+    ) OR NOT EXISTS (
+        SELECT 1 FROM runs
+        WHERE runs.tenant = conversations.tenant AND runs.conversation = conversations.id
+          AND NOT runs.aside AND runs.turn = 1 AND runs."user" = conversations."user"
+    )
+    UNION
+    SELECT tenant, conversation FROM runs
+    WHERE conversation IS NOT NULL AND NOT EXISTS (
+        SELECT 1 FROM conversations
+        WHERE runs.tenant = conversations.tenant AND runs.conversation = conversations.id
+    ) ORDER BY 1, 2
 """
 _UNDONE_RUNS = """
     SELECT runs.id FROM runs JOIN events ON events.chain = 'run:' || runs.id
@@ -136,6 +158,8 @@ def differences(connection: sa.Connection) -> Iterator[str]:
         yield f"run {run} is on record as {state}, and its events do not say so"
     for (run,) in _rows(connection, _ADMITTED):
         yield f"run {run} is not on record as it was admitted"
+    for tenant, name in _rows(connection, _CONVERSATIONS):
+        yield f"conversation {name!r} of tenant {tenant} is not on record as its turns say"
     for (run,) in _rows(connection, _UNDONE_RUNS):
         yield f"run {run} has ended, and is on record as if it had not"
     for run, number in _rows(connection, _UNDONE_CALLS):

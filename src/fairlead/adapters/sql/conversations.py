@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import takewhile
 from typing import Any
 
 import sqlalchemy as sa
@@ -39,7 +40,7 @@ class SqlConversationStore:
 
     def read(self, run_id: str, limits: Limits) -> Read:
         """Choose what a run reads, and put the choice on record with it."""
-        mine = sa.select(runs.c.tenant, runs.c.conversation, runs.c.turn).where(runs.c.id == run_id)
+        mine = sa.select(runs).where(runs.c.id == run_id)
         with self._database.transaction() as connection:
             row = connection.execute(mine).one()
             before = (
@@ -48,21 +49,17 @@ class SqlConversationStore:
                 & (runs.c.state == "succeeded")
                 & runs.c.said_digest.is_not(None)
             )
-            newest = (
-                sa.select(runs.c.said_digest)
-                .where(before, runs.c.pruned_at.is_(None))
-                .order_by(runs.c.turn.desc())
-                .limit(limits.history_messages // _MESSAGES_PER_TURN)
-            )
-            found = connection.execute(newest).scalars().all()[::-1]
-            said = _kept(connection, found, limits)
-            connection.execute(sa.delete(history).where(history.c.run_id == run_id))
-            if said:
-                rows = [
-                    {"run_id": run_id, "position": place, "said_digest": name}
-                    for place, name in enumerate(said)
-                ]
-                connection.execute(sa.insert(history), rows)
+            # A fork has what its origin read, which may be pruned by now.
+            said = _read(connection, run_id) if row.aside else ()
+            if not said:
+                said = _choose(connection, before, limits)
+                connection.execute(sa.delete(history).where(history.c.run_id == run_id))
+                if said:
+                    rows = [
+                        {"run_id": run_id, "position": place, "said_digest": name}
+                        for place, name in enumerate(said)
+                    ]
+                    connection.execute(sa.insert(history), rows)
             count = sa.select(sa.func.count()).select_from(runs).where(before)
             return Read(said=said, dropped=connection.execute(count).scalar_one() - len(said))
 
@@ -158,12 +155,29 @@ def _open(tenant: Any, id: Any) -> sa.ColumnElement[bool]:
     return _turns_of(tenant, id) & runs.c.state.in_(sorted(OPEN_STATES))
 
 
-def _kept(connection: sa.Connection, names: Sequence[str], limits: Limits) -> tuple[str, ...]:
-    """Return the names of the turns that compaction keeps; they are held for the transaction."""
+def _read(connection: sa.Connection, run_id: str) -> tuple[str, ...]:
+    """Return the names of what a run is on record to have read."""
+    query = sa.select(history.c.said_digest).where(history.c.run_id == run_id)
+    return tuple(connection.execute(query.order_by(history.c.position)).scalars())
+
+
+def _choose(
+    connection: sa.Connection, before: sa.ColumnElement[bool], limits: Limits
+) -> tuple[str, ...]:
+    """Return the names of the turns that are read; their payloads are held for the transaction."""
+    newest = (
+        sa.select(runs.c.said_digest, runs.c.pruned_at)
+        .where(before)
+        .order_by(runs.c.turn.desc())
+        .limit(limits.history_messages // _MESSAGES_PER_TURN)
+    )
+    # Behind what was pruned there is nothing: a history with a hole would say what nobody said.
+    found = connection.execute(newest).all()
+    names = [row.said_digest for row in takewhile(lambda row: row.pruned_at is None, found)]
     # Shared, as in `put_json`: nobody removes what is about to be referred to.
     held = sa.select(blobs.c.digest).where(blobs.c.digest.in_(names)).with_for_update(read=True)
     there = set(connection.execute(held).scalars())
-    names = [name for name in names if name in there]
+    names = list(takewhile(there.__contains__, names))[::-1]
     kept = compact([turn_from_json(get_json(connection, name)) for name in names], limits)
     return tuple(names[len(names) - len(kept) :])
 

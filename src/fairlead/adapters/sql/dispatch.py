@@ -107,8 +107,8 @@ class SqlDispatchStore:
         found: set[str] = set()
         for queue in bid.queues:
             for after in {bid.after, ""}:
-                values = {"state": "queued", "code": bid.code, "queue": queue, "after": after}
-                rows = connection.execute(_TENANTS, {**values, "most": TENANTS_MAX})
+                values = {"code": bid.code, "queue": queue, "after": after}
+                rows = connection.execute(_TENANTS, values)
                 found.update(rows.scalars())
         due = {"code": bid.code, "queues": bid.queues}
         found.update(connection.execute(self._due, due).scalars())
@@ -372,17 +372,28 @@ def held(connection: sa.Connection, run_id: str, fence: Fence) -> None:
         raise LeaseLost(f"run {run_id} is {row.state}", run=run_id)
 
 
-_NEXT_TENANT = """
-    SELECT min(tenant) FROM runs
-    WHERE state = :state AND code_digest = :code AND queue = :queue AND tenant > {after}
-"""
-# Walks the index from tenant to tenant: its cost is the number of tenants, not of runs.
-_TENANTS = sa.text(f"""
-    WITH RECURSIVE found(tenant) AS (
-        {_NEXT_TENANT.format(after=":after")}
-        UNION ALL
-        SELECT ({_NEXT_TENANT.format(after="found.tenant")}) FROM found
-        WHERE found.tenant IS NOT NULL
+def _tenants_query() -> sa.Select[Any]:
+    """Return the query for the tenants that have a queued run which may begin.
+
+    It walks the index from tenant to tenant, so its cost is the number of tenants, not of runs. A
+    tenant of which each queued run is behind an open turn of its conversation is none.
+    """
+    mine = (
+        (runs.c.state == "queued")
+        & (runs.c.code_digest == sa.bindparam("code"))
+        & (runs.c.queue == sa.bindparam("queue"))
     )
-    SELECT tenant FROM found WHERE tenant IS NOT NULL LIMIT :most
-""")
+    least = sa.func.min(runs.c.tenant).label("tenant")
+    first = sa.select(least).where(mine, runs.c.tenant > sa.bindparam("after"))
+    found = first.cte("found", recursive=True)
+    following = sa.select(least).where(mine, runs.c.tenant > found.c.tenant).correlate(found)
+    found = found.union_all(
+        sa.select(following.scalar_subquery()).where(found.c.tenant.is_not(None))
+    )
+    # With a limit, so that it is asked tenant by tenant and ends at the first run.
+    begins = sa.select(runs.c.id).where(mine, runs.c.tenant == found.c.tenant, its_turn()).limit(1)
+    may = begins.correlate(found).scalar_subquery().is_not(None)
+    return sa.select(found.c.tenant).where(found.c.tenant.is_not(None), may).limit(TENANTS_MAX)
+
+
+_TENANTS = _tenants_query()

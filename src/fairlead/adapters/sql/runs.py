@@ -15,6 +15,8 @@ from fairlead.adapters.sql.schema import runs
 from fairlead.adapters.sql.waits import lock_run, resolve
 from fairlead.core.digests import Json, canonical_json, digest_bytes
 from fairlead.core.errors import (
+    ConversationBusy,
+    ConversationForeign,
     LeaseLost,
     QueueFull,
     RunFinished,
@@ -57,8 +59,9 @@ class SqlRunStore:
                     run = take_turn(connection, run, room.waiting_turns)
                 insert(connection, self._clock, run)
                 return run
-        except sa.exc.IntegrityError:
-            # Another process recorded the same start at this moment.
+        except (sa.exc.IntegrityError, ConversationBusy):
+            # Another process recorded the same start at this moment, perhaps as the last turn that
+            # there was room for.
             with self._database.reading() as connection:
                 known = _known(connection, run)
             if known is None:
@@ -189,7 +192,7 @@ def insert(connection: sa.Connection, clock: Clock, run: RunRecord) -> None:
     if run.parent_id is not None:
         data["parent"] = run.parent_id
     if run.conversation is not None:
-        data |= {"conversation": run.conversation, "turn": run.turn}
+        data |= {"conversation": run.conversation, "beside" if run.aside else "turn": run.turn}
     append(connection, clock, run_fact(run.id, "run.admitted", data))
 
 
@@ -277,6 +280,11 @@ def _known(connection: sa.Connection, run: RunRecord) -> RunRecord | None:
     if row.conversation != run.conversation:
         message = f"the key {run.start_key!r} belongs to run {row.id} of another conversation"
         raise StartKeyReused(message, run=row.id)
+    if run.conversation is not None and row.user != run.principal.user:
+        message = (
+            f"conversation {run.conversation!r} belongs to another user than {run.principal.user}"
+        )
+        raise ConversationForeign(message, conversation=run.conversation)
     return load(connection, row.id)
 
 

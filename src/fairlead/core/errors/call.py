@@ -129,7 +129,7 @@ class ContextExceeded(Denied):
     """A model turn's input is larger than the limit; nothing was sent, or it was sent back."""
 
     code = "FL-617"
-    hint = "Retrieve less, shorten the tools' results, or raise limits.context_tokens."
+    hint = "Retrieve less, shorten results, lower limits.history_chars, or raise context_tokens."
 
 
 class CallTimedOut(CallFailed):

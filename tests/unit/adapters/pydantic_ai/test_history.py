@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pydantic_ai.messages import (
+    ModelMessage,
     ModelRequest,
     ModelResponse,
     TextPart,
@@ -79,4 +80,18 @@ def test_a_call_without_a_good_result_is_no_use() -> None:
     ]
     assert uses_of(messages, ["look"]) == (
         ToolUse(name="look", arguments={"item": "b"}, result=[1, 2]),
+    )
+
+
+def test_a_result_belongs_to_the_latest_call_of_its_id() -> None:
+    """Some providers number the calls of each answer from the same number."""
+    messages: list[ModelMessage] = []
+    for item in ("a", "b"):
+        call = ToolCallPart("look", {"item": item}, tool_call_id="call_0")
+        result = ToolReturnPart("look", f"{item} is there", tool_call_id="call_0")
+        messages += [ModelResponse(parts=[call]), ModelRequest(parts=[result])]
+    messages.append(ModelResponse(parts=[ToolCallPart("look", {}, tool_call_id="call_0")]))
+    assert uses_of(messages, ["look"]) == (
+        ToolUse(name="look", arguments={"item": "a"}, result="a is there"),
+        ToolUse(name="look", arguments={"item": "b"}, result="b is there"),
     )

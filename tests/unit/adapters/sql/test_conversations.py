@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from fairlead import Limits, Principal, ToolUse, Turn
 from fairlead.adapters.sql.conversations import SqlConversationStore
 from fairlead.adapters.sql.database import Database
+from fairlead.adapters.sql.dispatch import _tenants_query
 from fairlead.core.errors import (
     ConversationBusy,
     ConversationForeign,
@@ -115,6 +116,24 @@ def test_a_second_start_under_a_key_is_no_second_turn(talks: Talks) -> None:
         talks.conversations.get("acme", "u")
 
 
+def test_a_key_opens_nobody_elses_conversation(talks: Talks) -> None:
+    talks.ask("r1", start_key="k")
+    with pytest.raises(ConversationForeign, match="bob"):
+        talks.ask("r2", start_key="k", principal=Principal(user="bob", tenant="acme"))
+
+
+def test_a_message_that_is_delivered_twice_at_once_is_one_turn_also_at_the_bound(
+    talks: Talks,
+) -> None:
+    room = Room(backlog=1000, waiting_turns=0)
+    for round in range(10):
+        thread = {"conversation": f"t{round}", "start_key": f"k{round}"}
+        asked = [RUN.__class__(**{**vars(RUN), "id": f"r{round}.{n}", **thread}) for n in range(4)]
+        with ThreadPoolExecutor(4) as pool:
+            got = list(pool.map(lambda run: talks.runs.admit(run, room=room).id, asked))
+        assert len(set(got)) == 1
+
+
 def test_a_conversation_belongs_to_one_user_and_each_tenant_has_its_own(talks: Talks) -> None:
     talks.ask("r1")
     with pytest.raises(ConversationForeign, match="bob"):
@@ -156,6 +175,36 @@ def test_one_turn_at_a_time_in_order_whoever_asks(talks: Talks) -> None:
     assert talks.take("w2") == ["r1"]
     talks.end("r1", state="failed")
     assert talks.take() == ["r2"]
+
+
+def test_turns_that_wait_for_their_turn_cost_no_writing_transaction(
+    talks: Talks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else each worker would write twenty times a second while a turn waits for a person."""
+    talks.ask("r1")
+    talks.ask("r2")
+    assert talks.take() == ["r1"]
+    with monkeypatch.context() as patched:
+        patched.setattr(talks.database, "transaction", None)
+        assert talks.take("w2") == []
+    talks.end("r1")
+    assert talks.take("w2") == ["r2"]
+
+
+def test_tenants_whose_turns_all_wait_take_nobodys_place_in_a_round(
+    talks: Talks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fairlead.adapters.sql.dispatch.TENANTS_MAX", 3)
+    query = _tenants_query()
+    monkeypatch.setattr("fairlead.adapters.sql.dispatch._TENANTS", query)
+    for number in range(5):
+        for turn in range(2):
+            principal = Principal(user="ann", tenant=f"a{number}")
+            talks.ask(f"r{number}.{turn}", principal=principal)
+    while talks.take():
+        pass
+    talks.ask("late", conversation=None, principal=Principal(user="zoe", tenant="zzz"))
+    assert talks.take("w2") == ["late"]
 
 
 def test_priority_does_not_change_the_order_of_turns(talks: Talks) -> None:
@@ -247,6 +296,28 @@ def test_what_is_chosen_is_on_record_once(talks: Talks) -> None:
     assert tuple(row.said_digest for row in rows) == read.said
 
 
+def test_a_history_has_no_hole(talks: Talks) -> None:
+    """What was pruned ends it: the turns before that are older, and left out with it."""
+    said = talks.hold(4)
+    with talks.database.transaction() as connection:
+        connection.execute(sa.text("UPDATE runs SET pruned_at = 1 WHERE id = 't2'"))
+    talks.ask("t5")
+    assert talks.readable("t5") == said[2:]
+    assert talks.read("t5").dropped == 2
+
+
+def test_a_fork_reads_what_its_origin_read_although_it_was_pruned(talks: Talks) -> None:
+    said = talks.hold(3)
+    talks.ask("t4")
+    assert talks.readable("t4") == said
+    with talks.database.transaction() as connection:
+        connection.execute(sa.text("UPDATE runs SET aside = true WHERE id = 't4'"))
+        connection.execute(sa.text("UPDATE runs SET pruned_at = 1 WHERE id = 't2'"))
+    assert talks.readable("t4") == said
+    # Its limits are applied where it is read, as its release may be another one.
+    assert talks.readable("t4", Limits(history_messages=0)) == said
+
+
 def test_what_was_changed_is_not_read(talks: Talks) -> None:
     talks.hold(1)
     talks.ask("t2")
@@ -258,6 +329,22 @@ def test_what_was_changed_is_not_read(talks: Talks) -> None:
         )
     with pytest.raises(StoreCorrupt):
         talks.conversations.said(read.said)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE runs SET aside = true WHERE id = 't2'",
+        "UPDATE conversations SET \"user\" = 'mallory'",
+        "UPDATE conversations SET turns = 1",
+        "DELETE FROM conversations",
+    ],
+)
+def test_whose_a_conversation_is_is_compared_with_the_log(talks: Talks, change: str) -> None:
+    talks.hold(2)
+    with talks.database.transaction() as connection:
+        connection.execute(sa.text(change))
+    assert any("conversation 't' of tenant acme" in found for found in talks.events.gaps())
 
 
 @pytest.mark.parametrize(
@@ -275,8 +362,7 @@ def test_what_a_conversation_says_is_compared_with_the_log(talks: Talks, change:
     assert talks.events.gaps() == []
     with talks.database.transaction() as connection:
         connection.execute(sa.text(change))
-    (finding,) = talks.events.gaps()
-    assert "run t1" in finding
+    assert "run t1" in talks.events.gaps()[0]
 
 
 # ------------------------------------------------------------------------------ what is listed

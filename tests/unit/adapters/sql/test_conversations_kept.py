@@ -101,8 +101,13 @@ def test_a_fork_reads_what_its_origin_read_and_is_no_turn(archive: Archive) -> N
     fork = archive.control.fork(asked, 2, ORDER)
     assert (fork.conversation, fork.turn, fork.aside) == ("t", 2, True)
     assert archive.count(f"history WHERE run_id = '{fork.id}'") == 1
-    # Made from its beginning, it chooses anew, and the same.
+    # Made from its beginning, it reads the same.
     assert read(archive, fork.id) == found
+    # That it stands aside is in the log too: as a turn it would be somebody else's words.
+    assert archive.events.gaps() == []
+    archive.sql("UPDATE runs SET aside = false WHERE id = :run", run=fork.id)
+    assert any("not on record as it was admitted" in found for found in archive.events.gaps())
+    archive.sql("UPDATE runs SET aside = true WHERE id = :run", run=fork.id)
     assert [turn.number for turn in archive.conversations.turns("default", "t", 9)] == [1, 2, 3]
     assert archive.conversations.get("default", "t").open == 0
     # Nobody waits for it, and it waits for nobody.
