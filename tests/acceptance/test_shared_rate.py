@@ -232,11 +232,16 @@ def test_a_storm_of_50_runs_on_two_workers_wastes_few_requests(tmp_path: Path, f
         write(tmp_path, f"http://127.0.0.1:{server.server_port}/", ADMITTED.calls * factor)
         with open_platform(load_settings(tmp_path)) as platform:
             release, _ = create_release(platform)
-            runs = [
-                platform.admission.start(release, "asking", CALLS, principal=Principal()).id
-                for _ in range(RUNS)
-            ]
             with workers(tmp_path, 2):
+                # Both are there before the storm, else the first one may have it for itself.
+                deadline = time.monotonic() + 60
+                while len(platform.workers.living(20.0)) < 2:
+                    assert time.monotonic() < deadline
+                    time.sleep(0.1)
+                runs = [
+                    platform.admission.start(release, "asking", CALLS, principal=Principal()).id
+                    for _ in range(RUNS)
+                ]
                 ended = [asyncio.run(platform.admission.wait(run, 90.0)) for run in runs]
             assert [run.state for run in ended] == ["succeeded"] * RUNS
             executed_by = {

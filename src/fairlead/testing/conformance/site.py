@@ -232,10 +232,14 @@ class Site:
             return
         plan = self.crew.plan
         mine = [worker for worker in self.workers if worker.plan == plan]
+        alive = 0
         for worker in mine:
+            # Asked once: it may end between two questions.
+            status = worker.status
             # It may be killed; that it ends by itself is a fault of its own, and would go on so.
-            assert worker.status is None or worker.status < 0, worker.said()
-        for _ in range(self.crew.count - sum(worker.status is None for worker in mine)):
+            assert status is None or status < 0, worker.said()
+            alive += status is None
+        for _ in range(self.crew.count - alive):
             self.worker(plan, concurrency=self.crew.concurrency)
 
     def dismiss(self) -> None:
