@@ -3,6 +3,7 @@
 The time runs from the run's start on a worker to its recorded end: admission, retrieval, the model
 turn, the guardrails, and every journaled step in between, with `synchronous=full`. The wait in the
 queue is shown apart. The floor is one committed insert into the same database in the same run.
+`help_p50_ms` is how long `fairlead --help` takes, beside a Python that does nothing.
 """
 
 from __future__ import annotations
@@ -10,7 +11,10 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 from benchmarks.bench_app import example_app, quantile
 from fairlead import Principal
@@ -19,6 +23,7 @@ from fairlead.operations import Platform, Release
 
 DOCUMENTS = 1000
 QUESTIONS = 100
+COMMANDS = 20
 _SUBJECTS = (
     "pump",
     "valve",
@@ -48,6 +53,8 @@ def main() -> None:
         "queue_p50_ms": round(quantile(waits, 0.5), 1),
         "floor_p50_ms": round(quantile(floor, 0.5), 2),
         "ratio_p50": round(quantile(times, 0.5) / quantile(floor, 0.5), 1),
+        "help_p50_ms": _command_ms(str(Path(sys.executable).with_name("fairlead")), "--help"),
+        "python_p50_ms": _command_ms(sys.executable, "-c", "pass"),
     }
     print(json.dumps(figures))
 
@@ -89,6 +96,15 @@ def _floor(platform: Platform) -> list[float]:
         platform.events.append([Fact(chain=f"floor:{number}", type="documents.ingested")])
         times.append((time.perf_counter() - began) * 1000)
     return times
+
+
+def _command_ms(*command: str) -> float:
+    times = []
+    for _ in range(COMMANDS):
+        began = time.perf_counter()
+        subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
+        times.append((time.perf_counter() - began) * 1000)
+    return round(quantile(times, 0.5), 1)
 
 
 if __name__ == "__main__":

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from tests.acceptance.support.cli import COMMAND, SECONDS_MAX, Cli, ready_app
+from tests.acceptance.support.cli import SECONDS_MAX, Cli, ready_app
 
 pytestmark = pytest.mark.acceptance
 
@@ -94,8 +91,8 @@ def test_a_worker_takes_queued_runs_until_it_is_told_to_stop(tmp_path: Path) -> 
     doomed = cli.ask()
     cli("runs", "cancel", doomed, "--reason", "a mistake")
     cli.refuses("FL-401", "runs", "cancel", doomed, "--reason", "again")
-    with _worker(cli) as worker:
-        _wait_for(cli, run, "succeeded")
+    with cli.worker() as worker:
+        cli.until(run, "succeeded")
         # A living worker is used; this command starts none.
         assert cli.json("run", "answer", QUESTION)["state"] == "succeeded"
         worker.send_signal(signal.SIGTERM)
@@ -107,7 +104,7 @@ def test_a_worker_takes_queued_runs_until_it_is_told_to_stop(tmp_path: Path) -> 
 
 def test_a_run_outlives_the_worker_that_was_there(tmp_path: Path) -> None:
     cli = ready_app(tmp_path / "app")
-    with _worker(cli) as worker:
+    with cli.worker() as worker:
         worker.kill()
         worker.wait(SECONDS_MAX)
     # Its lease has not lapsed yet, so the command counts on it, until it does.
@@ -140,9 +137,9 @@ def test_a_signal_at_any_moment_loses_nothing(
         assert process.returncode in (0, 128 + signum, -signum), said
         assert process.returncode == -signum or "Traceback" not in said, said
     runs = [run["id"] for run in ready.json("runs", "list")]
-    with _worker(ready) as worker:
+    with ready.worker() as worker:
         for run in runs:
-            _wait_for(ready, run, "succeeded")
+            ready.until(run, "succeeded")
         worker.send_signal(signum)
         assert worker.wait(SECONDS_MAX) == 0
     assert ready.json("events", "verify")["findings"] == []
@@ -151,8 +148,8 @@ def test_a_signal_at_any_moment_loses_nothing(
 def test_a_second_signal_ends_at_once(tmp_path: Path) -> None:
     cli = ready_app(tmp_path / "app").with_environment(SLOW="30")
     run = cli.ask()
-    with _worker(cli) as worker:
-        _wait_for(cli, run, "running")
+    with cli.worker() as worker:
+        cli.until(run, "running")
         worker.send_signal(signal.SIGINT)
         time.sleep(0.3)
         assert worker.poll() is None
@@ -170,8 +167,7 @@ def test_an_interrupted_check_leaves_nothing(tmp_path: Path) -> None:
         process.send_signal(signal.SIGTERM)
         _, said = process.communicate(timeout=SECONDS_MAX)
         assert process.returncode in (0, 143, -15), said
-        # Python drops what a signal raises inside a collector's callback, and says so.
-        assert "Traceback" not in said or "Exception ignored in" in said, said
+        assert "Traceback" not in said, said
     assert cli.json("check")["passed"]
 
 
@@ -195,17 +191,6 @@ def test_help_loads_no_engine(arguments: list[str]) -> None:
     assert not set(json.loads(ended.stdout.splitlines()[-1])) & {*ENGINES, "rich"}
 
 
-def test_help_is_quick() -> None:
-    bare = asked = float("inf")
-    # The least of many: other tests run at the same time, and only ever add to it.
-    for _ in range(60):
-        bare = min(bare, _seconds([sys.executable, "-c", "pass"]))
-        asked = min(asked, _seconds([COMMAND, "--help"]))
-        if asked <= 0.25 and asked <= 20 * bare:
-            return
-    raise AssertionError(f"help takes {asked:.3f} s, and Python alone {bare:.3f} s")
-
-
 def test_an_app_that_prints_does_not_spoil_the_document(tmp_path: Path) -> None:
     cli = ready_app(tmp_path / "app")
     with (cli.folder / "app.py").open("a") as module:
@@ -222,43 +207,3 @@ def test_a_reader_that_leaves_early_is_no_error(tmp_path: Path) -> None:
     assert process.stderr.read() == ""
     process.stderr.close()
     process.wait(SECONDS_MAX)
-
-
-class _worker:
-    """A worker process that is ready."""
-
-    def __init__(self, cli: Cli) -> None:
-        self._process = cli.start("worker", "--concurrency", "2")
-
-    def __enter__(self) -> subprocess.Popen[str]:
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        assert line.startswith("worker "), line
-        assert "ready: code " in line
-        assert f"concurrency 2, pid {self._process.pid}" in line
-        return self._process
-
-    def __exit__(self, *error: object) -> None:
-        if self._process.poll() is None:
-            self._process.kill()
-        self._process.communicate(timeout=SECONDS_MAX)
-
-
-def _wait_for(cli: Cli, run: str, state: str) -> None:
-    # Not with a command, because each takes a second to start.
-    database = sqlite3.connect(cli.folder / ".fairlead" / "fairlead.db", timeout=30)
-    with closing(database):
-        until = time.monotonic() + 30
-        while (found := _state(database, run)) != state:
-            assert time.monotonic() < until, found
-            time.sleep(0.05)
-
-
-def _state(database: sqlite3.Connection, run: str) -> str:
-    return str(database.execute("SELECT state FROM runs WHERE id = ?", (run,)).fetchone()[0])
-
-
-def _seconds(command: list[str]) -> float:
-    start = time.perf_counter()
-    subprocess.run(command, stdout=subprocess.DEVNULL, check=True, env=dict(os.environ))
-    return time.perf_counter() - start

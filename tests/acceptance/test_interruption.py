@@ -5,6 +5,10 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
+pytestmark = pytest.mark.acceptance
+
 IN_A_FINALIZER = """
 import os, signal
 from fairlead.entrypoints.cli.interruption import INTERRUPTION

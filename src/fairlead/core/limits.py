@@ -18,8 +18,15 @@ and the record names it."""
 HISTORY_MESSAGES_MAX = 10_000
 """Most messages of a conversation that a run may read, whatever its limits say."""
 
-_WHOLE_FROM_1 = ("steps", "attempts", "repeats", "context_tokens")
-_WHOLE_FROM_0 = ("reasks", "history_messages", "history_chars")
+_LEAST = {
+    "steps": 1,
+    "attempts": 1,
+    "repeats": 1,
+    "context_tokens": 1,
+    "reasks": 0,
+    "history_messages": 0,
+    "history_chars": 0,
+}
 
 BYTES_PER_TOKEN = 3
 """Few enough that the estimate is above the real count: English has 4, other scripts have 3."""
@@ -70,12 +77,13 @@ class Limits:
     history_chars: int = 60_000
 
     def __post_init__(self) -> None:
-        for name in _WHOLE_FROM_1 + _WHOLE_FROM_0:
+        for name, least in _LEAST.items():
+            value = getattr(self, name)
             # A half would be another number once it was written down and read again.
-            if type(getattr(self, name)) is not int:
+            if type(value) is not int:
                 raise ValueError(f"limits.{name} must be a whole number")
-            if getattr(self, name) < int(name in _WHOLE_FROM_1):
-                raise ValueError(f"limits.{name} must be at least {int(name in _WHOLE_FROM_1)}")
+            if value < least:
+                raise ValueError(f"limits.{name} must be at least {least}")
         if self.repeats > REPEATS_MAX:
             raise ValueError(f"limits.repeats must be at most {REPEATS_MAX}")
         if self.history_messages > HISTORY_MESSAGES_MAX:

@@ -20,7 +20,7 @@ INPUT_BYTES_MAX = 1_000_000
 """Largest input of a run, as JSON text."""
 
 NAME_CHARS_MAX = 200
-"""Longest name of a tenant, a user or a conversation."""
+"""Longest name of a tenant, a user, a conversation or a start."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,8 +44,8 @@ class StartOptions:
     def __post_init__(self) -> None:
         if not -100 <= self.priority <= 100:
             raise InvalidInput(f"priority must be from -100 to 100, not {self.priority}")
-        if self.key is not None and not 0 < len(self.key) <= 200:
-            raise InvalidInput("a start key has from 1 to 200 characters")
+        if self.key is not None:
+            _named("a start key", self.key)
         if self.conversation is not None:
             _named("a conversation's id", self.conversation)
 

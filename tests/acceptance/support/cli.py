@@ -6,9 +6,13 @@ import atexit
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -86,6 +90,33 @@ class Cli:
     def ask(self) -> str:
         """Queue a run that nobody executes yet; return its id."""
         return self("run", "answer", "How many days of PTO?", "--detach").stdout.strip()
+
+    @contextmanager
+    def worker(self) -> Iterator[subprocess.Popen[str]]:
+        """A worker process that is ready; what is left of it is killed at the block's end."""
+        process = self.start("worker", "--concurrency", "2")
+        try:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            assert line.startswith("worker "), line
+            assert "ready: code " in line
+            assert f"concurrency 2, pid {process.pid}" in line
+            yield process
+        finally:
+            if process.poll() is None:
+                process.kill()
+            process.communicate(timeout=SECONDS_MAX)
+
+    def until(self, run: str, state: str) -> None:
+        """Wait until a run is in a state."""
+        # Not with a command, because each takes a second to start.
+        database = sqlite3.connect(self.folder / ".fairlead" / "fairlead.db", timeout=30)
+        query = "SELECT state FROM runs WHERE id = ?"
+        with closing(database):
+            deadline = time.monotonic() + 30
+            while (found := database.execute(query, (run,)).fetchone()[0]) != state:
+                assert time.monotonic() < deadline, found
+                time.sleep(0.05)
 
 
 def ready_app(target: Path) -> Cli:

@@ -136,6 +136,7 @@ def test_a_start_key_gives_the_run_that_is_there() -> None:
         {"priority": -101},
         {"key": ""},
         {"key": "k" * 201},
+        {"key": "a\0b"},
         {"conversation": ""},
         {"conversation": " "},
         {"conversation": "c" * 201},

@@ -49,9 +49,11 @@ def uses_of(messages: Sequence[ModelMessage], tools: Iterable[str]) -> tuple[Too
     uses: list[tuple[ToolCallPart, ToolReturnPart | None]] = []
     open_calls: dict[str, int] = {}
     for part in _parts(messages):
-        if isinstance(part, ToolCallPart) and part.tool_name in known:
-            open_calls[part.tool_call_id] = len(uses)
-            uses.append((part, None))
+        if isinstance(part, ToolCallPart):
+            open_calls.pop(part.tool_call_id, None)
+            if part.tool_name in known:
+                open_calls[part.tool_call_id] = len(uses)
+                uses.append((part, None))
         elif isinstance(part, ToolReturnPart) and part.tool_call_id in open_calls:
             place = open_calls.pop(part.tool_call_id)
             if part.outcome == "success":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -30,13 +30,13 @@ class _Server(Protocol):
     where: str
 
     @property
-    def writing(self) -> dict[str, Any]: ...
+    def writing(self) -> Mapping[str, Any]: ...
 
     @property
-    def reading(self) -> dict[str, Any]: ...
+    def reading(self) -> Mapping[str, Any]: ...
 
     @property
-    def glance(self) -> dict[str, Any]: ...
+    def glance(self) -> Mapping[str, Any]: ...
 
     def engine(self, *, own: bool) -> sa.Engine: ...
 

@@ -375,8 +375,9 @@ def held(connection: sa.Connection, run_id: str, fence: Fence) -> None:
 def _tenants_query() -> sa.Select[Any]:
     """Return the query for the tenants that have a queued run which may begin.
 
-    It walks the index from tenant to tenant, so its cost is the number of tenants, not of runs. A
-    tenant of which each queued run is behind an open turn of its conversation is none.
+    It walks the index from tenant to tenant, so its cost is the number of tenants, and of those
+    turns in front that wait for an earlier one; not of all runs. A tenant of which each queued run
+    waits so is none.
     """
     mine = (
         (runs.c.state == "queued")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
@@ -43,12 +44,12 @@ class PostgresServer:
         glance: Execution options without a transaction.
     """
 
-    writing: dict[str, Any] = {"isolation_level": "READ COMMITTED"}  # noqa: RUF012 - read only
-    reading: dict[str, Any] = {  # noqa: RUF012 - read only
+    writing: Mapping[str, Any] = {"isolation_level": "READ COMMITTED"}
+    reading: Mapping[str, Any] = {
         "isolation_level": "REPEATABLE READ",
         "postgresql_readonly": True,
     }
-    glance: dict[str, Any] = {"isolation_level": "AUTOCOMMIT"}  # noqa: RUF012 - read only
+    glance: Mapping[str, Any] = {"isolation_level": "AUTOCOMMIT"}
 
     def __init__(self, url: str, *, busy_timeout_s: float) -> None:
         """Read the address; nothing is opened yet.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +32,9 @@ class SqliteServer:
         glance: The same: here a transaction costs a reader nothing.
     """
 
-    writing: dict[str, Any] = {"fairlead_write": True}  # noqa: RUF012 - read only
-    reading: dict[str, Any] = {}  # noqa: RUF012 - read only
-    glance: dict[str, Any] = {}  # noqa: RUF012 - read only
+    writing: Mapping[str, Any] = {"fairlead_write": True}
+    reading: Mapping[str, Any] = {}
+    glance: Mapping[str, Any] = {}
 
     def __init__(self, url: str, *, busy_timeout_s: float, synchronous: str) -> None:
         """Remember where the file is; its folder is made when it is not there."""

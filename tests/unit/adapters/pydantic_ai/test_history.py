@@ -91,6 +91,10 @@ def test_a_result_belongs_to_the_latest_call_of_its_id() -> None:
         result = ToolReturnPart("look", f"{item} is there", tool_call_id="call_0")
         messages += [ModelResponse(parts=[call]), ModelRequest(parts=[result])]
     messages.append(ModelResponse(parts=[ToolCallPart("look", {}, tool_call_id="call_0")]))
+    # The loop's output is no tool, and its acknowledgement no result of one.
+    output = ToolCallPart("final_result", {"score": 1}, tool_call_id="call_0")
+    done = ToolReturnPart("final_result", "Final result processed.", tool_call_id="call_0")
+    messages += [ModelResponse(parts=[output]), ModelRequest(parts=[done])]
     assert uses_of(messages, ["look"]) == (
         ToolUse(name="look", arguments={"item": "a"}, result="a is there"),
         ToolUse(name="look", arguments={"item": "b"}, result="b is there"),

@@ -25,6 +25,9 @@ pytestmark = pytest.mark.postgresql
 
 SECRET = "s3cr3t/@:pw"
 
+COUNT = sa.text("SELECT count(*) FROM blobs")
+INSERT = sa.text("INSERT INTO blobs (digest, data, created_at) VALUES ('d', 'x', 1)")
+
 
 @pytest.fixture
 def opened(postgres: PostgresServer) -> Iterator[Database]:
@@ -128,29 +131,25 @@ def test_a_connection_that_rested_is_asked_whether_it_still_is_one(
 
 
 def test_a_glance_sees_what_is_committed_at_its_moment(opened: Database) -> None:
-    count = sa.text("SELECT count(*) FROM blobs")
-    insert = sa.text("INSERT INTO blobs (digest, data, created_at) VALUES ('d', 'x', 1)")
     with opened.glance() as looker:
-        assert looker.execute(count).scalar() == 0
+        assert looker.execute(COUNT).scalar() == 0
         with opened.transaction() as writer:
-            writer.execute(insert)
-            assert looker.execute(count).scalar() == 0
-        assert looker.execute(count).scalar() == 1
+            writer.execute(INSERT)
+            assert looker.execute(COUNT).scalar() == 0
+        assert looker.execute(COUNT).scalar() == 1
 
 
 def test_reading_is_one_view_and_writes_nothing(opened: Database) -> None:
-    count = sa.text("SELECT count(*) FROM blobs")
-    insert = sa.text("INSERT INTO blobs (digest, data, created_at) VALUES ('d', 'x', 1)")
     with opened.reading() as reader:
-        assert reader.execute(count).scalar() == 0
+        assert reader.execute(COUNT).scalar() == 0
         with opened.transaction() as writer:
-            writer.execute(insert)
-        assert reader.execute(count).scalar() == 0
+            writer.execute(INSERT)
+        assert reader.execute(COUNT).scalar() == 0
     with opened.transaction() as connection:
         level = connection.execute(sa.text("SHOW transaction_isolation")).scalar()
-        assert (level, connection.execute(count).scalar()) == ("read committed", 1)
+        assert (level, connection.execute(COUNT).scalar()) == ("read committed", 1)
     with pytest.raises(StoreReadOnly), opened.reading() as connection:
-        connection.execute(insert)
+        connection.execute(INSERT)
     with opened.transaction() as connection:
         assert connection.execute(sa.text("SHOW transaction_read_only")).scalar() == "off"
 
