@@ -121,7 +121,10 @@ def test_a_worker_that_was_buried_alive_takes_runs_again(stage: Scene) -> None:
     stage.spawn("1")
     wait_for(lambda: stage.run(mine).state == "waiting")
     (first,) = stage.platform.workers.living(60.0)
-    os.kill(first.pid, signal.SIGSTOP)
+    # Not in the middle of a write: who stands still there keeps SQLite's one lock for himself.
+    with stage.platform.database.transaction():
+        os.kill(first.pid, signal.SIGSTOP)
+        time.sleep(0.05)
     other = stage.spawn("1")
     wait_for(lambda: stage.run(mine).worker_id != first.id)
     os.killpg(other.pid, signal.SIGKILL)

@@ -41,7 +41,7 @@ def test_a_worker_that_is_killed_is_replaced(site: Site) -> None:
 def test_a_frozen_worker_goes_on_when_it_is_thawed(site: Site) -> None:
     """And `end` waits until it has drained."""
     worker = site.worker()
-    worker.freeze()
+    site.freeze(worker)
     site.hold("a")
     run_id = site.start("series", ["look:a"])
     worker.thaw()

@@ -216,6 +216,18 @@ class Site:
         self.workers.append(made)
         return made
 
+    def freeze(self, worker: WorkerProcess) -> None:
+        """Let a worker stand still, and not in the middle of a write.
+
+        On SQLite it would keep the one lock, and nobody could take its runs over.
+
+        Args:
+            worker: The worker.
+        """
+        with self.platform.database.transaction():
+            worker.freeze()
+            time.sleep(_POLL_S)
+
     def employ(self, count: int = 1, *, plan: Path | None = None, concurrency: int = 8) -> None:
         """From here on keep so many workers alive, whatever they die of.
 

@@ -169,7 +169,7 @@ def _frozen(site: Site, *runs: str) -> tuple[WorkerProcess, Callable[[], Sequenc
         lambda: sum(one.item == ITEM for one in site.executions()) == len(runs),
         "every run is inside a body",
     )
-    worker.freeze()
+    site.freeze(worker)
     returned = len(site.fired(plan))
     return worker, lambda: site.fired(plan)[returned:]
 
