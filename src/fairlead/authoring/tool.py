@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Concatenate, Generic, ParamSpec, TypeAlias, TypeVar, overload
 
@@ -12,6 +12,7 @@ from fairlead.core.calls import Effect
 from fairlead.core.context import Context
 from fairlead.core.effects import Happened, NotHappened
 from fairlead.core.errors import InvalidDeclaration
+from fairlead.core.label import READER_WORDS, UNDECLARED, Labels
 from fairlead.core.rates import Rate
 
 P = ParamSpec("P")
@@ -36,6 +37,9 @@ class Tool(Generic[P, R]):
         key: Arguments that name the effect; empty for the call's place in its run.
         reconcile: Finds out whether it happened; None when nobody can.
         compensate: The tool that undoes it; None when nothing does.
+        payload: Arguments that carry content to what is acted on.
+        egress: Whether what it is given leaves the tenant.
+        labels: Labels of its result by field.
     """
 
     name: str
@@ -48,6 +52,9 @@ class Tool(Generic[P, R]):
     reconcile: Callable[..., Awaitable[Happened[R] | NotHappened]] | None = None
     compensate: Tool[..., Any] | None = None
     rate: Rate | None = None
+    payload: tuple[str, ...] = ()
+    egress: bool = False
+    labels: Labels = field(default_factory=dict)
 
     @cached_property
     def signature(self) -> inspect.Signature:
@@ -65,6 +72,9 @@ def tool(
     key: Sequence[str] = (),
     compensate: Tool[..., Any] | None = None,
     rate: Rate | None = None,
+    payload: Sequence[str] = (),
+    egress: bool = False,
+    labels: Labels | None = None,
 ) -> Callable[[Callable[Concatenate[Context, P], Awaitable[R]]], Tool[P, R]]: ...
 
 
@@ -78,6 +88,9 @@ def tool(
     reconcile: Reconcile[P, R],
     compensate: Tool[..., Any] | None = None,
     rate: Rate | None = None,
+    payload: Sequence[str] = (),
+    egress: bool = False,
+    labels: Labels | None = None,
 ) -> Callable[[Callable[Concatenate[Context, P], Awaitable[R]]], Tool[P, R]]: ...
 
 
@@ -90,6 +103,9 @@ def tool(  # noqa: PLR0913 - the contract is the point; all are keyword-only
     reconcile: Callable[..., Any] | None = None,
     compensate: Tool[..., Any] | None = None,
     rate: Rate | None = None,
+    payload: Sequence[str] = (),
+    egress: bool = False,
+    labels: Labels | None = None,
 ) -> Callable[[Callable[Concatenate[Context, P], Awaitable[R]]], Tool[P, R]]:
     """Declare what a tool may do.
 
@@ -106,6 +122,11 @@ def tool(  # noqa: PLR0913 - the contract is the point; all are keyword-only
             the tool's arguments that it names, and `result` for what the tool returned.
         rate: How often all runs together may call it; `fairlead.toml` may override it. None for
             the default rate.
+        payload: Names of the arguments that carry content to what is acted on.
+        egress: Whether what it is given leaves the tenant, such as by mail.
+        labels: What is known of its result, by field: `{"": Label(...), "body": Label(...)}`; the
+            empty path means all the rest, and places in lists do not count. Its readers are
+            `tenant` or `user`. None: the result is untrusted, and its tenant may read it.
 
     Returns:
         A decorator that turns an async function into a `Tool`.
@@ -118,9 +139,14 @@ def tool(  # noqa: PLR0913 - the contract is the point; all are keyword-only
     def declare(function: Callable[Concatenate[Context, P], Awaitable[R]]) -> Tool[P, R]:
         names = _arguments(function, effect)
         name = function.__name__
-        for argument in (*targets, *key):
+        for argument in (*targets, *key, *payload):
             if argument not in names:
                 raise InvalidDeclaration(f"tool {name} has no argument {argument!r}", tool=name)
+        both = sorted(set(targets) & set(payload))
+        if both:
+            raise InvalidDeclaration(
+                f"tool {name}: {both[0]!r} says what is acted on, so it is no payload", tool=name
+            )
         if effect == "read" and (key or reconcile or compensate):
             raise InvalidDeclaration(
                 f"tool {name} reads: it has no effect to name, to find out about or to undo",
@@ -148,9 +174,30 @@ def tool(  # noqa: PLR0913 - the contract is the point; all are keyword-only
             reconcile=reconcile,
             compensate=compensate,
             rate=rate,
+            payload=tuple(payload),
+            egress=egress,
+            labels=_labels(name, labels),
         )
 
     return declare
+
+
+def _labels(name: str, labels: Labels | None) -> Labels:
+    """Check a result's labels; what they leave open has the label of what nobody speaks of."""
+    for path, label in (labels or {}).items():
+        unknown = sorted(set(label.readers or ()) - READER_WORDS)
+        if unknown:
+            raise InvalidDeclaration(
+                f"tool {name}: {unknown[0]!r} is no reader of a field; readers are tenant or user",
+                tool=name,
+            )
+        if label.origins:
+            raise InvalidDeclaration(
+                f"tool {name}: the label of {path or 'its result'!r} names origins, which the run "
+                "knows itself",
+                tool=name,
+            )
+    return {"": UNDECLARED, **labels} if labels else {}
 
 
 def _arguments(function: Callable[..., Any], effect: str) -> set[str]:

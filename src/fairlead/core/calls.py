@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Literal, TypeAlias
 
 from fairlead.core.digests import Json, digest
+from fairlead.core.label import Labels, label_from_json
 
 CallKind: TypeAlias = Literal["model", "tool", "retrieval", "step", "child"]
 Effect: TypeAlias = Literal["read", "idempotent", "once"]
@@ -71,12 +72,14 @@ class Done:
         found: `executed`; or where the value comes from without an execution: `ledger` when the
             effect was on record under its key, `reconciled` when the probe found it outside.
         served_by: Id of the model that answered, as its provider says; empty for other kinds.
+        labels: Labels of the value by field; see `core/label.py`.
     """
 
     value: Json
     usage: Usage = field(default_factory=Usage)
     found: Found = "executed"
     served_by: str = ""
+    labels: Labels = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,7 +121,25 @@ class Unknown:
     reason: str
 
 
-Result: TypeAlias = Done | Refused | Failed | RetryAt | Unknown
+@dataclass(frozen=True, kw_only=True)
+class Ask:
+    """The policies want a person to agree first; the run waits durably and asks again.
+
+    Attributes:
+        reason: The rules that want it.
+        role: Who may answer.
+        within_s: Seconds for which the question stands.
+    """
+
+    reason: str
+    role: str
+    within_s: float
+
+
+Result: TypeAlias = Done | Refused | Failed | RetryAt | Unknown | Ask
+
+ON_THE_WAY = RetryAt | Ask
+"""What is no end of a call: the run waits, and the call goes on after that."""
 
 _TYPES: dict[str, type] = {
     "done": Done,
@@ -126,12 +147,13 @@ _TYPES: dict[str, type] = {
     "failed": Failed,
     "retry": RetryAt,
     "unknown": Unknown,
+    "ask": Ask,
 }
 _NAMES = {cls: name for name, cls in _TYPES.items()}
 
 
 def result_state(result: Result) -> str:
-    """Return a result's state as one word: done, denied, failed, retry or unknown."""
+    """Return a result's state as one word: done, denied, failed, retry, unknown or ask."""
     return _NAMES[type(result)]
 
 
@@ -145,6 +167,8 @@ def result_from_json(data: dict[str, Json]) -> Result:
     fields = {name: value for name, value in data.items() if name != "state"}
     if data["state"] == "done":
         fields["usage"] = Usage(**fields["usage"])
+        named = fields.get("labels") or {}
+        fields["labels"] = {path: label_from_json(label) for path, label in named.items()}
     result: Result = _TYPES[data["state"]](**fields)
     return result
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from fairlead.core.digests import Json, canonical_json
+from fairlead.core.label import Label, label_from_json, label_to_json
 from fairlead.core.limits import Limits, estimated_tokens
 
 CUT = " (the rest is left out)"
@@ -44,11 +45,13 @@ class Turn:
         question: What was asked; JSON when it is more than a text.
         answer: What was answered; the same.
         uses: What models called in between, in order.
+        label: What is known of the answer and of what tools said; None in an older record.
     """
 
     question: str
     answer: str
     uses: tuple[ToolUse, ...] = ()
+    label: Label | None = None
 
     @property
     def messages(self) -> int:
@@ -63,7 +66,7 @@ class Turn:
     @property
     def tokens(self) -> int:
         """Tokens that it takes, as `estimated_tokens` counts them."""
-        return estimated_tokens(turn_to_json(self)) + MESSAGE_TOKENS * self.messages
+        return estimated_tokens(_spoken(self)) + MESSAGE_TOKENS * self.messages
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,9 +130,11 @@ def bounded(turn: Turn, limits: Limits) -> Turn:
             return form
     # Each side may take what the other one leaves, and half of all at least.
     half = most // 2
-    return Turn(
+    return replace(
+        turn,
         question=_shortened(turn.question, max(half, most - len(turn.answer))),
         answer=_shortened(turn.answer, max(half, most - len(turn.question))),
+        uses=(),
     )
 
 
@@ -146,6 +151,11 @@ def words_of(value: Json) -> str:
 
 def turn_to_json(turn: Turn) -> Json:
     """Return a turn as JSON."""
+    label = None if turn.label is None else label_to_json(turn.label)
+    return {**_spoken(turn), "label": label}
+
+
+def _spoken(turn: Turn) -> dict[str, Json]:
     uses = [
         {"name": use.name, "arguments": use.arguments, "result": use.result} for use in turn.uses
     ]
@@ -155,7 +165,13 @@ def turn_to_json(turn: Turn) -> Json:
 def turn_from_json(data: Json) -> Turn:
     """Read a turn that `turn_to_json` wrote."""
     uses = tuple(ToolUse(**use) for use in data["uses"])
-    return Turn(question=data["question"], answer=data["answer"], uses=uses)
+    label = data.get("label")
+    return Turn(
+        question=data["question"],
+        answer=data["answer"],
+        uses=uses,
+        label=None if label is None else label_from_json(label),
+    )
 
 
 def _chars(use: ToolUse) -> int:

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
 from fairlead.core.digests import Json
-from fairlead.core.identity import Principal
+
+DecisionEffect: TypeAlias = Literal["allow", "redact", "ask", "deny"]
+Point: TypeAlias = Literal["call", "recall", "start", "check"]
+"""Where something is decided: at a call, before a collection is ranked, when a run is to be
+started, and in a release's checks."""
+
+_STRICTNESS: tuple[DecisionEffect, ...] = ("allow", "redact", "ask", "deny")
+
+ASK_WITHIN_S = 86_400.0
+"""How long a question stands when the rule does not say."""
+
+ASK_WITHIN_S_MAX = 30 * 86_400.0
 
 Action: TypeAlias = Literal["generate", "call", "retrieve", "start"]
 ResourceKind: TypeAlias = Literal["Model", "Tool", "Collection", "Workflow"]
@@ -29,7 +40,7 @@ class Query:
         tenant: The asker's tenant.
         action: What is to be done.
         resource: Name of the model, tool or collection.
-        context: What rules may look at: workflow, effect, scope, arguments.
+        context: What rules may look at; see `guardrails/decide.py`.
     """
 
     user: str
@@ -39,35 +50,66 @@ class Query:
     context: dict[str, Json] = field(default_factory=dict)
 
 
-def retrieval_query(principal: Principal, workflow: str, collection: str) -> Query:
-    """Return what is asked before a principal may read a collection.
+@dataclass(frozen=True, kw_only=True)
+class Obligations:
+    """What a decision asks for before, or besides, the call.
 
-    Args:
-        principal: Who asks.
-        workflow: The workflow that asks for the principal.
-        collection: What is to be read.
+    Attributes:
+        role: Who may answer when a person is to be asked.
+        within_s: Seconds for which the question stands.
+        redact: Names of fields that nobody but the tool may see: they are taken out of its result.
     """
-    context = {"workflow": workflow, "effect": "read", "scope": "", "arguments": {}}
-    return Query(
-        user=principal.user,
-        tenant=principal.tenant,
-        action="retrieve",
-        resource=collection,
-        context=context,
-    )
+
+    role: str = "approver"
+    within_s: float = ASK_WITHIN_S
+    redact: tuple[str, ...] = ()
+
+    def both(self, other: Obligations) -> Obligations:
+        """Return what meets two sets of obligations: the shorter time, and all fields."""
+        return Obligations(
+            role=other.role if self.role == Obligations.role else self.role,
+            within_s=min(self.within_s, other.within_s),
+            redact=tuple(sorted({*self.redact, *other.redact})),
+        )
+
+
+NO_OBLIGATIONS = Obligations()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Decision:
-    """What the policy says.
+    """What the policies say.
 
     Attributes:
-        effect: allow or deny.
+        effect: `deny`; `ask`: a person must agree; `redact`: allowed, and fields are taken out of
+            what comes back; `allow`.
         reasons: Ids of the rules that decided, or why nothing could be decided.
+        policy: Digest of the policies that were asked; empty when none were.
+        obligations: What `ask` and `redact` ask for.
     """
 
-    effect: Literal["allow", "deny"]
+    effect: DecisionEffect
     reasons: tuple[str, ...]
+    policy: str = ""
+    obligations: Obligations = NO_OBLIGATIONS
+
+
+def stricter(one: Decision, other: Decision) -> Decision:
+    """Return what two sets of policies say together: neither weakens the other.
+
+    Args:
+        one: The first decision; its policies' digest stays.
+        other: The second.
+    """
+    denied = [decision for decision in (one, other) if decision.effect == "deny"]
+    counted = denied or [one, other]
+    reasons = [reason for decision in counted for reason in decision.reasons]
+    return replace(
+        one,
+        effect=max((decision.effect for decision in counted), key=_STRICTNESS.index),
+        reasons=tuple(dict.fromkeys(reasons)),
+        obligations=one.obligations.both(other.obligations),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +122,8 @@ class Rule:
         actions: The actions it names; empty when it names none and so means all.
         resource: Name of the one resource it names; None when it names none.
         resource_kind: Kind of what it names, one thing or all of a kind; None when it names none.
+        ask: Whether what it permits waits for a person.
+        obligations: What its annotations ask for.
     """
 
     id: str
@@ -87,3 +131,5 @@ class Rule:
     actions: tuple[str, ...]
     resource: str | None
     resource_kind: str | None
+    ask: bool = False
+    obligations: Obligations = NO_OBLIGATIONS

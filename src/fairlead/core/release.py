@@ -10,6 +10,7 @@ from fairlead.core.breaker import BreakerTerms
 from fairlead.core.calls import Effect
 from fairlead.core.digests import Json, digest
 from fairlead.core.intent import IntentPage
+from fairlead.core.label import Integrity, Label
 from fairlead.core.limits import SLO, Limits
 from fairlead.core.rates import Rate
 
@@ -29,6 +30,10 @@ class ToolContract:
             whichever run; empty for the call's place in its run.
         compensate: The tool that undoes it; empty for none.
         reconcile: Whether a probe can find out if it happened.
+        payload: Arguments that carry content to what is acted on.
+        egress: Whether what it is given leaves the tenant, such as by mail.
+        labels: Labels of its result by field; the empty path means all the rest. Without any, a
+            result is untrusted and its tenant's.
     """
 
     name: str
@@ -40,6 +45,9 @@ class ToolContract:
     key: tuple[str, ...] = ()
     compensate: str = ""
     reconcile: bool = False
+    payload: tuple[str, ...] = ()
+    egress: bool = False
+    labels: dict[str, Label] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,11 +58,13 @@ class RecallTerms:
         collection: The collection that is searched.
         top_k: Most passages per question.
         min_score: Passages below this relevance (0.0 to 1.0) are left out.
+        integrity: Whether what stands in the collection may be trusted.
     """
 
     collection: str
     top_k: int = 5
     min_score: float = 0.0
+    integrity: Integrity = "untrusted"
 
     def __post_init__(self) -> None:
         if not self.collection:
@@ -63,6 +73,8 @@ class RecallTerms:
             raise ValueError("top_k must be from 1 to 100")
         if not 0.0 <= self.min_score <= 1.0:
             raise ValueError("min_score must be from 0.0 to 1.0")
+        if self.integrity not in ("trusted", "untrusted"):
+            raise ValueError("integrity must be trusted or untrusted")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -42,12 +42,14 @@ _WORKFLOW_KEYS = frozenset(
         "collection",
         "top_k",
         "min_score",
+        "integrity",
         "limits",
         "slo",
         "queue",
         "retention_days",
     )
 )
+_RECALL_KEYS = ("collection", "top_k", "min_score", "integrity")
 _LIMIT_KEYS = frozenset(
     (
         "steps",
@@ -214,13 +216,14 @@ def _prompt(name: str | None, files: AppFiles, where: str) -> str:
 def _recall(
     declared: RecallTerms | None, table: Mapping[str, Any], where: str
 ) -> RecallTerms | None:
-    given = {key: table[key] for key in ("collection", "top_k", "min_score") if key in table}
+    given = {key: table[key] for key in _RECALL_KEYS if key in table}
     if declared is None and not given:
         return None
     values = {
         "collection": declared.collection if declared else "",
         "top_k": declared.top_k if declared else 5,
         "min_score": declared.min_score if declared else 0.0,
+        "integrity": declared.integrity if declared else "untrusted",
         **given,
     }
     return _made(RecallTerms, values, where)

@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING, Any
 from fairlead.core.digests import Json, canonical_json
 from fairlead.core.errors import FairleadError, InvalidInput, ResultNotJson
 
+_PATHS_DEPTH_MAX = 20
+"""A schema that is nested deeper counts as open."""
+
 if TYPE_CHECKING:
     import jsonschema_rs
     from pydantic import TypeAdapter
@@ -151,3 +154,51 @@ def _places(errors: list[Any]) -> str:
         for error in errors[:5]
     ]
     return "; ".join(parts)
+
+
+def field_paths(schema: Mapping[str, Any]) -> frozenset[str] | None:
+    """Return the paths of a schema's fields, such as `items.body`; places in lists do not count.
+
+    Args:
+        schema: A JSON schema.
+
+    Returns:
+        The paths, with the empty one for the value itself; None when it does not say what its
+        fields are.
+    """
+    found = {""}
+    closed = _gather(schema, schema.get("$defs", {}), found)
+    return frozenset(found) if closed else None
+
+
+def _gather(
+    schema: Mapping[str, Any],
+    defs: Mapping[str, Any],
+    found: set[str],
+    *,
+    path: str = "",
+    depth: int = 0,
+) -> bool:
+    """Gather a schema's fields; False when it is open, so that any field may be there."""
+    if depth > _PATHS_DEPTH_MAX:
+        return False
+    if "$ref" in schema:
+        schema = defs.get(str(schema["$ref"]).rpartition("/")[2], {})
+    inside = [*schema.get("anyOf", ()), *schema.get("oneOf", ()), *schema.get("allOf", ())]
+    kind = schema.get("type")
+    if not inside and kind == "array":
+        inside = [*schema.get("prefixItems", ())]
+        if isinstance(schema.get("items"), Mapping):
+            inside.append(schema["items"])
+        if not inside:
+            return False
+    if inside:
+        return all(_gather(part, defs, found, path=path, depth=depth + 1) for part in inside)
+    if kind != "object":
+        return kind is not None or "enum" in schema or "const" in schema
+    closed = "properties" in schema and not schema.get("additionalProperties")
+    for name, inner in schema.get("properties", {}).items():
+        place = f"{path}.{name}" if path else str(name)
+        found.add(place)
+        closed = _gather(inner, defs, found, path=place, depth=depth + 1) and closed
+    return closed

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
 from fairlead.core.digests import Json
+from fairlead.core.policy import Obligations
 from fairlead.ports.runs import Order
 from fairlead.ports.waits import Wait
 
@@ -25,7 +26,8 @@ class ApprovalRecord:
         tenant: The run's tenant.
         tool: The tool.
         release: The release that the run is pinned to.
-        subject: What is to be agreed to: resolved arguments, labels, policies and release.
+        subject: What is to be agreed to: resolved arguments, labels, policies and release, with
+            who asks and who may answer.
         subject_digest: Its digest; only a call with the same one may be made.
         state: pending, approved, denied, expired, or consumed by the call.
         asked_at: Seconds since 1970, UTC.
@@ -50,6 +52,16 @@ class ApprovalRecord:
     answered_at: float | None = None
     by: str = ""
     reason: str = ""
+
+    @property
+    def role(self) -> str:
+        """Who may answer."""
+        return str(self.subject.get("role", Obligations.role))
+
+    @property
+    def rules(self) -> str:
+        """The rules that want a person to agree; empty when the workflow's own code does."""
+        return str(self.subject.get("rules", ""))
 
 
 class ApprovalStore(Protocol):

@@ -63,6 +63,23 @@ class Execution:
     claim: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class CallVerdict:
+    """What was decided of a call, as the log says it.
+
+    Attributes:
+        said: `allowed`, or the code `FL-nnn` of the refusal.
+        effect: What the policies said; empty when they were not asked.
+        rules: Ids of the rules that decided.
+        policy: Digest of the policies.
+    """
+
+    said: str = "allowed"
+    effect: str = ""
+    rules: tuple[str, ...] = ()
+    policy: str = ""
+
+
 class Journal(Protocol):
     """Keeps calls, each with its event, in one transaction."""
 
@@ -91,14 +108,16 @@ class Journal(Protocol):
         """Record that a call with an effect is about to be executed; once is enough."""
         ...
 
-    def finish(self, call: Call, result: Result, execution: Execution, decision: str) -> Result:
+    def finish(
+        self, call: Call, result: Result, execution: Execution, verdict: CallVerdict
+    ) -> Result:
         """Record how a call ended, with its event, its effect's state, and what its family used.
 
         Args:
             call: The call.
             result: How it came back.
             execution: When, how often it was tried, and under which claim.
-            decision: `allowed`, or the code `FL-nnn` of the refusal.
+            verdict: What was decided of it.
 
         Returns:
             What is on record now: another execution's result, when that one was faster.

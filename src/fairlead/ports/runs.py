@@ -8,6 +8,7 @@ from typing import Protocol
 
 from fairlead.core.digests import Json
 from fairlead.core.identity import Principal
+from fairlead.core.label import Label
 from fairlead.core.outcome import RunState
 from fairlead.ports.dispatch import Fence
 
@@ -46,6 +47,7 @@ class RunRecord:
         conversation: The conversation that it belongs to; None for none.
         turn: Its place there, from 1, which the store gives; None without a conversation.
         aside: True for a fork of a turn: it reads what its origin read, and is no turn itself.
+        label: What is known of its input when another run gave it; None for the principal's own.
     """
 
     id: str
@@ -77,6 +79,7 @@ class RunRecord:
     conversation: str | None = None
     turn: int | None = None
     aside: bool = False
+    label: Label | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

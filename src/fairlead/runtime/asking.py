@@ -6,42 +6,63 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import TypeAlias
 
-from fairlead.core.calls import Call
+from fairlead.core.calls import Ask
 from fairlead.core.digests import Json, digest
+from fairlead.core.label import label_to_json
+from fairlead.core.policy import Obligations
 from fairlead.ports.approvals import ApprovalRecord
 from fairlead.ports.waits import Wait
-from fairlead.runtime.interceptors.attempt import Asked
-from fairlead.runtime.scope import RunScope, Services
+from fairlead.runtime.interceptors.attempt import Asked, Attempt
+from fairlead.runtime.scope import Services
 from fairlead.runtime.waiting import Awaited
 
 Waiting: TypeAlias = Callable[[Awaited], Awaitable[Wait]]
 """Waits durably for a run."""
 
 
-def subject_of(call: Call, scope: RunScope) -> Json:
+def by_workflow(attempt: Attempt, within: timedelta) -> Ask:
+    """Return the question that a workflow's own code asks; a rule may want more, and never less.
+
+    Args:
+        attempt: The call.
+        within: How long the workflow lets the question stand.
+    """
+    decision = attempt.before().decision
+    if decision is None or decision.effect != "ask":
+        return Ask(reason="", role=Obligations.role, within_s=within.total_seconds())
+    wanted = decision.obligations
+    within_s = min(within.total_seconds(), wanted.within_s)
+    return Ask(reason=", ".join(decision.reasons), role=wanted.role, within_s=within_s)
+
+
+def subject_of(attempt: Attempt, wanted: Ask) -> Json:
     """Return what a person agrees to: a call with another subject is another call."""
+    call, scope = attempt.call, attempt.scope
+    labels = attempt.flow.labels_of(call.arguments)
     return {
         "tool": call.name,
         "arguments": call.arguments,
-        "labels": {},
-        "policies": scope.rules.policies,
+        "labels": {name: label_to_json(label) for name, label in labels.items()},
+        "policies": scope.rules.bundle.digest,
         "release": scope.context.release,
+        "workflow": scope.terms.name,
+        "user": scope.context.principal.user,
+        "role": wanted.role,
+        "rules": wanted.reason,
     }
 
 
-async def ask_person(
-    call: Call, within: timedelta, scope: RunScope, services: Services, *, wait: Waiting
-) -> Asked:
+async def ask_person(attempt: Attempt, wanted: Ask, services: Services, *, wait: Waiting) -> Asked:
     """Ask a person about a call, and return what they said.
 
     Args:
-        call: The call.
-        within: How long the question stands.
-        scope: The run.
+        attempt: The call.
+        wanted: Who is asked, why, and for how long the question stands.
         services: Where approvals are kept.
         wait: Waits for the run.
     """
-    subject, within_s = subject_of(call, scope), within.total_seconds()
+    call, scope = attempt.call, attempt.scope
+    subject, within_s = subject_of(attempt, wanted), wanted.within_s
     key = f"a{call.number}"
 
     def ask() -> Wait:

@@ -24,36 +24,29 @@ from datetime import timedelta
 from functools import cache, partial
 
 from fairlead.core.calls import (
+    Ask,
     Call,
     CallKind,
     Done,
-    Effect,
-    Failed,
-    Refused,
     Result,
     RetryAt,
     Unknown,
     result_from_json,
     result_to_json,
 )
-from fairlead.core.digests import Json, canonical_json, digest, digest_bytes
-from fairlead.core.errors import (
-    CallFailed,
-    Denied,
-    EffectUnknown,
-    FairleadError,
-    OutsideRun,
-    ReplayDiverged,
-    ResultNotJson,
-    error_classes,
-)
+from fairlead.core.digests import Json, canonical_json, digest_bytes
+from fairlead.core.errors import FairleadError, OutsideRun, ReplayDiverged, error_classes
+from fairlead.core.label import Labels
 from fairlead.core.limits import INLINE_BYTES_MAX
+from fairlead.core.policy import Decision
+from fairlead.guardrails.labels import Flow
 from fairlead.ports.boundary import Driver, current_call
 from fairlead.ports.engine import Engine
 from fairlead.ports.waits import Wait
 from fairlead.runtime import interceptors
-from fairlead.runtime.asking import ask_person
-from fairlead.runtime.interceptors.attempt import Attempt, Next
+from fairlead.runtime.asking import ask_person, by_workflow
+from fairlead.runtime.calling import call_of, denial, value_of
+from fairlead.runtime.interceptors.attempt import Attempt, Next, Ruling
 from fairlead.runtime.persist import persist
 from fairlead.runtime.scope import RunScope, Services, Tally
 from fairlead.runtime.waiting import Awaited, wait_for
@@ -205,23 +198,19 @@ class Boundary:
         async with self._turn:
             if self._closed:
                 raise OutsideRun(f"{kind} {name} was asked for when its run had ended")
-            call = self._number(kind, name, arguments)
-            # Pure, and S records what it says: a replay that reads the record need not ask again.
-            before = cache(partial(self._before, call))
-            asked = None
-            if approve_within is not None and before() is None:
-                asked = await ask_person(
-                    call, approve_within, self.scope, self.services, wait=self.wait
-                )
+            call = call_of(self.scope, kind, name, arguments, number=self.next_number)
             attempt = Attempt(
                 call=call,
                 scope=self.scope,
-                before=before,
+                # Pure, and S records what it says: a replay that reads the record does not ask.
+                before=cache(partial(self._before, call)),
+                flow=self._tally.flow,
                 driver=driver,
                 deadline=None if self._compensating else self._deadline,
-                asked=asked,
                 shared=self._shared and not self._compensating,
             )
+            if approve_within is not None and attempt.before().refused is None:
+                attempt = await self._ask(attempt, by_workflow(attempt, approve_within))
             result = await self._perform(attempt)
             repeats = self.scope.terms.limits.repeats
             self._tally = self._tally.after(call, result, repeats=repeats)
@@ -229,42 +218,38 @@ class Boundary:
             theirs = isinstance(result, Done) and result.found == "ledger" and call.business_key
             if isinstance(result, Done) and call.effect != "read" and not theirs:
                 self.made.append(Made(call=call, value=result.value))
-        return _value(call, result)
+        return value_of(call, result)
 
-    def _number(self, kind: CallKind, name: str, arguments: Json) -> Call:
-        """W0."""
-        try:
-            canonical_json(arguments)
-        except (TypeError, ValueError) as error:
-            raise ResultNotJson(f"the arguments of {kind} {name} are not JSON: {error}") from error
-        scope = self.scope
-        contract = scope.rules.contracts.get(name) if kind == "tool" else None
-        effect: Effect = contract.effect if contract else "read"
-        business_key = ""
-        if contract and contract.key and isinstance(arguments, dict):
-            named = [arguments.get(argument) for argument in contract.key]
-            tenant = scope.context.principal.tenant
-            business_key = f"{name}:{digest([tenant, name, named])[:32]}"
-        return Call(
-            run_id=scope.context.run_id,
-            number=self.next_number,
-            kind=kind,
-            name=name,
-            arguments=arguments,
-            effect=effect,
-            lineage=scope.lineage,
-            root_id=scope.family.root_id,
-            business_key=business_key,
-        )
-
-    def _before(self, call: Call) -> Refused | None:
-        """W1: the first refusal, or None."""
-        tally = Tally() if self._compensating else self._tally
+    def _before(self, call: Call) -> Ruling:
+        """W1: the first refusal, or none, and what the policies said."""
+        tally = self._tally
+        if self._compensating:
+            # What ended the run does not stop its undoing; what it has seen still counts.
+            tally = Tally(flow=tally.flow, tools=tally.tools)
+        decision = None
         for interceptor in interceptors.BEFORE:
-            refusal = interceptor(self.scope, call, tally)
-            if refusal is not None:
-                return refusal
-        return None
+            said = interceptor(self.scope, call, tally)
+            if isinstance(said, Decision):
+                decision = said
+                said = denial(decision)
+            if said is not None:
+                return Ruling(refused=said, decision=decision)
+        return Ruling(decision=decision)
+
+    def received(self, value: Json, labels: Labels) -> None:
+        """Take note of something that the run received, and that no call of it returned."""
+        self._tally = replace(self._tally, flow=self._tally.flow.received(value, labels))
+
+    @property
+    def flow(self) -> Flow:
+        """What the run has received so far."""
+        return self._tally.flow
+
+    async def _ask(self, attempt: Attempt, wanted: Ask) -> Attempt:
+        """W2: ask a person, wait durably, and go on with what they said."""
+        asked = await ask_person(attempt, wanted, self.services, wait=self.wait)
+        # The wait has moved it: what a person takes is no time at work.
+        return replace(attempt, asked=asked, deadline=attempt.deadline and self._deadline)
 
     async def wait(self, awaited: Awaited, *, counts: bool = False) -> Wait:
         """Wait durably for something, with the run's turn taken.
@@ -304,7 +289,9 @@ class Boundary:
                 )
             result = await self._result(call, record)
             waits += 1
-            if isinstance(result, RetryAt):
+            if isinstance(result, Ask):
+                attempt = await self._ask(attempt, result)
+            elif isinstance(result, RetryAt):
                 await self.wait(
                     Awaited(
                         run_id=call.run_id,
@@ -379,15 +366,3 @@ def _bind(interceptor: interceptors.Inside, inner: Next) -> Next:
         return await interceptor(attempt, services, inner)
 
     return link
-
-
-def _value(call: Call, result: Result) -> Json:
-    if isinstance(result, Done):
-        return result.value
-    ids = {"run": call.run_id, "call": call.key}
-    what = f"{call.kind} {call.name}, call {call.number}"
-    if isinstance(result, Unknown):
-        raise EffectUnknown(f"{what}: {result.reason}", **ids)
-    fallback: type[FairleadError] = Denied if isinstance(result, Refused) else CallFailed
-    code = result.code if isinstance(result, Refused | Failed) else ""
-    raise error_classes().get(code, fallback)(f"{what}: {result.reason}", **ids)

@@ -14,6 +14,7 @@ from fairlead.authoring.run import Child
 from fairlead.core.context import Context
 from fairlead.core.digests import Json, canonical_json
 from fairlead.core.errors import ChildFailed, FamilyTooDeep
+from fairlead.core.label import label_from_json
 from fairlead.core.limits import INLINE_BYTES_MAX
 from fairlead.core.outcome import NotSucceeded, Outcome
 from fairlead.guardrails.shapes import shape_of
@@ -50,6 +51,10 @@ class Children:
         # were asked for, whichever ends first: so the steps fall the same way on every replay.
         started = [await self._start(child) for child in children]
         ended = [await self._end(run_id) for run_id in started]
+        for _, record in ended:
+            outcome = record["outcome"] or {}
+            label = label_from_json(outcome.get("label"))
+            self.boundary.received(outcome.get("answer"), {"": label})
         return [_output(child, *end) for child, end in zip(children, ended, strict=True)]
 
     async def _start(self, child: Child[Any]) -> str:
@@ -83,6 +88,7 @@ class Children:
                 parent_call=number,
                 root_id=scope.family.root_id,
                 lineage=f"{scope.lineage}.{number}",
+                label=self.boundary.flow.label_of(input),
             )
             admitted = await persist(services.clock, services.runs.admit, run, room=Room())
             return Driven(value=admitted.id)

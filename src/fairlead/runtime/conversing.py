@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from fairlead.core.digests import Json
 from fairlead.core.history import History, ToolUse, Turn, bounded, compact, turn_to_json, words_of
+from fairlead.core.label import Label
 from fairlead.core.limits import Limits
 from fairlead.core.request import Request
 from fairlead.ports.engine import Engine
@@ -30,15 +31,17 @@ class Thread:
     history: History = field(default_factory=History)
     uses: list[ToolUse] = field(default_factory=list)
 
-    def said(self, request: Request, answer: Json, limits: Limits) -> Json:
+    def said(self, request: Request, answer: Json, limits: Limits, label: Label) -> Json:
         """Return what a run has said, as it is kept.
 
         Args:
             request: The run's input.
             answer: Its output as JSON.
             limits: How much of it is kept.
+            label: What is known of all that the run received.
         """
-        turn = Turn(question=request.words, answer=words_of(answer), uses=tuple(self.uses))
+        uses = tuple(self.uses)
+        turn = Turn(question=request.words, answer=words_of(answer), uses=uses, label=label)
         return turn_to_json(bounded(turn, limits))
 
 

@@ -23,9 +23,12 @@ from fairlead.core.errors import (
     ResultTooLarge,
     WorkflowFailed,
 )
+from fairlead.core.history import turn_to_json
+from fairlead.core.label import Label, label_from_json, label_to_json, own_label
 from fairlead.core.limits import RESULT_BYTES_MAX
 from fairlead.core.outcome import FINAL_STATES, NotSucceeded, Outcome
 from fairlead.core.release import Manifest, Release
+from fairlead.guardrails.decide import Bundle
 from fairlead.guardrails.shapes import SchemaCheck, shape_of
 from fairlead.ports.authorizer import PolicyCompiler
 from fairlead.ports.boundary import current_boundary
@@ -57,6 +60,16 @@ class Stores:
     releases: ReleaseStore
     documents: DocumentStore
     events: EventLog
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Ended:
+    """How a body ended, its output as JSON, what it said in its conversation, and its label."""
+
+    outcome: Outcome[Any]
+    output: Json = None
+    said: Json = None
+    label: Label = field(default_factory=lambda: label_from_json(None))
 
 
 @dataclass(kw_only=True)
@@ -128,8 +141,10 @@ class Runner:
             return await finish()
 
     async def _ending(self, engine: Engine, begun: RunRecord, seat: Seat) -> Ending:
-        outcome, output, said = await self._body(engine, begun, seat)
-        data = {**asdict(outcome), "answer": output}
+        ended = await self._body(engine, begun, seat)
+        outcome, said = ended.outcome, ended.said
+        label = label_to_json(ended.label)
+        data = {**asdict(outcome), "answer": ended.output, "label": label}
         try:
             size = len(canonical_json(data).encode())
             if size > RESULT_BYTES_MAX:
@@ -143,19 +158,13 @@ class Runner:
             data = asdict(outcome)
         return Ending(state=outcome.state, outcome=data, reason=outcome.reason, said=said)
 
-    async def _body(
-        self, engine: Engine, begun: RunRecord, seat: Seat
-    ) -> tuple[Outcome[Any], Json, Json]:
-        """Execute the workflow's own code; whatever happens becomes an outcome.
-
-        Returns:
-            The outcome, the output as JSON, and what the run said in its conversation.
-        """
+    async def _body(self, engine: Engine, begun: RunRecord, seat: Seat) -> _Ended:
+        """Execute the workflow's own code; whatever happens becomes an outcome."""
         try:
             workflow = self.app.workflow(begun.workflow)
             path = await self._path(engine, begun, workflow, seat)
         except FairleadError as error:
-            return outcome_of(error), None, None
+            return _Ended(outcome=outcome_of(error))
         token = current_boundary.set(path.boundary)
         try:
             outcome, output = await self._outcome(path, begun)
@@ -166,7 +175,9 @@ class Runner:
             if outcome.state in ("failed", "denied"):
                 left = await compensate(path.boundary, self.app.tools)
                 outcome = _with_left(outcome, left)
-            return outcome, output, _said(path, begun, outcome, output)
+            said = _said(path, begun, outcome, output)
+            label = path.boundary.flow.whole
+            return _Ended(outcome=outcome, output=output, said=said, label=label)
         finally:
             current_boundary.reset(token)
             await path.boundary.close()
@@ -227,14 +238,20 @@ class Runner:
             probes={name: probe for name, probe in probes.items() if probe is not None},
         )
         at = begun.started_at if begun.started_at is not None else self.services.clock.now()
+        boundary = Boundary(scope, engine, self.services, at + begun.held_s)
+        thread = await join(engine, begun, terms.limits, self.services)
+        boundary.received(begun.input, {"": begun.label or own_label(begun.principal)})
+        for turn in thread.history.turns:
+            label, asked = turn.label or label_from_json(None), own_label(begun.principal)
+            boundary.received(turn_to_json(turn), {"": label, "question": asked})
         return Path(
             workflow=workflow,
-            boundary=Boundary(scope, engine, self.services, at + begun.held_s),
+            boundary=boundary,
             documents=self.stores.documents,
             generator=self.generator,
             events=self.stores.events,
             clock=self.services.clock,
-            thread=await join(engine, begun, terms.limits, self.services),
+            thread=thread,
         )
 
     async def _family(self, begun: RunRecord, manifest: Manifest) -> Family:
@@ -266,10 +283,12 @@ def rules_of(manifest: Manifest, compile: PolicyCompiler) -> Rules:
         name: SchemaCheck(contract.parameters) for name, contract in manifest.contracts.items()
     }
     return Rules(
-        contracts=manifest.contracts,
+        bundle=Bundle(
+            contracts=manifest.contracts,
+            authorizer=compile(manifest.policies),
+            digest=digest(manifest.policies),
+        ),
         arguments=arguments,
-        authorizer=compile(manifest.policies),
-        policies=digest(manifest.policies),
         rates=manifest.rates,
         breaker=manifest.breaker,
     )
@@ -280,7 +299,8 @@ def _said(path: Path, begun: RunRecord, outcome: Outcome[Any], output: Json) -> 
     if begun.conversation is None or begun.aside or outcome.state != "succeeded":
         return None
     request = request_of(shape_of(path.workflow.input).load(begun.input), begun.input, None)
-    return path.thread.said(request, output, path.boundary.scope.terms.limits)
+    limits, label = path.boundary.scope.terms.limits, path.boundary.flow.whole
+    return path.thread.said(request, output, limits, label)
 
 
 def _context(begun: RunRecord) -> Context:

@@ -72,7 +72,7 @@ class Path:
     async def _stages(self, request: Request) -> Outcome[Any]:
         scope = self.boundary.scope
         admitted = admit(request, scope, self.workflow.guardrails)
-        authorized = authorize(admitted, scope.rules.authorizer)
+        authorized = authorize(admitted, scope.rules.bundle)
         grounding = await retrieve(authorized, self.boundary, self.documents)
         draft = await generate(grounding, self.workflow, self.generator, self.thread)
         checked = check(draft, admitted, self.workflow.guardrails)

@@ -26,6 +26,7 @@ from fairlead.core.errors import (
 )
 from fairlead.core.grounding import Source
 from fairlead.core.history import History
+from fairlead.core.label import UNDECLARED
 from fairlead.core.outcome import Outcome
 from fairlead.core.request import Request
 from fairlead.guardrails.shapes import shape_of
@@ -130,7 +131,7 @@ class DurableRun:
                 f"workflow {scope.terms.name} declares no memory", workflow=scope.terms.name
             )
         admitted = admit(Request(question=question, input=question), scope, ())
-        authorized = authorize(admitted, scope.rules.authorizer)
+        authorized = authorize(admitted, scope.rules.bundle)
         return (await retrieve(authorized, self._boundary, self._path.documents)).sources
 
     async def agent(self, agent: Any, prompt: str, *, history: bool = True) -> Any:
@@ -179,6 +180,9 @@ class DurableRun:
             )
         if not ended.answered:
             raise WaitExpired(f"no signal {name!r} came within {within}", run=self.context.run_id)
+        # Nobody says how far the sender may be trusted.
+        sent = UNDECLARED.resolved(self.context.principal, f"signal:{name}")
+        self._boundary.received(ended.answer["payload"], {"": sent})
         payload: R = shape_of(type).load(ended.answer["payload"])
         return payload
 

@@ -11,13 +11,15 @@ from fairlead.core.calls import Call, CallKind, Done, Refused, Result
 from fairlead.core.context import Context
 from fairlead.core.digests import Json
 from fairlead.core.errors import LoopDetected
+from fairlead.core.label import label_from_json
 from fairlead.core.limits import Limits
 from fairlead.core.loops import Trace, remembered, trace_of
 from fairlead.core.rates import DEFAULT_RATE, Rate
 from fairlead.core.release import ToolContract, WorkflowTerms
+from fairlead.guardrails.decide import Bundle
+from fairlead.guardrails.labels import Flow
 from fairlead.guardrails.shapes import SchemaCheck
 from fairlead.ports.approvals import ApprovalStore
-from fairlead.ports.authorizer import Authorizer
 from fairlead.ports.clock import Clock
 from fairlead.ports.conversations import ConversationStore
 from fairlead.ports.dispatch import DispatchStore
@@ -37,20 +39,21 @@ class Rules:
     """The rules of one release, compiled once.
 
     Attributes:
-        contracts: Contracts by tool.
+        bundle: The compiled policies, with the contracts that they speak of.
         arguments: Compiled schemas of the tools' arguments.
-        authorizer: The compiled policies.
-        policies: Digest of the policies' texts: what an approval is bound to.
         rates: Rates by `model:NAME` and `tool:NAME`; what is not there has the default rate.
         breaker: When breakers open, and for how long.
     """
 
-    contracts: Mapping[str, ToolContract]
+    bundle: Bundle
     arguments: Mapping[str, SchemaCheck]
-    authorizer: Authorizer
-    policies: str = ""
     rates: Mapping[str, Rate] = field(default_factory=dict)
     breaker: BreakerTerms = field(default_factory=BreakerTerms)
+
+    @property
+    def contracts(self) -> Mapping[str, ToolContract]:
+        """Contracts by tool."""
+        return self.bundle.contracts
 
     def rate_of(self, kind: CallKind, name: str) -> Rate:
         """Return the rate of a model or a tool."""
@@ -108,12 +111,16 @@ class Tally:
         cost_usd: Money spent.
         recent: The latest tool calls, oldest first, as many as the loop guard looks at.
         stopped: The refusal that stopped the run for good; None while it may go on.
+        flow: What the run has received, with its labels.
+        tools: The tools that it has called.
     """
 
     calls: int = 0
     cost_usd: float = 0.0
     recent: tuple[Trace, ...] = ()
     stopped: Refused | None = None
+    flow: Flow = field(default_factory=Flow)
+    tools: frozenset[str] = frozenset()
 
     def after(self, call: Call, result: Result, *, repeats: int) -> Tally:
         """Return the tally with one call more.
@@ -128,13 +135,22 @@ class Tally:
             stopped = result
         elif call.kind == "tool":
             recent = (*recent, trace_of(call, result))[-remembered(repeats) :]
-        spent = result.usage.cost_usd if isinstance(result, Done) else 0.0
+        spent, flow, tools = 0.0, self.flow, self.tools
+        if isinstance(result, Done):
+            spent = result.usage.cost_usd
+            # A record of an older version says nothing of labels: then the strictest holds.
+            labels = result.labels or {"": label_from_json(None)}
+            flow = flow.received(result.value, labels)
+        if call.kind == "tool":
+            tools |= {call.name}
         return replace(
             self,
             calls=self.calls + 1,
             cost_usd=self.cost_usd + spent,
             recent=recent,
             stopped=stopped,
+            flow=flow,
+            tools=tools,
         )
 
 

@@ -8,9 +8,10 @@ from fairlead.authoring.tool import Tool
 from fairlead.core.context import Context
 from fairlead.core.digests import Json
 from fairlead.core.effects import Happened, NotHappened
-from fairlead.core.errors import ArgumentsInvalid, InvalidInput
+from fairlead.core.errors import ArgumentsInvalid, InvalidDeclaration, InvalidInput
+from fairlead.core.label import Label
 from fairlead.core.release import ToolContract
-from fairlead.guardrails.shapes import SchemaCheck, Shape, arguments_model, shape_of
+from fairlead.guardrails.shapes import SchemaCheck, Shape, arguments_model, field_paths, shape_of
 from fairlead.ports.boundary import Driven, Driver
 from fairlead.ports.generator import ToolBinding
 from fairlead.runtime.scope import Probe
@@ -41,7 +42,28 @@ def contract_of(tool: AnyTool) -> ToolContract:
         key=tool.key,
         compensate=tool.compensate.name if tool.compensate else "",
         reconcile=tool.reconcile is not None,
+        payload=tool.payload,
+        egress=tool.egress,
+        labels=_checked(tool),
     )
+
+
+def _checked(tool: AnyTool) -> dict[str, Label]:
+    """Return the labels of a tool's result; each names a field that the result has.
+
+    Raises:
+        InvalidDeclaration: A label names a field that is not there: what it was meant for would
+            have another one.
+    """
+    known = field_paths(result_of(tool).schema)
+    for path in tool.labels:
+        if known is not None and path not in known:
+            names = ", ".join(sorted(known - {""})) or "none"
+            raise InvalidDeclaration(
+                f"tool {tool.name}: its result has no field {path!r}; it has: {names}",
+                tool=tool.name,
+            )
+    return dict(tool.labels)
 
 
 def probe_of(tool: AnyTool) -> Probe | None:

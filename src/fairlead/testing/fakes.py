@@ -15,7 +15,7 @@ from fairlead.core.grounding import Passage
 from fairlead.core.policy import Decision, Query, Rule
 from fairlead.ports.documents import Document, Hit
 from fairlead.ports.documents import Query as DocumentQuery
-from fairlead.ports.journal import CallRecord, Execution
+from fairlead.ports.journal import CallRecord, CallVerdict, Execution
 from fairlead.ports.telemetry import Signal
 
 
@@ -110,13 +110,13 @@ class FakeJournal:
 
     Attributes:
         records: Every call on record, by run and number.
-        decisions: `allowed` or the code of the refusal, the same way.
+        decisions: What was decided, the same way.
         settle: Told of each call with an effect and how it came back, as the ledger is.
         read: How many results were read that their steps only name.
     """
 
     records: dict[tuple[str, int], CallRecord] = field(default_factory=dict)
-    decisions: dict[tuple[str, int], str] = field(default_factory=dict)
+    decisions: dict[tuple[str, int], CallVerdict] = field(default_factory=dict)
     settle: Callable[[Call, Result], None] = field(default_factory=lambda: _settle_nothing)
     read: int = 0
 
@@ -143,14 +143,16 @@ class FakeJournal:
             (call.run_id, call.number), _record(call, "intended", None, execution)
         )
 
-    def finish(self, call: Call, result: Result, execution: Execution, decision: str) -> Result:
+    def finish(
+        self, call: Call, result: Result, execution: Execution, verdict: CallVerdict
+    ) -> Result:
         """Record how a call ended; what is on record stays, unless it is unknown."""
         place = (call.run_id, call.number)
         known = self.records.get(place)
         if known is not None and known.result and known.state not in ("intended", "unknown"):
             return known.result
         self.records[place] = _record(call, result_state(result), result, execution)
-        self.decisions[place] = decision
+        self.decisions[place] = verdict
         if call.effect != "read":
             self.settle(call, result)
         return result
@@ -242,14 +244,16 @@ class FakeTelemetry:
 
 @dataclass
 class FakeAuthorizer:
-    """Allows everything but what it is told to deny.
+    """Allows everything but what it is told to deny or to ask about.
 
     Attributes:
         denied: Names of resources.
+        asking: Names of resources of which a person is asked first.
         asked: Every query, in order.
     """
 
     denied: frozenset[str] = frozenset()
+    asking: frozenset[str] = frozenset()
     asked: list[Query] = field(default_factory=list)
 
     @property
@@ -262,6 +266,8 @@ class FakeAuthorizer:
         self.asked.append(query)
         if query.resource in self.denied:
             return Decision(effect="deny", reasons=("denied-by-name",))
+        if query.resource in self.asking:
+            return Decision(effect="ask", reasons=("asks-by-name",))
         return Decision(effect="allow", reasons=("allowed",))
 
 

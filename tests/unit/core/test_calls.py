@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fairlead.core.calls import (
+    Ask,
     Call,
     Done,
     Failed,
@@ -24,6 +25,7 @@ from fairlead.core.calls import (
     result_state,
     result_to_json,
 )
+from fairlead.core.label import Label
 
 CALL = Call(
     run_id="r1",
@@ -41,6 +43,8 @@ RESULTS: list[Result] = [
     Failed(code="FL-603", reason="broken"),
     RetryAt(delay_s=2.5, reason="busy"),
     Unknown(reason="who knows"),
+    Done(value=1, labels={"a.b": Label(integrity="untrusted", readers=("x",), origins=("y",))}),
+    Ask(reason="large", role="approver", within_s=60.0),
 ]
 
 
@@ -52,7 +56,7 @@ def test_a_result_survives_the_journal(result: Result) -> None:
 def test_every_kind_of_result_has_a_state_of_its_own() -> None:
     assert {type(result) for result in RESULTS} == set(get_args(Result))
     states = {result_state(result) for result in RESULTS}
-    assert states == {"done", "denied", "failed", "retry", "unknown"}
+    assert states == {"done", "denied", "failed", "retry", "unknown", "ask"}
 
 
 def test_a_key_follows_from_lineage_and_position_alone() -> None:

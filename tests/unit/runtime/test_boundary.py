@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from fairlead import Context, Principal
-from fairlead.core.calls import Usage
+from fairlead.core.calls import CallKind, Usage
 from fairlead.core.errors import (
     CallFailed,
     CostExceeded,
@@ -26,6 +26,7 @@ from fairlead.core.errors import (
 from fairlead.core.intent import IntentPage
 from fairlead.core.limits import Limits
 from fairlead.core.release import ToolContract, WorkflowTerms
+from fairlead.guardrails.decide import Bundle
 from fairlead.guardrails.shapes import SchemaCheck
 from fairlead.ports.boundary import Driven, DriverError, current_call
 from fairlead.runtime.boundary import Boundary
@@ -63,7 +64,9 @@ class ProcessDied(BaseException):
 class Bench:
     """A boundary on fakes, with one tool for each effect."""
 
-    def __init__(self, *, denied: tuple[str, ...] = (), **limits: Any) -> None:
+    def __init__(
+        self, *, denied: tuple[str, ...] = (), asks: tuple[str, ...] = (), **limits: Any
+    ) -> None:
         self.clock, self.engine, self.runs = FakeClock(), FakeEngine(), FakeRuns()
         self.throttle = FakeThrottle(self.clock)
         self.telemetry, self.executed = FakeTelemetry(), 0
@@ -91,9 +94,11 @@ class Bench:
             context=Context(run_id="r1", workflow="w", release="d", principal=Principal()),
             terms=terms,
             rules=Rules(
-                contracts=contracts,
+                bundle=Bundle(
+                    contracts=contracts,
+                    authorizer=FakeAuthorizer(denied=frozenset(denied), asking=frozenset(asks)),
+                ),
                 arguments={name: SchemaCheck(ANYTHING) for name in contracts},
-                authorizer=FakeAuthorizer(denied=frozenset(denied)),
             ),
             lineage="root",
             family=Family(root_id="r1", limits=terms.limits),
@@ -140,9 +145,10 @@ class Bench:
         body: Any = lambda _: "done",
         *,
         approve_within: timedelta | None = None,
+        kind: CallKind = "tool",
     ) -> Any:
         made = self.boundary.call(
-            "tool", name, arguments or {}, self.driver(body), approve_within=approve_within
+            kind, name, arguments or {}, self.driver(body), approve_within=approve_within
         )
         return asyncio.run(made)
 
@@ -215,7 +221,7 @@ def test_a_refusal_is_recorded_once_with_its_reason_and_executes_nothing() -> No
     assert error.value.ids == {"run": "r1", "call": "root:1"}
     record = bench.journal.records["r1", 1]
     assert (record.state, record.reason) == ("denied", "denied by policy: denied-by-name")
-    assert "allowed" not in bench.journal.decisions["r1", 1]
+    assert bench.journal.decisions["r1", 1].said != "allowed"
     assert bench.executed == 0
     bench.again(bench.engine.replay())
     with pytest.raises(Denied):
@@ -234,7 +240,7 @@ def test_a_step_that_is_on_record_is_not_executed() -> None:
 def test_a_step_that_is_on_record_is_not_decided_again() -> None:
     """What was decided is on record; a takeover of many runs has no time to decide it anew."""
     bench = Bench()
-    authorizer = bench.scope.rules.authorizer
+    authorizer = bench.scope.rules.bundle.authorizer
     assert isinstance(authorizer, FakeAuthorizer)
     bench.call("once")
     assert len(authorizer.asked) == 1

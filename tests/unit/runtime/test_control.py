@@ -13,7 +13,7 @@ from fairlead.core.calls import Call, Done, Failed, Result
 from fairlead.core.errors import FairleadError, InvalidInput, RunFinished, UnknownRun
 from fairlead.core.outcome import FINAL_STATES
 from fairlead.core.release import Release
-from fairlead.ports.journal import Execution
+from fairlead.ports.journal import CallVerdict, Execution
 from fairlead.ports.runs import Order, RunRecord
 from fairlead.runtime.control import Control
 from fairlead.testing import FakeClock, FakeJournal
@@ -109,7 +109,7 @@ class Room:
                 run_id="r1", number=number, kind="tool", name="t", arguments={}, effect="once",
                 lineage="r1",
             )  # fmt: skip
-            self.journal.finish(call, result, execution, "allowed")
+            self.journal.finish(call, result, execution, CallVerdict())
 
 
 DONE, FAILED = Done(value=1), Failed(code="FL-603", reason="no")

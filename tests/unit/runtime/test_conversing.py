@@ -86,7 +86,7 @@ async def answers(run: Any, item: str) -> str:
 def said(bench: Bench) -> fl.Turn | None:
     """Return what the run said."""
     data = bench.runs.said["r1"]
-    return None if data is None else turn_from_json(data)
+    return None if data is None else replace(turn_from_json(data), label=None)
 
 
 def test_plain_code_reads_the_history_and_what_it_answers_is_said() -> None:

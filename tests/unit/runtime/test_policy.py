@@ -9,6 +9,7 @@ import pytest
 
 from fairlead.adapters.cedar.authorizer import compile_policies
 from fairlead.core.calls import Call
+from fairlead.runtime.calling import denial
 from fairlead.runtime.interceptors import policy
 from fairlead.runtime.scope import Tally
 from tests.unit.runtime.test_boundary import Bench
@@ -28,8 +29,11 @@ def decide(text: str | None, **values: Any) -> str | None:
     """Return why the policies refuse the call, or None when they allow it."""
     scope = Bench().scope
     policies = {} if text is None else {"policies/p.cedar": text}
-    rules = replace(scope.rules, authorizer=compile_policies(policies))
-    refused = policy(replace(scope, rules=rules), replace(CALL, **values), Tally())
+    bundle = replace(scope.rules.bundle, authorizer=compile_policies(policies))
+    rules = replace(scope.rules, bundle=bundle)
+    decision = policy(replace(scope, rules=rules), replace(CALL, **values), Tally())
+    assert decision is not None
+    refused = denial(decision)
     assert refused is None or refused.code == "FL-500"
     return refused and refused.reason
 

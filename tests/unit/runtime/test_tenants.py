@@ -19,8 +19,10 @@ from fairlead.core.calls import Call, CallKind
 from fairlead.core.context import Context
 from fairlead.core.policy import Decision, Query
 from fairlead.core.request import Admitted, Request
+from fairlead.guardrails.decide import Bundle
 from fairlead.runtime.authorize import authorize, readable
-from fairlead.runtime.interceptors.policy import policy, query_of
+from fairlead.runtime.calling import denial
+from fairlead.runtime.interceptors.policy import policy
 from fairlead.runtime.scope import RunScope, Tally
 from fairlead.testing import FakeAuthorizer, FakeDocuments
 from tests.unit.runtime.bench import SLO_OF_TESTS, Bench, documents_of, manifest_of
@@ -147,7 +149,7 @@ def scope_of(principal: fl.Principal, authorizer: FakeAuthorizer) -> RunScope:
     return replace(
         scope,
         context=replace(scope.context, principal=principal),
-        rules=replace(scope.rules, authorizer=authorizer),
+        rules=replace(scope.rules, bundle=replace(scope.rules.bundle, authorizer=authorizer)),
     )
 
 
@@ -167,9 +169,9 @@ def call_of(kind: CallKind, name: str) -> Call:
 def test_invariant_07_the_interceptor_says_who_asks(kind: CallKind, name: str, action: str) -> None:
     authorizer = FakeAuthorizer()
     scope = scope_of(ANN, authorizer)
-    assert policy(scope, call_of(kind, name), Tally()) is None
+    decision = policy(scope, call_of(kind, name), Tally())
+    assert decision is not None and decision.effect == "allow"
     (query,) = authorizer.asked
-    assert query == query_of(scope, call_of(kind, name))
     assert (query.user, query.tenant) == ("ann", "other")
     assert (query.action, query.resource) == (action, name)
 
@@ -177,8 +179,10 @@ def test_invariant_07_the_interceptor_says_who_asks(kind: CallKind, name: str, a
 def test_invariant_07_the_interceptor_refuses_another_tenant() -> None:
     authorizer = FakeTenants(allowed={"other": frozenset(["once"])})
     call = call_of("tool", "once")
-    assert policy(scope_of(ANN, authorizer), call, Tally()) is None
-    refused = policy(scope_of(replace(ANN, tenant="default"), authorizer), call, Tally())
+    allowed = policy(scope_of(ANN, authorizer), call, Tally())
+    assert allowed is not None and denial(allowed) is None
+    denied = policy(scope_of(replace(ANN, tenant="default"), authorizer), call, Tally())
+    refused = denied and denial(denied)
     assert refused is not None
     assert (refused.code, refused.reason) == ("FL-500", "denied by policy: not-theirs")
 
@@ -202,9 +206,10 @@ def test_invariant_07_only_what_the_asker_may_read_is_readable() -> None:
     names = ("zoo", "notes", "attic")
     allowed = {"other": frozenset(["attic", "zoo"]), "default": frozenset(["notes"])}
     authorizer = FakeTenants(allowed=allowed)
-    assert readable(admitted_of(ANN), authorizer, names) == ("zoo", "attic")
-    assert readable(admitted_of(fl.Principal()), authorizer, names) == ("notes",)
-    assert readable(admitted_of(replace(ANN, tenant="third")), authorizer, names) == ()
+    bundle = Bundle(contracts={}, authorizer=authorizer)
+    assert readable(admitted_of(ANN), bundle, names) == ("zoo", "attic")
+    assert readable(admitted_of(fl.Principal()), bundle, names) == ("notes",)
+    assert readable(admitted_of(replace(ANN, tenant="third")), bundle, names) == ()
     assert [query.resource for query in authorizer.asked] == [*names] * 3
 
 
@@ -215,19 +220,20 @@ def test_invariant_07_the_stage_filters_by_itself(
     """It does not rest on the boundary's refusal, which comes later."""
     authorizer = FakeAuthorizer(denied=frozenset(denied))
     admitted = admitted_of(ANN)
-    authorized = authorize(admitted, authorizer)
+    authorized = authorize(admitted, Bundle(contracts={}, authorizer=authorizer))
     assert (authorized.admitted, authorized.collections) == (admitted, collections)
     (query,) = authorizer.asked
-    assert query == Query(
-        user="ann",
-        tenant="other",
-        action="retrieve",
-        resource="notes",
-        context={"workflow": "answers", "effect": "read", "scope": "", "arguments": {}},
-    )
+    assert (query.user, query.tenant) == ("ann", "other")
+    assert (query.action, query.resource) == ("retrieve", "notes")
+    assert (query.context["point"], query.context["workflow"]) == ("recall", "answers")
 
 
 def test_without_memory_nothing_is_asked_and_nothing_is_readable() -> None:
     authorizer = FakeAuthorizer()
-    assert authorize(admitted_of(ANN, recalls=False), authorizer).collections == ()
+    assert (
+        authorize(
+            admitted_of(ANN, recalls=False), Bundle(contracts={}, authorizer=authorizer)
+        ).collections
+        == ()
+    )
     assert authorizer.asked == []

@@ -10,6 +10,10 @@ How a `Query` looks to a rule:
   string in plain notation (`12.5` becomes `"12.5"`, `5.0` becomes `"5.0"`), never rounded; a rule
   compares it with `decimal(context.arguments.amount).lessThan(decimal("50.0"))`.
 
+Cedar says allow or deny. Annotations on a permit say the rest: `@ask` waits for a person (of the
+role in its value; `@within("2h")` says for how long), `@redact("a, b")` takes fields out of what
+comes back. When several permits apply, the strictest counts.
+
 What Cedar cannot express at all leads to deny: null in a list, an integer beyond 64 bits, NaN,
 nesting of more than about 120 levels, and the keys that Cedar's JSON reserves (`__entity`,
 `__extn`, `__expr`), with which an argument could pass itself off as an entity.
@@ -22,7 +26,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
-from functools import lru_cache
+from functools import lru_cache, reduce
 from typing import Any, Literal
 
 import cedarpy
@@ -30,13 +34,25 @@ import cedarpy
 from fairlead.core.calls import cut
 from fairlead.core.digests import Json
 from fairlead.core.errors import InvalidConfig
-from fairlead.core.policy import ACTIONS, Decision, Query, Rule
+from fairlead.core.policy import (
+    ACTIONS,
+    ASK_WITHIN_S,
+    ASK_WITHIN_S_MAX,
+    Decision,
+    Obligations,
+    Query,
+    Rule,
+    stricter,
+)
 from fairlead.ports.authorizer import Authorizer
 
 NO_RULE = "no rule permits it"
 
 _RESERVED = frozenset(("__entity", "__extn", "__expr"))
 _INT_MAX = 2**63 - 1
+_ANNOTATIONS = frozenset(("id", "description", "ask", "within", "redact"))
+_DURATION = re.compile(r"([1-9][0-9]{0,6})([smhd])")
+_UNITS_S = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 _ERROR = re.compile(r"policy `(r\d+)`: (.*)", re.DOTALL)
 # Cedar's other messages quote values, and a reason is kept where content must not be.
 _QUOTES_NO_VALUE = ("record does not have the attribute", "type error: expected")
@@ -128,12 +144,18 @@ class CedarAuthorizer:
         }
         result = cedarpy.is_authorized(request, self._handle, _entities(query.user, query.tenant))
         errors = [self._explain(text) for text in result.diagnostics.errors]
-        ids = sorted(self._rules[int(key[1:])].id for key in result.diagnostics.reasons)
+        keys = sorted(result.diagnostics.reasons)
+        ids = sorted(self._rules[int(key[1:])].id for key in keys)
         if result.decision is cedarpy.Decision.Allow:
             if not errors:
-                return Decision(effect="allow", reasons=tuple(ids))
+                return self._permitted([self._rules[int(k[1:])] for k in keys])
             ids = []  # the rules that permit did not decide
         return _deny(*ids, *sorted(errors))
+
+    def _permitted(self, rules: Sequence[Rule]) -> Decision:
+        """Return what several permits say together: the strictest of them."""
+        decisions = [_decision(rule) for rule in sorted(rules, key=lambda rule: rule.id)]
+        return reduce(stricter, decisions)
 
     def _explain(self, text: str) -> str:
         found = _ERROR.search(text)
@@ -142,6 +164,16 @@ class CedarAuthorizer:
         rule = self._rules[int(found[1][1:])].id
         detail = found[2] if found[2].startswith(_QUOTES_NO_VALUE) else "a function of it failed"
         return cut(f"error: rule {rule} cannot be evaluated: {detail}")
+
+
+def _decision(rule: Rule) -> Decision:
+    """Return what one permit says alone."""
+    redacts = bool(rule.obligations.redact)
+    return Decision(
+        effect="ask" if rule.ask else "redact" if redacts else "allow",
+        reasons=(rule.id,),
+        obligations=rule.obligations,
+    )
 
 
 class _Inexpressible(Exception):
@@ -223,7 +255,56 @@ def _rule(path: str, number: int, policy: dict[str, Any]) -> Rule:
     except _NeverMatches as error:
         raise InvalidConfig(f"{path}: rule {ident} never matches: {error}", file=path) from None
     effect: Literal["permit", "forbid"] = "permit" if policy["effect"] == "permit" else "forbid"
-    return Rule(id=ident, effect=effect, actions=actions, resource=resource, resource_kind=kind)
+    try:
+        ask, obligations = _annotated(policy.get("annotations", {}), effect)
+    except ValueError as error:
+        raise InvalidConfig(f"{path}: rule {ident}: {error}", file=path) from None
+    return Rule(
+        id=ident,
+        effect=effect,
+        actions=actions,
+        resource=resource,
+        resource_kind=kind,
+        ask=ask,
+        obligations=obligations,
+    )
+
+
+def _annotated(annotations: Mapping[str, str | None], effect: str) -> tuple[bool, Obligations]:
+    """Return whether a person is to be asked, and what else a rule's annotations ask for.
+
+    Raises:
+        ValueError: An annotation is not known, does not fit, or says nothing. Cedar would pass over
+            a misspelt `@ask`, and what should wait for a person would be allowed.
+    """
+    unknown = sorted(set(annotations) - _ANNOTATIONS)
+    if unknown:
+        known = ", ".join(f"@{name}" for name in sorted(_ANNOTATIONS))
+        raise ValueError(f"there is no annotation @{unknown[0]}; there are: {known}")
+    asked = sorted(set(annotations) & {"ask", "within", "redact"})
+    if effect == "forbid" and asked:
+        raise ValueError(f"@{asked[0]} stands on a forbid, which allows nothing")
+    if "within" in annotations and "ask" not in annotations:
+        raise ValueError("@within says how long a question stands, and there is no @ask")
+    fields: tuple[str, ...] = ()
+    if "redact" in annotations:
+        named = (annotations["redact"] or "").split(",")
+        fields = tuple(sorted({name.strip() for name in named} - {""}))
+        if not fields:
+            raise ValueError("@redact names no field")
+    role = annotations.get("ask") or Obligations.role
+    within_s = _seconds(annotations["within"]) if "within" in annotations else ASK_WITHIN_S
+    obligations = Obligations(role=role, within_s=within_s, redact=fields)
+    return "ask" in annotations, obligations
+
+
+def _seconds(text: str | None) -> float:
+    """Return a duration such as `90s`, `30m`, `2h` or `7d` in seconds."""
+    found = _DURATION.fullmatch(text or "")
+    seconds = float(found[1]) * _UNITS_S[found[2]] if found else 0.0
+    if not 1.0 <= seconds <= ASK_WITHIN_S_MAX:
+        raise ValueError(f"@within must be from 1s to 30d, such as 30m or 2h, not {text!r}")
+    return seconds
 
 
 class _NeverMatches(Exception):

@@ -22,11 +22,12 @@ from fairlead.core.calls import (
     result_state,
     result_to_json,
 )
+from fairlead.core.digests import Json
 from fairlead.core.errors import JournalForeign, LeaseLost, StoreCorrupt
 from fairlead.core.event import Fact
 from fairlead.core.served import changed_model
 from fairlead.ports.clock import Clock
-from fairlead.ports.journal import CallRecord, Execution
+from fairlead.ports.journal import CallRecord, CallVerdict, Execution
 
 # What every call sends is built once: to build a statement costs more than to send it.
 _AT = (calls.c.run_id == sa.bindparam("run")) & (calls.c.number == sa.bindparam("call"))
@@ -76,7 +77,9 @@ class SqlJournal:
                 values = {**_identity(call), "state": "intended", "attempts": 0, "started_at": at}
                 connection.execute(_INSERT, values)
 
-    def finish(self, call: Call, result: Result, execution: Execution, decision: str) -> Result:
+    def finish(
+        self, call: Call, result: Result, execution: Execution, verdict: CallVerdict
+    ) -> Result:
         """Record how a call ended; what is on record stays, unless it is unknown."""
         usage = result.usage if isinstance(result, Done) else Usage()
         reason = "" if isinstance(result, Done) else result.reason
@@ -113,7 +116,7 @@ class SqlJournal:
             if call.effect != "read":
                 now = self._database.now_sql()
                 settle(connection, self._clock, call, result, kept=blob, now=now)
-            append(connection, self._clock, _finished(call, result, blob, decision))
+            append(connection, self._clock, _finished(call, result, blob, verdict))
             changed = changed_model(call, result)
             if changed is not None and not holds(connection, changed):
                 append(connection, self._clock, changed)
@@ -163,20 +166,23 @@ def _identity(call: Call) -> dict[str, Any]:
     }
 
 
-def _finished(call: Call, result: Result, blob: str, decision: str) -> Fact:
-    return Fact(
-        chain=f"run:{call.run_id}",
-        type="call.finished",
-        data={
-            "key": call.key,
-            "kind": call.kind,
-            "name": call.name,
-            "state": result_state(result),
-            "decision": decision,
-            "arguments": call.arguments_digest,
-            "result": blob,
-        },
-    )
+def _finished(call: Call, result: Result, blob: str, verdict: CallVerdict) -> Fact:
+    data: dict[str, Json] = {
+        "key": call.key,
+        "kind": call.kind,
+        "name": call.name,
+        "state": result_state(result),
+        "decision": verdict.said,
+        "arguments": call.arguments_digest,
+        "result": blob,
+    }
+    if verdict.effect:
+        data["policy"] = {
+            "digest": verdict.policy,
+            "effect": verdict.effect,
+            "rules": list(verdict.rules),
+        }
+    return Fact(chain=f"run:{call.run_id}", type="call.finished", data=data)
 
 
 def _record(connection: sa.Connection, row: sa.Row[Any]) -> CallRecord:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -25,6 +26,7 @@ from fairlead.core.errors import (
 )
 from fairlead.core.event import Fact
 from fairlead.core.identity import Principal
+from fairlead.core.label import label_from_json, label_to_json
 from fairlead.core.outcome import FINAL_STATES
 from fairlead.ports.clock import Clock
 from fairlead.ports.dispatch import Fence
@@ -179,6 +181,7 @@ def insert(connection: sa.Connection, clock: Clock, run: RunRecord) -> None:
             conversation=run.conversation,
             turn=run.turn,
             aside=run.aside,
+            label=None if run.label is None else canonical_json(label_to_json(run.label)),
         )
     )
     data: dict[str, Json] = {
@@ -325,4 +328,5 @@ def _record(row: sa.Row[Any], input: Json, outcome: Json) -> RunRecord:
         conversation=row.conversation,
         turn=row.turn,
         aside=row.aside,
+        label=None if row.label is None else label_from_json(json.loads(row.label)),
     )

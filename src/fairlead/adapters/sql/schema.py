@@ -72,6 +72,8 @@ runs = sa.Table(
     sa.Column("turn", sa.Integer),
     sa.Column("aside", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("said_digest", sa.String(64)),
+    # How far its input may be trusted, when another run gave it; else it is the principal's own.
+    sa.Column("label", sa.Text),
     sa.Index(
         "runs_by_conversation",
         "tenant",

@@ -12,6 +12,7 @@ from fairlead.runtime.interceptors.drive import drive
 from fairlead.runtime.interceptors.family import family
 from fairlead.runtime.interceptors.faults import driver_faults, journal_faults
 from fairlead.runtime.interceptors.intent import intent
+from fairlead.runtime.interceptors.label import label
 from fairlead.runtime.interceptors.ledger import ledger
 from fairlead.runtime.interceptors.limits import limits
 from fairlead.runtime.interceptors.loop import loop
@@ -31,6 +32,7 @@ INSIDE: tuple[Inside, ...] = (
     record,
     trace,
     refusal,
+    label,
     deadline,
     approval,
     family,

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 from fairlead.core.calls import Call, Refused, Result
+from fairlead.core.policy import Decision
+from fairlead.guardrails.labels import Flow
 from fairlead.ports.boundary import Driver
 from fairlead.runtime.scope import RunScope, Services, Tally
 
@@ -39,13 +41,27 @@ class Asked:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Ruling:
+    """What W1's checks said of a call.
+
+    Attributes:
+        refused: The first refusal; None when nothing refuses.
+        decision: What the policies said; None when they were not asked.
+    """
+
+    refused: Refused | None = None
+    decision: Decision | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Attempt:
     """A call on its way through S.
 
     Attributes:
         call: The call.
         scope: The run.
-        before: Makes W1's checks: the refusal, or None when nothing refuses.
+        before: Makes W1's checks, once.
+        flow: What the run had received before this call.
         driver: The body.
         deadline: Seconds since 1970 after which nothing is executed any more; None for none.
         tries: Executions of the body in earlier steps of this call.
@@ -58,7 +74,8 @@ class Attempt:
 
     call: Call
     scope: RunScope
-    before: Callable[[], Refused | None]
+    before: Callable[[], Ruling]
+    flow: Flow
     driver: Driver
     deadline: float | None
     tries: int = 0
@@ -81,8 +98,8 @@ Next: TypeAlias = Callable[[Attempt, Services], Awaitable[tuple[Result, int]]]
 """The rest of S: returns the result and how often the body was executed."""
 
 
-Before: TypeAlias = Callable[[RunScope, Call, Tally], Refused | None]
-"""A pure check of a call: a refusal, or None to let the call pass."""
+Before: TypeAlias = Callable[[RunScope, Call, Tally], Refused | Decision | None]
+"""A pure check of a call: a refusal, a decision, or None to let the call pass."""
 
 
 class Inside(Protocol):

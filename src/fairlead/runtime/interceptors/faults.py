@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from fairlead.core.calls import Result, RetryAt
+from fairlead.core.calls import ON_THE_WAY, Result
 from fairlead.ports.faults import NO_FAULTS
 from fairlead.runtime.interceptors.attempt import Attempt, Next
 from fairlead.runtime.scope import Services
@@ -21,7 +21,7 @@ async def journal_faults(attempt: Attempt, services: Services, inner: Next) -> t
         return await inner(attempt, services)
     await faults.call("asked", attempt.call)
     result, tries = await inner(attempt, services)
-    if not isinstance(result, RetryAt):
+    if not isinstance(result, ON_THE_WAY):
         await faults.call("recorded", attempt.call)
     return result, tries
 

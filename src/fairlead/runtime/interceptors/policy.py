@@ -2,44 +2,18 @@
 
 from __future__ import annotations
 
-from fairlead.core.calls import Call, CallKind, Refused
-from fairlead.core.errors import Denied
-from fairlead.core.policy import Action, Query, retrieval_query
+from fairlead.core.calls import Call
+from fairlead.core.policy import Decision
+from fairlead.guardrails.decide import Situation, act_of
 from fairlead.runtime.scope import RunScope, Tally
 
-_ACTIONS: dict[CallKind, Action] = {
-    "model": "generate",
-    "tool": "call",
-    "retrieval": "retrieve",
-    "child": "start",
-}
-"""A step of the workflow's own code is no act on anything, so no policy is asked about it."""
 
-
-def query_of(scope: RunScope, call: Call) -> Query:
-    """Return what the policy is asked about a call."""
-    if call.kind == "retrieval":
-        return retrieval_query(scope.context.principal, scope.terms.name, call.name)
-    contract = scope.rules.contracts.get(call.name) if call.kind == "tool" else None
-    return Query(
-        user=scope.context.principal.user,
-        tenant=scope.context.principal.tenant,
-        action=_ACTIONS[call.kind],
-        resource=call.name,
-        context={
-            "workflow": scope.terms.name,
-            "effect": call.effect,
-            "scope": contract.scope if contract else "",
-            "arguments": call.arguments if call.kind == "tool" else {},
-        },
-    )
-
-
-def policy(scope: RunScope, call: Call, _: Tally) -> Refused | None:
-    """Refuse what the policies deny."""
-    if call.kind not in _ACTIONS:
+def policy(scope: RunScope, call: Call, tally: Tally) -> Decision | None:
+    """Return what the policies say of a call; None for what they are not asked about."""
+    act = act_of(call)
+    if act is None:
         return None
-    decision = scope.rules.authorizer.decide(query_of(scope, call))
-    if decision.effect == "allow":
-        return None
-    return Refused(code=Denied.code, reason="denied by policy: " + ", ".join(decision.reasons))
+    situation = Situation(workflow=scope.terms.name, seen=tally.flow.whole, tools=tally.tools)
+    labels = tally.flow.labels_of(act.arguments)
+    principal = scope.context.principal
+    return scope.rules.bundle.decide("call", principal, act, labels=labels, context=situation)

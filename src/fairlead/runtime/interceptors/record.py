@@ -6,9 +6,10 @@ is then executed again, and this is what keeps the body from being executed with
 
 from __future__ import annotations
 
-from fairlead.core.calls import Failed, Refused, Result, RetryAt, Unknown, cut
+from fairlead.core.calls import ON_THE_WAY, Failed, Refused, Result, Unknown, cut
 from fairlead.core.errors import JournalForeign, ReplayDiverged
-from fairlead.ports.journal import Execution
+from fairlead.core.policy import Decision
+from fairlead.ports.journal import CallVerdict, Execution
 from fairlead.runtime.interceptors.attempt import Attempt, Next
 from fairlead.runtime.persist import persist
 from fairlead.runtime.scope import Services
@@ -29,15 +30,23 @@ async def record(attempt: Attempt, services: Services, inner: Next) -> tuple[Res
         return known.result, known.attempts
     started_at = clock.now()
     result, tries = await inner(attempt, services)
-    if not isinstance(result, RetryAt):
+    if not isinstance(result, ON_THE_WAY):
         execution = Execution(
             started_at=started_at,
             finished_at=clock.now(),
             attempts=tries,
             claim=attempt.scope.seat.fence.claim,
         )
-        # The code alone: a reason may quote an argument, and the log holds digests and facts.
-        decision = result.code if isinstance(result, Refused) else "allowed"
-        result = await persist(clock, journal.finish, call, result, execution, decision)
+        verdict = _verdict(result, attempt.before().decision)
+        result = await persist(clock, journal.finish, call, result, execution, verdict)
         attempt.scope.seat.got_on()
     return result, tries
+
+
+def _verdict(result: Result, decision: Decision | None) -> CallVerdict:
+    # The code alone: a reason may quote an argument, and the log holds digests and facts.
+    said = result.code if isinstance(result, Refused) else "allowed"
+    if decision is None:
+        return CallVerdict(said=said)
+    rules = tuple(reason for reason in decision.reasons if not reason.startswith("error:"))
+    return CallVerdict(said=said, effect=decision.effect, rules=rules, policy=decision.policy)

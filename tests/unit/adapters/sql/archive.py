@@ -29,7 +29,7 @@ from fairlead.core.event import verify_chain
 from fairlead.core.outcome import RunState
 from fairlead.ports.approvals import ApprovalRecord
 from fairlead.ports.dispatch import Fence
-from fairlead.ports.journal import Execution
+from fairlead.ports.journal import CallVerdict, Execution
 from fairlead.ports.pruning import Pruned
 from fairlead.ports.runs import Ending, Order, Room, RunRecord
 from fairlead.ports.waits import Signal
@@ -148,7 +148,7 @@ class Archive:
             self.journal.intend(call, self.clock.now())
             self.effects.intend(call, "default", FENCE)
         self.journal.finish(
-            call, result, Execution(started_at=0, finished_at=1, attempts=1, claim=1), "allowed"
+            call, result, Execution(started_at=0, finished_at=1, attempts=1, claim=1), CallVerdict()
         )
 
     def end(

@@ -21,6 +21,7 @@ from fairlead.core.event import Fact, verify_chain
 from fairlead.core.release import Release, manifest_digest
 from fairlead.ports.clock import SystemClock
 from fairlead.ports.dispatch import Fence
+from fairlead.ports.journal import CallVerdict
 from fairlead.ports.releases import Activation
 from fairlead.ports.runs import Room
 from tests.unit.adapters.sql.test_documents import doc
@@ -150,7 +151,7 @@ def test_a_call_is_finished_once(database: Database) -> None:
         call = replace(CALL, number=number + 1)
         at_once(
             *(
-                lambda call=call, n=n: journal.finish(call, Done(value=n), TIMING, "allowed")  # type: ignore[misc]
+                lambda call=call, n=n: journal.finish(call, Done(value=n), TIMING, CallVerdict())  # type: ignore[misc]
                 for n in range(WRITERS)
             )
         )

@@ -15,6 +15,7 @@ from fairlead.core.calls import Done
 from fairlead.core.errors import LeaseLost
 from fairlead.ports.dispatch import Bid, Claimed, Fence
 from fairlead.ports.engine import Transaction
+from fairlead.ports.journal import CallVerdict
 from tests.databases import KINDS, opened
 from tests.unit.adapters.sql.test_runs import CALL, TIMING, Stores, ending
 
@@ -203,7 +204,7 @@ def test_the_neighbours_of_a_killer_are_not_quarantined(stores: Stores) -> None:
                     number=number * 10 + place,
                     effect="read",
                 )
-                stores.journal.finish(call, Done(value=1), TIMING, "allowed")
+                stores.journal.finish(call, Done(value=1), TIMING, CallVerdict())
                 stores.runs.finish(one.run_id, ending(), one.fence)
             stores.workers.stop(worker)
             continue
@@ -220,7 +221,7 @@ def test_progress_clears_a_run_of_its_deaths(stores: Stores) -> None:
         stores.start_worker(f"w{number}")
         stores.claim(f"w{number}")
         stores.die(f"w{number}")
-    stores.journal.finish(CALL, Done(value=1), TIMING, "allowed")
+    stores.journal.finish(CALL, Done(value=1), TIMING, CallVerdict())
     stores.start_worker("w2")
     (claimed,) = stores.claim("w2")
     assert claimed.deaths == 0

@@ -19,6 +19,7 @@ from fairlead.core.errors import (
 )
 from fairlead.ports.dispatch import Fence
 from fairlead.ports.effects import EffectRecord
+from fairlead.ports.journal import CallVerdict
 from fairlead.ports.runs import Order
 from tests.unit.adapters.sql.test_runs import CALL, TIMING, Stores
 
@@ -64,7 +65,7 @@ def test_a_try_finds_the_row_that_it_wrote_and_was_not_answered(
 
 def test_an_effect_that_is_tried_again_finds_its_own_row_too(stores: Stores, fence: Fence) -> None:
     stores.effects.intend(CALL, "acme", fence, at=5.0)
-    stores.journal.finish(CALL, Failed(code=ToolFailed.code, reason="no"), TIMING, "allowed")
+    stores.journal.finish(CALL, Failed(code=ToolFailed.code, reason="no"), TIMING, CallVerdict())
     before, _ = stores.effects.intend(CALL, "acme", fence, at=7.0)
     assert before is not None
     assert before.state == "failed"
@@ -101,7 +102,7 @@ def test_what_is_known_after_a_call(
 ) -> None:
     call = replace(CALL, effect=effect)
     stores.effects.intend(call, "acme", fence)
-    stores.journal.finish(call, result, TIMING, "allowed")
+    stores.journal.finish(call, result, TIMING, CallVerdict())
     assert known(stores).state == state
     before, _ = stores.effects.intend(call, "acme", fence)
     assert before is not None
@@ -139,7 +140,7 @@ def test_another_run_under_the_same_key_waits_while_the_first_one_executes(
     before, _ = stores.effects.intend(theirs, "acme", other.fence)
     assert before is not None
     assert before.in_flight
-    stores.journal.finish(keyed, Done(value="paid"), TIMING, "allowed")
+    stores.journal.finish(keyed, Done(value="paid"), TIMING, CallVerdict())
     before, _ = stores.effects.intend(theirs, "acme", other.fence)
     assert before is not None
     assert (before.in_flight, before.state, before.result) == (False, "done", "paid")
@@ -147,7 +148,7 @@ def test_another_run_under_the_same_key_waits_while_the_first_one_executes(
 
 def test_what_was_undone_happens_again_under_a_key_of_its_own(stores: Stores, fence: Fence) -> None:
     stores.effects.intend(CALL, "acme", fence)
-    stores.journal.finish(CALL, Done(value=1), TIMING, "allowed")
+    stores.journal.finish(CALL, Done(value=1), TIMING, CallVerdict())
     stores.effects.undo(CALL.key)
     stores.effects.undo(CALL.key)
     assert known(stores).state == "compensated"
@@ -159,7 +160,7 @@ def test_what_was_undone_happens_again_under_a_key_of_its_own(stores: Stores, fe
 
 def test_a_person_says_what_happened_and_the_run_wakes(stores: Stores, fence: Fence) -> None:
     stores.effects.intend(CALL, "acme", fence)
-    stores.journal.finish(CALL, Unknown(reason="?"), TIMING, "allowed")
+    stores.journal.finish(CALL, Unknown(reason="?"), TIMING, CallVerdict())
     stores.waits.open("aa11", "u1.1", "effect", topic=CALL.key, within_s=500.0)
     stores.dispatch.park("aa11", fence, "u1.1")
     with pytest.raises(UnknownEffectKey):
@@ -176,10 +177,12 @@ def test_a_worker_that_comes_late_with_the_result_wakes_the_run_that_waits_for_i
     stores: Stores, fence: Fence
 ) -> None:
     stores.effects.intend(CALL, "acme", fence)
-    stores.journal.finish(CALL, Unknown(reason="?"), TIMING, "allowed")
+    stores.journal.finish(CALL, Unknown(reason="?"), TIMING, CallVerdict())
     stores.waits.open("aa11", "u1.1", "effect", topic=CALL.key, within_s=500.0)
     stores.dispatch.park("aa11", fence, "u1.1")
-    assert stores.journal.finish(CALL, Done(value="late"), TIMING, "allowed") == Done(value="late")
+    assert stores.journal.finish(CALL, Done(value="late"), TIMING, CallVerdict()) == Done(
+        value="late"
+    )
     assert [*stores.dispatch.awake("w1", 9)] == ["aa11"]
     ended = stores.waits.look("aa11", "u1.1")
     assert ended is not None
@@ -197,19 +200,19 @@ def test_a_worker_that_lost_the_run_has_no_say_without_a_value(
     stores.die("w1")
     stores.claim("w2")
     with pytest.raises(LeaseLost):
-        stores.journal.finish(CALL, late, TIMING, "allowed")
+        stores.journal.finish(CALL, late, TIMING, CallVerdict())
     assert stores.journal.find("aa11", 1) is None
     assert known(stores).state == "intended"
-    assert stores.journal.finish(CALL, Done(value=1), TIMING, "allowed") == Done(value=1)
+    assert stores.journal.finish(CALL, Done(value=1), TIMING, CallVerdict()) == Done(value=1)
     assert known(stores).state == "done"
 
 
 def test_whoever_comes_second_is_told_what_is_on_record(stores: Stores, fence: Fence) -> None:
     read = replace(CALL, effect="read")
-    assert stores.journal.finish(read, Done(value="first"), TIMING, "allowed") == Done(
+    assert stores.journal.finish(read, Done(value="first"), TIMING, CallVerdict()) == Done(
         value="first"
     )
-    second = stores.journal.finish(read, Done(value="second"), TIMING, "allowed")
+    second = stores.journal.finish(read, Done(value="second"), TIMING, CallVerdict())
     assert second == Done(value="first")
 
 
@@ -217,7 +220,7 @@ def test_a_late_result_is_no_more_than_what_somebody_found_out(
     stores: Stores, fence: Fence
 ) -> None:
     stores.effects.intend(CALL, "acme", fence)
-    stores.journal.finish(CALL, Unknown(reason="?"), TIMING, "allowed")
+    stores.journal.finish(CALL, Unknown(reason="?"), TIMING, CallVerdict())
     stores.effects.resolve(CALL.key, True, "found", LOOKED)
-    stores.journal.finish(CALL, Done(value="late"), TIMING, "allowed")
+    stores.journal.finish(CALL, Done(value="late"), TIMING, CallVerdict())
     assert known(stores).result == "found"

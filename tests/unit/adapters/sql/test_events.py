@@ -21,7 +21,7 @@ from fairlead.core.calls import Call, Done
 from fairlead.core.errors import StoreCorrupt
 from fairlead.core.event import Fact, verify_chain
 from fairlead.ports.dispatch import Bid
-from fairlead.ports.journal import Execution
+from fairlead.ports.journal import CallVerdict, Execution
 from fairlead.ports.runs import Ending, Order, Room, RunRecord
 from fairlead.ports.workers import WorkerRecord
 from fairlead.testing import FakeClock
@@ -73,7 +73,7 @@ class Log:
                 lineage=run_id,
             )
             execution = Execution(started_at=0.0, finished_at=1.0, attempts=1, claim=1)
-            self.journal.finish(call, Done(value=number), execution, "allowed")
+            self.journal.finish(call, Done(value=number), execution, CallVerdict())
         (end or self._succeed)(run_id)
         return run_id
 

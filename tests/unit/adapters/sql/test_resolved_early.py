@@ -13,7 +13,7 @@ from fairlead.adapters.sql.runs import SqlRunStore
 from fairlead.adapters.sql.waits import SqlWaitStore
 from fairlead.core.calls import Call, Unknown
 from fairlead.ports.dispatch import Bid
-from fairlead.ports.journal import Execution
+from fairlead.ports.journal import CallVerdict, Execution
 from fairlead.ports.runs import Order, Room, RunRecord
 from fairlead.testing import FakeClock
 
@@ -70,5 +70,5 @@ def unknown_call(database: Database) -> Call:
     journal.intend(call, clock.now())
     SqlEffectsLedger(database, clock).intend(call, "default", claimed.fence)
     execution = Execution(started_at=0.0, finished_at=1.0, attempts=1, claim=1)
-    journal.finish(call, Unknown(reason="the line is bad"), execution, "allowed")
+    journal.finish(call, Unknown(reason="the line is bad"), execution, CallVerdict())
     return call

@@ -27,7 +27,7 @@ from fairlead.core.errors import (
 )
 from fairlead.core.outcome import RunState
 from fairlead.ports.dispatch import Bid, Claimed, Fence, TakenOver
-from fairlead.ports.journal import Execution
+from fairlead.ports.journal import CallVerdict, Execution
 from fairlead.ports.runs import Ending, Order, Room, RunRecord
 from fairlead.ports.workers import WorkerRecord
 from fairlead.testing import FakeClock
@@ -260,7 +260,7 @@ def test_a_call_comes_back_as_it_ended(stores: Stores, fence: Fence, result: Res
     intended = stores.journal.find("aa11", 1)
     assert intended is not None
     assert (intended.state, intended.result, intended.finished_at) == ("intended", None, None)
-    stores.journal.finish(CALL, result, TIMING, "allowed")
+    stores.journal.finish(CALL, result, TIMING, CallVerdict())
     (record,) = stores.journal.of_run("aa11")
     assert record.result == result
     assert record.usage == (result.usage if isinstance(result, Done) else Usage())
@@ -279,9 +279,9 @@ def test_an_intent_that_is_written_again_changes_nothing(stores: Stores) -> None
 def test_what_a_family_used_is_counted_on_its_root(stores: Stores, fence: Fence) -> None:
     stores.admit(id="c1", parent_id="aa11", parent_call=1, root_id="aa11")
     done = Done(value=1, usage=Usage(cost_usd=0.25))
-    stores.journal.finish(CALL, done, TIMING, "allowed")
+    stores.journal.finish(CALL, done, TIMING, CallVerdict())
     child = replace(CALL, run_id="c1", lineage="aa11.1", root_id="aa11", effect="read")
-    stores.journal.finish(child, done, TIMING, "allowed")
+    stores.journal.finish(child, done, TIMING, CallVerdict())
     spent = stores.runs.spent("aa11")
     assert (spent.calls, spent.cost_usd) == (2, 0.5)
     assert stores.runs.spent("c1").calls == 0
@@ -289,8 +289,8 @@ def test_what_a_family_used_is_counted_on_its_root(stores: Stores, fence: Fence)
 
 def test_invariant_01_an_outcome_on_record_is_not_replaced(stores: Stores) -> None:
     """A worker that was only asleep comes late; what it brings changes nothing."""
-    stores.journal.finish(CALL, Done(value=1), TIMING, "allowed")
-    stores.journal.finish(CALL, Done(value=2), TIMING, "allowed")
+    stores.journal.finish(CALL, Done(value=1), TIMING, CallVerdict())
+    stores.journal.finish(CALL, Done(value=2), TIMING, CallVerdict())
     record = stores.journal.find("aa11", 1)
     assert record is not None
     assert record.result == Done(value=1)
@@ -301,8 +301,8 @@ def test_invariant_01_an_outcome_on_record_is_not_replaced(stores: Stores) -> No
 def test_invariant_02_what_was_unknown_can_become_known(stores: Stores, fence: Fence) -> None:
     stores.journal.intend(CALL, 1.0)
     stores.effects.intend(CALL, "acme", fence)
-    stores.journal.finish(CALL, Unknown(reason="a worker died"), TIMING, "allowed")
-    stores.journal.finish(CALL, Done(value=1), TIMING, "allowed")
+    stores.journal.finish(CALL, Unknown(reason="a worker died"), TIMING, CallVerdict())
+    stores.journal.finish(CALL, Done(value=1), TIMING, CallVerdict())
     record = stores.journal.find("aa11", 1)
     assert record is not None
     assert (record.state, record.reason) == ("done", "")
@@ -314,7 +314,7 @@ def test_another_model_is_a_fact_once_per_run_and_pair(stores: Stores) -> None:
     def answer(number: int, name: str, served_by: str) -> None:
         call = replace(CALL, number=number, kind="model", name=name, effect="read")
         result = Done(value="x", served_by=served_by)
-        stores.journal.finish(call, result, TIMING, "allowed")
+        stores.journal.finish(call, result, TIMING, CallVerdict())
         assert stores.journal.of_run("aa11")[-1].result == result
 
     answer(1, "openai:gpt-5", "gpt-5-2025-08-07")
@@ -333,7 +333,7 @@ def test_another_model_is_a_fact_once_per_run_and_pair(stores: Stores) -> None:
 
 
 def test_the_log_holds_digests_and_no_payload(stores: Stores, fence: Fence) -> None:
-    stores.journal.finish(CALL, Done(value="canary-4711"), TIMING, "allowed")
+    stores.journal.finish(CALL, Done(value="canary-4711"), TIMING, CallVerdict())
     stores.runs.finish("aa11", ending(answer="canary-4711"), fence)
     assert "canary-4711" not in str(stores.events.list(chain="run:aa11"))
     assert "why?" not in str(stores.events.list(chain="run:aa11"))
@@ -344,8 +344,8 @@ def test_an_unknown_call_that_is_looked_at_again_is_counted_once(
 ) -> None:
     stores.effects.intend(CALL, "acme", fence)
     for _ in range(3):
-        stores.journal.finish(CALL, Unknown(reason="?"), TIMING, "allowed")
-    stores.journal.finish(CALL, Done(value=1), TIMING, "allowed")
+        stores.journal.finish(CALL, Unknown(reason="?"), TIMING, CallVerdict())
+    stores.journal.finish(CALL, Done(value=1), TIMING, CallVerdict())
     assert stores.runs.spent("aa11").calls == 1
 
 

@@ -17,7 +17,9 @@ from fairlead.core.errors import (
     ApprovalVoid,
     ArgumentsInvalid,
     Denied,
+    StepsExceeded,
 )
+from fairlead.core.label import label_to_json, own_label
 from fairlead.ports.approvals import ApprovalRecord
 from fairlead.ports.engine import Suspended
 from fairlead.ports.runs import Order
@@ -71,16 +73,27 @@ def test_invariant_06_an_approved_call_is_made_once_and_uses_the_approval_up() -
 
 def test_invariant_06_a_person_sees_all_that_they_agree_to() -> None:
     bench = asking(True)
-    bench.scope = replace(bench.scope, rules=replace(bench.scope.rules, policies="p1"))
+    with_policies(bench, "p1")
     bench.again(bench.engine)
+    own = own_label(bench.scope.context.principal)
+    bench.boundary.received({"order": 7}, {"": own})
     pay(bench)
     assert only(bench).subject == {
         "tool": "once",
         "arguments": PAID,
-        "labels": {},
+        "labels": {"order": label_to_json(own)},
         "policies": "p1",
         "release": "d",
+        "workflow": "w",
+        "user": "local",
+        "role": "approver",
+        "rules": "",
     }
+
+
+def with_policies(bench: Bench, digest: str) -> None:
+    bundle = replace(bench.scope.rules.bundle, digest=digest)
+    bench.scope = replace(bench.scope, rules=replace(bench.scope.rules, bundle=bundle))
 
 
 def test_nothing_is_meant_to_happen_before_the_answer() -> None:
@@ -120,7 +133,7 @@ def test_a_no_denies_the_call(reason: str, said: str) -> None:
         pay(bench)
     assert (error.value.code, bench.executed, only(bench).state) == ("FL-507", 0, "denied")
     assert bench.journal.records["r1", 1].state == "denied"
-    assert bench.journal.decisions["r1", 1] == "FL-507"
+    assert bench.journal.decisions["r1", 1].said == "FL-507"
     assert bench.effects.records == {}
 
 
@@ -131,7 +144,7 @@ def test_invariant_06_an_approval_expires() -> None:
     assert (error.value.code, bench.executed, only(bench).state) == ("FL-508", 0, "expired")
     with pytest.raises(ApprovalClosed):
         bench.approvals.answer(only(bench).id, True, Order(by="ann", reason="late"))
-    assert bench.journal.decisions["r1", 1] == "FL-508"
+    assert bench.journal.decisions["r1", 1].said == "FL-508"
 
 
 def test_invariant_06_an_answer_does_not_outlive_its_time() -> None:
@@ -160,7 +173,7 @@ def other_arguments(bench: Bench) -> Any:
 
 
 def other_policies(bench: Bench) -> Any:
-    bench.scope = replace(bench.scope, rules=replace(bench.scope.rules, policies="others"))
+    with_policies(bench, "others")
     return PAID
 
 
@@ -258,3 +271,77 @@ def test_a_call_that_asks_nobody_asks_nobody() -> None:
     bench = asking(True)
     assert bench.call("once") == "done"
     assert (bench.approvals.records, bench.seat.rests) == ({}, 0)
+
+
+# ---------------------------------------------------------------------- the policies want an answer
+
+
+def test_a_rule_that_asks_waits_for_a_person_and_the_call_is_made_once() -> None:
+    bench = asking(True, asks=("once",))
+    assert bench.call("once", PAID, lambda _: "paid") == "paid"
+    record = only(bench)
+    assert (record.state, record.rules, record.role) == ("consumed", "asks-by-name", "approver")
+    assert bench.executed == 1
+    # What was decided is a step's result: whatever follows it falls the same way on a replay.
+    assert steps_of(bench) == ["tool once #1", "wait a1", "answer a1", "tool once #1"]
+    assert bench.journal.decisions["r1", 1].effect == "ask"
+
+
+def test_a_rule_that_asks_and_a_no_is_a_no() -> None:
+    bench = asking(False, asks=("once",))
+    with pytest.raises(ApprovalDenied):
+        bench.call("once", PAID, lambda _: "paid")
+    assert (bench.executed, bench.effects.records) == (0, {})
+
+
+@pytest.mark.parametrize("kept", [0, 1, 2, 3])
+def test_invariant_06_a_question_of_a_rule_survives_a_death_at_any_step(kept: int) -> None:
+    bench = asking(True, asks=("once",))
+    bench.call("once", PAID, lambda _: "paid")
+    forget(bench)
+    bench.again(bench.engine.replay(keep=kept))
+    assert bench.call("once", PAID, lambda _: "paid") == "paid"
+    assert len(bench.approvals.records) == 1
+    assert bench.executed == 2
+
+
+def test_invariant_12_contract_schema_and_limits_stand_before_the_question() -> None:
+    bench = asking(True, asks=("once",), steps=1)
+    with pytest.raises(ArgumentsInvalid):
+        bench.call("once", [7], lambda _: "paid")
+    with pytest.raises(StepsExceeded):
+        bench.call("once", PAID, lambda _: "paid")
+    assert (bench.approvals.records, bench.executed) == ({}, 0)
+
+
+def test_a_workflow_that_asks_too_asks_once() -> None:
+    bench = asking(True, asks=("once",))
+    assert pay(bench) == "paid"
+    assert only(bench).rules == "asks-by-name"
+    assert steps_of(bench) == ["wait a1", "answer a1", "tool once #1"]
+
+
+def test_a_later_call_waits_for_the_question_of_an_earlier_one() -> None:
+    """Calls of one batch are asked for at once; the second does not overtake the first."""
+    bench = asking(True, asks=("once",))
+    order: list[str] = []
+    bench.seat.answer = _noting(order, saying(bench, True))
+
+    async def batch() -> list[Any]:
+        return await asyncio.gather(
+            bench.boundary.call("tool", "once", PAID, bench.driver(lambda _: order.append("paid"))),
+            bench.boundary.call(
+                "tool", "idempotent", PAID, bench.driver(lambda _: order.append("sent"))
+            ),
+        )
+
+    asyncio.run(batch())
+    assert order == ["asked", "paid", "sent"]
+
+
+def _noting(order: list[str], answer: Callable[[Wait], None]) -> Callable[[Wait], None]:
+    def note(wait: Wait) -> None:
+        order.append("asked")
+        answer(wait)
+
+    return note

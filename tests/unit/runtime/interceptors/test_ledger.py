@@ -280,7 +280,9 @@ def test_a_key_with_other_arguments_fails_the_call() -> None:
 def test_a_business_key_names_an_effect_for_a_tenant_in_whichever_run() -> None:
     bench = Bench()
     keyed = replace(bench.scope.rules.contracts["once"], key=("order",))
-    rules = replace(bench.scope.rules, contracts={**bench.scope.rules.contracts, "once": keyed})
+    contracts = {**bench.scope.rules.contracts, "once": keyed}
+    bundle = replace(bench.scope.rules.bundle, contracts=contracts)
+    rules = replace(bench.scope.rules, bundle=bundle)
     bench.scope = replace(bench.scope, rules=rules)
     bench.again(bench.engine)
     key = bench.call("once", {"order": 7, "note": "a"}, key_of)
