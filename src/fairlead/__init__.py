@@ -18,6 +18,7 @@ from fairlead.core.grounding import Answer, Citation, GroundedSource, Source
 from fairlead.core.guarding import PASS, Check, Sample, Verdict, fail
 from fairlead.core.history import History, ToolUse, Turn
 from fairlead.core.identity import Principal
+from fairlead.core.label import Label
 from fairlead.core.limits import SLO, Limits
 from fairlead.core.outcome import NotSucceeded, Outcome
 from fairlead.core.rates import Rate
@@ -36,6 +37,7 @@ __all__ = [
     "Guardrail",
     "Happened",
     "History",
+    "Label",
     "Limits",
     "Memory",
     "NOT_HAPPENED",

@@ -100,13 +100,17 @@ def stricter(one: Decision, other: Decision) -> Decision:
     Args:
         one: The first decision; its policies' digest stays.
         other: The second.
+
+    Returns:
+        The stricter effect with the reasons for it, and what both oblige to.
     """
-    denied = [decision for decision in (one, other) if decision.effect == "deny"]
-    counted = denied or [one, other]
-    reasons = [reason for decision in counted for reason in decision.reasons]
+    effect = max(one.effect, other.effect, key=_STRICTNESS.index)
+    reasons = [
+        r for decision in (one, other) if decision.effect == effect for r in decision.reasons
+    ]
     return replace(
         one,
-        effect=max((decision.effect for decision in counted), key=_STRICTNESS.index),
+        effect=effect,
         reasons=tuple(dict.fromkeys(reasons)),
         obligations=one.obligations.both(other.obligations),
     )

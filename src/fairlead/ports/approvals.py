@@ -97,6 +97,14 @@ class ApprovalStore(Protocol):
         """Record that nobody answered in time."""
         ...
 
+    def get(self, approval_id: str) -> ApprovalRecord:
+        """Return an approval by its id, or by a prefix that only one approval has.
+
+        Raises:
+            UnknownApproval: There is none, or more than one.
+        """
+        ...
+
     def list(self, *, state: str | None = "pending", limit: int = 100) -> Sequence[ApprovalRecord]:
         """Return approvals, oldest first; those whose time is up count as expired."""
         ...

@@ -12,7 +12,7 @@ from fairlead.core.digests import Json, canonical_json, digest
 from fairlead.core.errors import JournalForeign, ReplayDiverged
 from fairlead.core.event import GENESIS, Event, Fact, seal
 from fairlead.core.grounding import Passage
-from fairlead.core.policy import Decision, Query, Rule
+from fairlead.core.policy import Decision, Obligations, Query, Rule
 from fairlead.ports.documents import Document, Hit
 from fairlead.ports.documents import Query as DocumentQuery
 from fairlead.ports.journal import CallRecord, CallVerdict, Execution
@@ -249,11 +249,13 @@ class FakeAuthorizer:
     Attributes:
         denied: Names of resources.
         asking: Names of resources of which a person is asked first.
+        redacting: Fields that are taken out of what comes back.
         asked: Every query, in order.
     """
 
     denied: frozenset[str] = frozenset()
     asking: frozenset[str] = frozenset()
+    redacting: tuple[str, ...] = ()
     asked: list[Query] = field(default_factory=list)
 
     @property
@@ -268,6 +270,9 @@ class FakeAuthorizer:
             return Decision(effect="deny", reasons=("denied-by-name",))
         if query.resource in self.asking:
             return Decision(effect="ask", reasons=("asks-by-name",))
+        if self.redacting:
+            wanted = Obligations(redact=self.redacting)
+            return Decision(effect="redact", reasons=("redacts",), obligations=wanted)
         return Decision(effect="allow", reasons=("allowed",))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
 from pydantic_ai import Agent, ModelRetry, RunContext, Tool
@@ -11,6 +12,7 @@ from pydantic_ai.models import Model, infer_model
 from pydantic_ai.models.fallback import FallbackModel
 from pydantic_ai.models.wrapper import WrapperModel
 from pydantic_ai.settings import ModelSettings
+from pydantic_ai.toolsets import FunctionToolset
 from pydantic_ai.usage import UsageLimits
 from pydantic_core import SchemaValidator, core_schema
 
@@ -19,8 +21,9 @@ from fairlead.adapters.pydantic_ai.extractive import ExtractiveModel
 from fairlead.adapters.pydantic_ai.failures import model_error
 from fairlead.adapters.pydantic_ai.history import messages_of, uses_of
 from fairlead.adapters.pydantic_ai.reask import MISFIT
+from fairlead.core.context import Context
 from fairlead.core.errors import AnswerUnfit, CallFailed, InvalidDeclaration, OutsideRun
-from fairlead.ports.boundary import current_call
+from fairlead.ports.boundary import Driven, current_boundary, current_call
 from fairlead.ports.generator import Generated, Task, ToolBinding
 
 EXTRACTIVE = "fairlead:extractive"
@@ -70,6 +73,7 @@ class PydanticGenerator:
                 model_settings=_settings(task) if _ready(task) else None,
                 message_history=messages_of(task.history) or None,
                 capabilities=_capabilities(task, model) if _ready(task) else None,
+                toolsets=_lent(task) if _ready(task) else None,
                 # The boundary bounds the calls of a run; a second bound would only be another word.
                 usage_limits=UsageLimits(request_limit=None),
                 # The rules of model turns end a loop first, and say why.
@@ -99,6 +103,20 @@ def _capabilities(task: Task, model: str) -> list[AbstractCapability[Any]]:
     durability = Durability(model, name=task.name, models=models, turns=_turns(task))
     # With a history the library takes an agent's system prompt for said already.
     return [durability, ReinjectSystemPrompt()] if task.history else [durability]
+
+
+def _lent(task: Task) -> list[FunctionToolset[None]]:
+    """Return the workflow's tools that a ready agent has not itself, so that it can call them."""
+    own = {
+        name
+        for toolset in task.model.toolsets
+        if isinstance(toolset, FunctionToolset)
+        for name in toolset.tools
+    }
+    lent = [
+        _tool(binding, _lent_body(binding)) for binding in task.tools if binding.name not in own
+    ]
+    return [FunctionToolset(lent, id="workflow")] if lent else []
 
 
 def _named(task: Task) -> str | None:
@@ -134,7 +152,7 @@ def _agent(task: Task) -> tuple[Agent[None, Any], str]:
         name=task.name,
         output_type=task.output,
         instructions=task.instructions or None,
-        tools=[_tool(binding) for binding in task.tools],
+        tools=[_tool(binding, _own_body(binding)) for binding in task.tools],
         model_settings=_settings(task),
         capabilities=[Durability(task.model, name=task.name, turns=_turns(task))],
     )
@@ -158,13 +176,35 @@ def label_of(agent: Agent[Any, Any]) -> str:
     raise InvalidDeclaration(f"agent {agent.name} has no model")
 
 
-def _tool(binding: ToolBinding) -> Tool[None]:
+def _lent_body(binding: ToolBinding) -> Callable[..., Awaitable[Any]]:
+    """Return a tool's body that makes the call itself: what an agent gets for one run only is not
+    among the toolsets that its capability wraps."""
+
+    async def body(**arguments: Any) -> Any:
+        async def drive(context: Context) -> Driven:
+            return Driven(value=await binding.body(context, arguments))
+
+        boundary = current_boundary.get()
+        if boundary is None:
+            raise OutsideRun(f"tool {binding.name} was called outside of a run")
+        return await boundary.call("tool", binding.name, arguments, drive)
+
+    return body
+
+
+def _own_body(binding: ToolBinding) -> Callable[..., Awaitable[Any]]:
+    """Return a tool's body that is executed inside the call that the capability makes of it."""
+
     async def body(**arguments: Any) -> Any:
         context = current_call.get()
         if context is None:
             raise OutsideRun(f"tool {binding.name} was executed outside of a call")
         return await binding.body(context, arguments)
 
+    return body
+
+
+def _tool(binding: ToolBinding, body: Callable[..., Awaitable[Any]]) -> Tool[None]:
     async def fits(_: RunContext[None], /, **arguments: Any) -> None:
         finding = binding.finding(arguments)
         if finding is not None:

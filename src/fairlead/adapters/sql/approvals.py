@@ -157,6 +157,12 @@ class SqlApprovalStore:
                     _fact(run_id, "approval.expired", {"approval": expired}),
                 )
 
+    def get(self, approval_id: str) -> ApprovalRecord:
+        """Return an approval by its id, or by a prefix that only one approval has."""
+        with self._database.reading() as connection:
+            time = connection.execute(sa.select(self._database.now_sql())).scalar_one()
+            return _record(connection, _named(connection, approval_id, lock=False), time)
+
     def list(self, *, state: str | None = "pending", limit: int = 100) -> Sequence[ApprovalRecord]:
         """Return approvals, oldest first; those whose time is up count as expired."""
         now = self._database.now_sql()
@@ -172,9 +178,10 @@ class SqlApprovalStore:
             return [_record(connection, row, time) for row in connection.execute(query).all()]
 
 
-def _named(connection: sa.Connection, name: str) -> sa.Row[Any]:
+def _named(connection: sa.Connection, name: str, *, lock: bool = True) -> sa.Row[Any]:
     query = sa.select(approvals).where(approvals.c.id.startswith(name, autoescape=True)).limit(2)
-    rows = connection.execute(query.with_for_update()).all() if name else []
+    query = query.with_for_update() if lock else query
+    rows = connection.execute(query).all() if name else []
     if len(rows) != 1:
         what = "no approval has" if not rows else "more than one approval has"
         raise UnknownApproval(f"{what} the id {name!r}", approval=name)

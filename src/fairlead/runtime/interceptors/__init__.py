@@ -19,6 +19,7 @@ from fairlead.runtime.interceptors.loop import loop
 from fairlead.runtime.interceptors.policy import policy
 from fairlead.runtime.interceptors.rate import rate
 from fairlead.runtime.interceptors.record import record
+from fairlead.runtime.interceptors.redact import redact
 from fairlead.runtime.interceptors.refusal import refusal
 from fairlead.runtime.interceptors.retry import retry
 from fairlead.runtime.interceptors.schema import schema
@@ -33,6 +34,7 @@ INSIDE: tuple[Inside, ...] = (
     trace,
     refusal,
     label,
+    redact,
     deadline,
     approval,
     family,

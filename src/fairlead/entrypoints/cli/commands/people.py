@@ -63,6 +63,18 @@ def approvals_list(
             screen.show(*approvals_view(found, platform.database.clock(), screen.columns))
 
 
+def approvals_show(id: Approval, *, app: App = HERE, as_json: AsJson = False) -> None:
+    """Print what a person agrees to: the call, why they are asked, where its values come from."""
+    with at_work(app, as_json=as_json) as (platform, screen):
+        found = platform.approvals.get(id)
+        if screen.as_json:
+            screen.json(asdict(found))
+        else:
+            from fairlead.entrypoints.cli.views.people import approval_view
+
+            screen.show(*approval_view(found, platform.database.clock()))
+
+
 def approve(id: Approval, *, reason: Why = "", app: App = HERE) -> None:
     """Agree to a call: its run makes exactly this call, once."""
     _answer(id, True, reason, app)

@@ -34,8 +34,52 @@ def approvals_view(found: Sequence[ApprovalRecord], now: float, width: int) -> l
         rows.append((*asked, one.tool, _arguments(one.subject["arguments"])))
     lines = rows_view(columns, rows, width)
     if any(one.state == "pending" for one in found):
-        lines.append(Text("Next: fairlead approvals approve ID, or deny ID --reason TEXT"))
+        lines.append(Text("Next: fairlead approvals show ID; then approve ID, or deny ID"))
     return lines
+
+
+def approval_view(one: ApprovalRecord, now: float) -> list[Text]:
+    """Return one approval as lines: each argument with how far it may be trusted, and why.
+
+    Args:
+        one: The approval.
+        now: Seconds since 1970, by the database's clock.
+    """
+    subject, lines = one.subject, [Text.assemble(f"approval {one.id}  ", state_text(one.state))]
+    asker = f"{subject.get('user', '')} of {one.tenant}".strip()
+    facts = [
+        ("call", f"{one.tool}, call {one.number} of run {one.run_id}"),
+        ("for", f"{asker}, workflow {subject.get('workflow', '')}"),
+        ("because", one.rules or "the workflow asks"),
+        ("who may answer", one.role),
+        ("asked", f"{moment(one.asked_at)} UTC"),
+    ]
+    if one.state == "pending":
+        facts.append(("time left", span(one.expires_at - now)))
+    if one.by:
+        facts.append(("answered", f"by {one.by}" + (f": {one.reason}" if one.reason else "")))
+    lines += [Text(f"  {name:<15} {value}") for name, value in facts]
+    lines += [Text(""), Text("arguments")]
+    for name, value in _named(subject["arguments"]).items():
+        lines.append(Text(f"  {name} = {canonical_json(value)}"))
+        lines.append(_origin(subject.get("labels", {}).get(name)))
+    if one.state == "pending":
+        lines += [Text(""), Text("Next: fairlead approvals approve ID, or deny ID --reason TEXT")]
+    return lines
+
+
+def _origin(label: Any) -> Text:
+    """Return how far a value may be trusted, and where it may come from."""
+    if not label:
+        return Text("      not labelled", style="dim")
+    origins = ", ".join(label["origins"]) or "the workflow's own code"
+    if label["integrity"] == "trusted":
+        return Text(f"      trusted, from {origins}", style="dim")
+    return Text(f"      not trusted: it may come from {origins}", style="yellow")
+
+
+def _named(arguments: Any) -> dict[str, Any]:
+    return arguments if isinstance(arguments, dict) else {"": arguments}
 
 
 def effects_view(found: Sequence[EffectRecord], width: int) -> list[Text]:
