@@ -25,6 +25,7 @@ from fairlead.core.errors import (
     StartKeyReused,
     UnknownRun,
 )
+from fairlead.core.label import Label
 from fairlead.core.outcome import RunState
 from fairlead.ports.dispatch import Bid, Claimed, Fence, TakenOver
 from fairlead.ports.journal import CallVerdict, Execution
@@ -130,6 +131,12 @@ def fence(stores: Stores) -> Fence:
 def test_a_run_comes_back_as_it_was_admitted(stores: Stores) -> None:
     assert stores.runs.get("aa11") == RUN
     assert stores.types() == ["run.admitted"]
+
+
+def test_invariant_05_what_a_run_was_given_keeps_its_label(stores: Stores) -> None:
+    label = Label(integrity="untrusted", readers=("tenant:acme",), origins=("tool:read_mail",))
+    stores.admit(label=label)
+    assert stores.runs.get("aa11").label == label
 
 
 def test_invariant_11_the_backlog_is_bounded_and_children_are_always_taken(
