@@ -135,8 +135,9 @@ def test_a_run_comes_back_as_it_was_admitted(stores: Stores) -> None:
 
 def test_invariant_05_what_a_run_was_given_keeps_its_label(stores: Stores) -> None:
     label = Label(integrity="untrusted", readers=("tenant:acme",), origins=("tool:read_mail",))
-    stores.admit(label=label)
-    assert stores.runs.get("aa11").label == label
+    stores.admit(id="bb22", root_id="bb22", lineage="bb22", label=label)
+    assert stores.runs.get("bb22").label == label
+    assert stores.runs.get("aa11").label is None
 
 
 def test_invariant_11_the_backlog_is_bounded_and_children_are_always_taken(
