@@ -89,12 +89,13 @@ def make_keys(path: Path) -> str:
     public = private.public_key().public_bytes(
         form.Encoding.PEM, form.PublicFormat.SubjectPublicKeyInfo
     )
+    if path.exists():
+        raise AuditKeyExists(f"there is a key in {path}", file=str(path))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _write(path, secret, os.O_EXCL, 0o600)
+        # First what verifies: a key that signs and whose public part is nowhere proves nothing.
         _write(public_of(path), public, os.O_APPEND, 0o644)
-    except FileExistsError as error:
-        raise AuditKeyExists(f"there is a key in {path}", file=str(path)) from error
+        _write(path, secret, os.O_EXCL, 0o600)
     except OSError as error:
         message = f"the key {path} cannot be made: {error.strerror}"
         raise AuditKeyMissing(message, file=str(path)) from error
