@@ -59,8 +59,8 @@ class AuditView(Protocol):
         """Yield all checkpoints, by number."""
         ...
 
-    def heads(self, number: int) -> Iterator[Head]:
-        """Yield the heads of a checkpoint, in order."""
+    def heads(self, number: int) -> Iterator[tuple[int, Head]]:
+        """Yield the heads of a checkpoint with their positions, in order."""
         ...
 
     def chains(
@@ -90,7 +90,7 @@ class AuditStore(Protocol):
             empty: Make it even when no chain grew.
 
         Returns:
-            The checkpoint; None when it is not due, nothing grew, or another process made it.
+            The checkpoint; None when it is not due, or nothing grew.
         """
         ...
 

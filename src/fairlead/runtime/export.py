@@ -84,7 +84,7 @@ class Exporter:
 
 
 def _leaves(view: AuditView, number: int) -> list[bytes]:
-    return [head.leaf for head in view.heads(number)]
+    return [head.leaf for _, head in view.heads(number)]
 
 
 @dataclass(kw_only=True)

@@ -83,10 +83,11 @@ class Examination:
         if broken is not None:
             yield Finding(what=broken, checkpoint=checkpoint.number)
         yield from unsigned(self.verifier, checkpoint)
-        tree = Tree()
-        for head in view.heads(checkpoint.number):
+        tree, moved = Tree(), False
+        for position, head in view.heads(checkpoint.number):
+            moved = moved or position != tree.size
             tree.add(head.leaf)
-        if not same(tree.root, checkpoint.root) or tree.size != checkpoint.heads:
+        if moved or tree.size != checkpoint.heads or not same(tree.root, checkpoint.root):
             what = f"the heads of checkpoint {checkpoint.number} are not those that were signed"
             counted = f"{tree.size} of {checkpoint.heads} are there"
             yield Finding(what=f"{what}: {counted}", checkpoint=checkpoint.number)

@@ -21,6 +21,9 @@ from fairlead.ports.audit import ExportScope, Signer
 ROWS = 1000
 """Rows that are held in memory at a time."""
 
+TRIES_MAX = 20
+"""So often a checkpoint is begun anew because another process made one meanwhile."""
+
 _INSERT: dict[str, Callable[[sa.Table], Any]] = {
     "sqlite": sqlite.insert,
     "postgresql": postgresql.insert,
@@ -78,7 +81,18 @@ class SqlAuditStore:
         self._heads_max = heads_max
 
     def checkpoint(self, signer: Signer, *, every_s: float, empty: bool) -> Checkpoint | None:
-        """Make the next checkpoint; None when it is not due, or another process made it."""
+        """Make the next checkpoint; None when it is not due, or nothing grew."""
+        for _ in range(TRIES_MAX):
+            read = self._read(signer, every_s=every_s, empty=empty)
+            if read is None or self._put(*read):
+                return None if read is None else read[0]
+            # Another process was faster; what grew since is still to be covered.
+        return None
+
+    def _read(
+        self, signer: Signer, *, every_s: float, empty: bool
+    ) -> tuple[Checkpoint, list[Head]] | None:
+        """Read what is to be covered, and sign it."""
         with self._database.reading() as connection:
             # The view is taken first and the time next: what the view has not is not older.
             before = _one(connection.execute(_NEWEST).first())
@@ -107,8 +121,7 @@ class SqlAuditStore:
             previous=GENESIS if before is None else before.digest,
             key=signer.key,
         )
-        made = replace(made, signature=signer.sign(made.message))
-        return made if self._put(made, heads) else None
+        return replace(made, signature=signer.sign(made.message)), heads
 
     def _put(self, made: Checkpoint, heads: Sequence[Head]) -> bool:
         with self._database.transaction() as connection:
@@ -179,12 +192,12 @@ class SqlAuditView:
         for row in self._connection.execute(query).yield_per(ROWS):
             yield Checkpoint(**row._mapping)
 
-    def heads(self, number: int) -> Iterator[Head]:
-        """Yield the heads of a checkpoint, in order."""
+    def heads(self, number: int) -> Iterator[tuple[int, Head]]:
+        """Yield the heads of a checkpoint with their positions, in order."""
         query = sa.select(anchors).where(anchors.c.checkpoint == number)
         query = query.order_by(anchors.c.position)
         for row in self._connection.execute(query).yield_per(ROWS):
-            yield Head(chain=row.chain, sequence=row.sequence, hash=row.hash)
+            yield row.position, Head(chain=row.chain, sequence=row.sequence, hash=row.hash)
 
     def chains(
         self, wanted: ExportScope | None = None
