@@ -263,3 +263,28 @@ def test_a_checkpoint_reads_heads_and_no_payload_of_an_event(
     assert made.heads == 1
     assert not any("events.data" in statement for statement in seen)
     assert len(seen) < 20
+
+
+def test_who_is_overtaken_covers_what_the_faster_one_did_not(office: Office) -> None:
+    """Between the look and the writing another process makes a checkpoint, and more happens."""
+    other = Office(office.database, office.folder, clock=office.clock)
+
+    class Slow:
+        """Signs after somebody else did."""
+
+        key = office.signer.key
+        left = 1
+
+        def sign(self, message: bytes) -> str:
+            if self.left:
+                self.left -= 1
+                other.auditing.checkpoint()
+                other.happen("late")
+            return office.signer.sign(message)
+
+    office.happen("a")
+    made = office.store.checkpoint(Slow(), every_s=0.0, empty=False)
+    assert made is not None
+    assert (made.number, office.heads(made)) == (2, [("late", 1)])
+    office.auditing.checkpoint()
+    assert office.findings() == []
