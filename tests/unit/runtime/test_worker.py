@@ -12,11 +12,18 @@ from fairlead.core.errors import ClockSkewed, StoreLocked, WorkerIdTaken, Worker
 from fairlead.ports.dispatch import Claimed, Fence
 from fairlead.ports.engine import Suspended
 from fairlead.ports.workers import WorkerRecord
-from fairlead.runtime.audit import Cadence
 from fairlead.runtime.seats import Seats
 from fairlead.runtime.worker import LEASES_MISSED_MAX, SKEW_S_MAX, Lease, Registry, Worker
 from fairlead.testing import FakeClock
-from tests.unit.runtime.office import FakeHost, FakeQueue, FakeRunner, FakeStore, FakeWorkers, Ticks
+from tests.unit.runtime.office import (
+    FakeCadence,
+    FakeHost,
+    FakeQueue,
+    FakeRunner,
+    FakeStore,
+    FakeWorkers,
+    Ticks,
+)
 
 TTL_S = 10.0
 
@@ -111,23 +118,9 @@ def test_the_engine_executes_runs_by_the_runner_and_their_loop_is_felt() -> None
     office.worker.stop()
 
 
-class Recorded(Cadence):
-    """Says when checkpoints are to be made."""
-
-    def __init__(self, log: list[str]) -> None:
-        super().__init__()
-        self.log = log
-
-    def start(self) -> None:
-        self.log.append("checkpoints")
-
-    def stop(self) -> None:
-        self.log.append("last checkpoint")
-
-
 def test_checkpoints_are_made_while_a_worker_lives_and_after_its_last_event() -> None:
     office = Office()
-    office.worker.cadence = Recorded(office.log)
+    office.worker.cadence = FakeCadence(office.log)
     office.worker.start()
     assert office.log[-1] == "checkpoints"
     office.worker.stop()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -215,7 +214,7 @@ def test_what_holds_holds_while_others_write_and_sign(database: Database, tmp_pa
         try:
             while not done.is_set():
                 work(*arguments)  # type: ignore[operator]
-                time.sleep(0.02)
+                done.wait(0.02)
         except Exception as error:  # noqa: BLE001 - a thread has nobody to tell
             failed.append(error)
 
