@@ -133,6 +133,18 @@ def test_the_command_line_says_what_does_not_hold_and_ends_with_one(tmp_path: Pa
     cli.refuses("FL-702", "audit", "verify", "--key", str(tmp_path / "none"))
 
 
+def test_the_gate_leaves_the_evidence_alone(tmp_path: Path) -> None:
+    """Its own runs are on a scratch database, and nobody signs them."""
+    cli = ready_app(tmp_path / "app")
+    cli("audit", "init")
+    file = cli.folder / ".fairlead" / "checkpoints.jsonl"
+    file.unlink()
+    cli("check")
+    assert not file.exists()
+    cli("audit", "checkpoint")
+    assert cli.json("audit", "verify")["found"] == 0
+
+
 def test_a_checkpoint_reaches_a_collector(tmp_path: Path) -> None:
     with Collector() as collector:
         cli = ready_app(tmp_path / "app").with_environment(

@@ -172,6 +172,11 @@ def test_a_finding_says_which_event_of_which_chain(made: Evidence) -> None:
     with made.changed(rows):
         first = made.report().findings[0]
     assert (first.chain, first.sequence) == (row["chain"], row["sequence"])
+    last = made.tables["anchors"][-1]
+    cut = [one for one in made.log if one["chain"] != last["chain"]]
+    with made.changed(cut):
+        gone = [(one.chain, one.sequence) for one in made.report().findings]
+    assert (last["chain"], last["sequence"]) in gone
 
 
 # ------------------------------------------------------------------------------- the checkpoints
@@ -214,6 +219,17 @@ def test_checkpoints_that_are_cut_off_are_found_by_the_file(made: Evidence) -> N
         with made.changed(kept, table=checkpoints), made.changed(heads, table=anchors):
             said = [one.what for one in made.report().findings]
         assert f"the file has checkpoint {last + 1}, and the database has not" in said
+
+
+def test_a_checkpoint_that_is_gone_from_both_is_found_by_the_next_one(made: Evidence) -> None:
+    lines = made.text.splitlines(keepends=True)
+    for number in range(1, len(lines) - 1):
+        kept = [row for row in made.tables["checkpoints"] if row["number"] != number]
+        heads = [row for row in made.tables["anchors"] if row["checkpoint"] != number]
+        with made.changed(kept, table=checkpoints), made.changed(heads, table=anchors):
+            made.file.write_bytes(b"".join([*lines[:number], *lines[number + 1 :]]))
+            said = [one.what for one in made.report().findings]
+        assert f"checkpoint {number} is missing" in said
 
 
 def signed_by_somebody_else(made: Evidence, folder: Path) -> tuple[list[Row], bytes]:

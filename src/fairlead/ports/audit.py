@@ -106,6 +106,10 @@ class AuditStore(Protocol):
         """Remember a file, before it is made."""
         ...
 
+    def knows(self, file_id: str) -> bool:
+        """Whether a file is one that this database had made."""
+        ...
+
     def wrote(self, file_id: str, number: int) -> None:
         """Remember which checkpoint a file has."""
         ...

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from fairlead.core.audit import Checkpoint
-from fairlead.core.errors import AuditKeyMissing
+from fairlead.core.errors import AuditKeyMissing, CheckpointFileUnusable
 from fairlead.ports.audit import AuditStore, CheckpointFile, Signer
 from fairlead.ports.clock import Clock
 from fairlead.ports.telemetry import Telemetry
@@ -74,6 +74,10 @@ class Auditing:
             self.store.know(fresh, self.file.where)
             self.file.make(fresh)
             file_id = self.file.id() or fresh
+        if not self.store.knows(file_id):
+            where = self.file.where
+            message = f"the file {where} holds the checkpoints of another database"
+            raise CheckpointFileUnusable(message, file=where)
         last = self.file.extend(lambda number: self.store.after(number, BATCH))
         self.store.wrote(file_id, last)
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from fairlead.core.audit import Checkpoint
-from fairlead.core.errors import AuditKeyMissing, StoreLocked
+from fairlead.core.errors import AuditKeyMissing, CheckpointFileUnusable, StoreLocked
 from fairlead.core.event import GENESIS
 from fairlead.runtime.audit import Auditing, Cadence, needed
 from fairlead.testing import FakeClock
@@ -60,6 +60,9 @@ class FakeStore:
 
     def know(self, file_id: str, where: str) -> None:
         self.log.append(f"know {int(file_id, 16)} {where}")
+
+    def knows(self, file_id: str) -> bool:
+        return file_id != "foreign"
 
     def wrote(self, file_id: str, number: int) -> None:
         self.log.append(f"wrote {file_id} {number}")
@@ -112,6 +115,14 @@ def test_the_database_knows_a_file_before_it_is_there() -> None:
     office.file.name = None
     office.auditing.checkpoint(empty=True)
     assert office.log == ["checkpoint 0 empty", "know 1 there", "make", "wrote f 1"]
+
+
+def test_the_file_of_another_database_is_left_alone() -> None:
+    office = Office(FIRST)
+    office.file.name = "foreign"
+    with pytest.raises(CheckpointFileUnusable, match="of another database"):
+        office.auditing.checkpoint()
+    assert office.file.numbers == []
 
 
 def test_one_follows_another_until_all_heads_are_covered() -> None:

@@ -157,6 +157,11 @@ class SqlAuditStore:
             values = {"id": file_id, "where": where, "number": 0, "written_at": self._now_sql()}
             connection.execute(insert.values(values).on_conflict_do_nothing())
 
+    def knows(self, file_id: str) -> bool:
+        """Whether a file is one that this database had made."""
+        with self._database.glance() as connection:
+            return SqlAuditView(connection).written(file_id) is not None
+
     def wrote(self, file_id: str, number: int) -> None:
         """Remember which checkpoint a file has."""
         mine = sa.update(checkpoint_files).where(
