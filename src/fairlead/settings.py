@@ -140,6 +140,27 @@ SETTINGS: tuple[Setting, ...] = (
         meaning="Largest document, in bytes.",
     ),
     Setting(
+        key="audit.key_file",
+        default=".fairlead/audit.key",
+        env="FAIRLEAD_AUDIT_KEY_FILE",
+        meaning="Private key that checkpoints are signed with, from the app's folder; without the "
+        "file none is made. Its public part stands beside it, with `.pub` behind the name.",
+    ),
+    Setting(
+        key="audit.file",
+        default=".fairlead/checkpoints.jsonl",
+        env="FAIRLEAD_AUDIT_FILE",
+        meaning="Where checkpoints are copied to, from the app's folder; it belongs where the "
+        "database's operator cannot write.",
+    ),
+    Setting(
+        key="audit.every_s",
+        default="60",
+        env="FAIRLEAD_AUDIT_EVERY_S",
+        meaning="Seconds between two checkpoints of the event log, whichever worker makes them; "
+        "0 leaves them to `fairlead audit checkpoint`.",
+    ),
+    Setting(
         key="telemetry.endpoint",
         default="none",
         env="OTEL_EXPORTER_OTLP_ENDPOINT",
@@ -176,6 +197,9 @@ class Settings:
     keep_per_release: int
     max_bytes: int
     otlp_endpoint: str | None
+    audit_key: Path
+    audit_file: Path
+    every_s: float
     config: dict[str, Any] = field(default_factory=dict)
 
 
@@ -221,6 +245,9 @@ def load_settings(folder: Path, environment: Mapping[str, str] | None = None) ->
         keep_per_release=int(values.number("retention.keep_per_release")),
         max_bytes=int(values.number("ingest.max_bytes", least=1)),
         otlp_endpoint=values.text("telemetry.endpoint", "") or None,
+        audit_key=folder / values.text("audit.key_file"),
+        audit_file=folder / values.text("audit.file"),
+        every_s=values.number("audit.every_s"),
         config=config,
     )
 

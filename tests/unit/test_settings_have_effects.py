@@ -19,6 +19,7 @@ from fairlead.adapters.otel.null import NullTelemetry
 from fairlead.bootstrap import Platform, load_app, open_platform, resolve_app
 from fairlead.core.errors import FairleadError
 from fairlead.entrypoints.cli.scaffold import make_app
+from fairlead.operations import init_audit
 from fairlead.ports.app_files import AppFiles
 from fairlead.settings import SETTINGS, Setting, Settings, load_settings
 
@@ -118,6 +119,38 @@ def made_from(settings: Settings) -> str:
         text = (settings.folder / "made" / "fairlead.toml").read_text()
         assert tomllib.loads(text)["app"]["template"] == made.template != ""
     return str(settings.config.get("app", {}).get("template", "none"))
+
+
+def key_beside(platform: Platform) -> str:
+    """Return where a key is made, below the app's folder."""
+    made = init_audit(platform).private
+    for path in platform.settings.folder.rglob(f"{made.name}*"):
+        path.unlink()
+    return str(made.relative_to(platform.settings.folder))
+
+
+def copied_to(platform: Platform) -> str:
+    """Return where checkpoints are copied to, below the app's folder."""
+    key_beside(platform)
+    (found,) = [
+        path for path in platform.settings.folder.rglob("c*") if b"checkpoints" in _read(path)
+    ]
+    found.unlink()
+    return str(found.relative_to(platform.settings.folder))
+
+
+def _read(path: Path) -> bytes:
+    return path.read_bytes() if path.is_file() else b""
+
+
+def cadence(platform: Platform) -> float:
+    """Return how often a worker makes checkpoints, once there is a key."""
+    assert worker(platform).cadence.auditing is None
+    init_audit(platform)
+    made = worker(platform).cadence
+    assert made.auditing is not None
+    platform.settings.audit_key.unlink()
+    return float(made.every_s)
 
 
 EFFECTS: dict[str, Effect] = {
@@ -220,6 +253,18 @@ EFFECTS: dict[str, Effect] = {
     ),
     "ingest.max_bytes": Effect(
         of=on_platform(largest), default=3000, file=("300", 300), env=("30", 30)
+    ),
+    "audit.key_file": Effect(
+        of=on_platform(key_beside), default=".fairlead/audit.key", file=('"k"', "k"), env=("e", "e")
+    ),
+    "audit.file": Effect(
+        of=on_platform(copied_to),
+        default=".fairlead/checkpoints.jsonl",
+        file=('"f/c"', "f/c"),
+        env=("e/c", "e/c"),
+    ),
+    "audit.every_s": Effect(
+        of=on_platform(cadence), default=60.0, file=("3.5", 3.5), env=("5", 5.0)
     ),
     "telemetry.endpoint": Effect(
         of=sender,

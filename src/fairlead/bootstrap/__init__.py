@@ -1,5 +1,12 @@
 """The composition root: the only room that names adapters."""
 
+from fairlead.bootstrap.audit import (
+    checkpoint_file,
+    load_signer,
+    load_verifier,
+    make_keys,
+    public_of,
+)
 from fairlead.bootstrap.gate import make_gate
 from fairlead.bootstrap.platform import (
     Platform,
@@ -9,4 +16,16 @@ from fairlead.bootstrap.platform import (
     resolve_app,
 )
 
-__all__ = ["Platform", "load_app", "make_gate", "open_platform", "read_app_files", "resolve_app"]
+__all__ = [
+    "Platform",
+    "checkpoint_file",
+    "load_app",
+    "load_signer",
+    "load_verifier",
+    "make_gate",
+    "make_keys",
+    "open_platform",
+    "public_of",
+    "read_app_files",
+    "resolve_app",
+]

@@ -66,6 +66,8 @@ def _evaluate(settings: Settings, candidate: _Candidate) -> Evaluation:
             database_url=f"sqlite:///{folder}/gate.db",
             synchronous="normal",
             drain_s=5.0,
+            # What is on a scratch database is nobody's evidence.
+            every_s=0.0,
         )
         telemetry = collecting_telemetry()
         with open_platform(scratch, telemetry=telemetry) as platform:

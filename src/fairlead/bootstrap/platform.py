@@ -20,6 +20,7 @@ from fairlead.ports.faults import NO_FAULTS, Faults
 from fairlead.ports.runs import Room
 from fairlead.ports.telemetry import Telemetry
 from fairlead.runtime.admission import Admission
+from fairlead.runtime.audit import Auditing, Cadence
 from fairlead.runtime.control import Control
 from fairlead.runtime.execute import Runner, Stores
 from fairlead.runtime.prune import Pruning
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
     from fairlead.adapters.dbos.queue import DbosRunQueue
     from fairlead.adapters.sql.approvals import SqlApprovalStore
+    from fairlead.adapters.sql.audit import SqlAuditStore
     from fairlead.adapters.sql.conversations import SqlConversationStore
     from fairlead.adapters.sql.database import Database
     from fairlead.adapters.sql.dispatch import SqlDispatchStore
@@ -138,6 +140,28 @@ class Platform:
         )
 
     @property
+    def audit(self) -> SqlAuditStore:
+        """Where checkpoints of the event log are kept."""
+        from fairlead.adapters.sql.audit import SqlAuditStore
+
+        return self.faults.store("audit", SqlAuditStore(self.database))
+
+    @property
+    def auditing(self) -> Auditing | None:
+        """What makes checkpoints; None when there is no key to sign them with."""
+        from fairlead.bootstrap.audit import checkpoint_file, load_signer
+
+        if not self.settings.audit_key.exists():
+            return None
+        return Auditing(
+            store=self.audit,
+            signer=load_signer(self.settings.audit_key),
+            file=checkpoint_file(self.settings.audit_file),
+            telemetry=self.telemetry,
+            clock=self.clock,
+        )
+
+    @property
     def ingestion(self) -> Ingestion:
         """The way in for documents."""
         from fairlead.adapters.files.reader import FolderReader
@@ -195,6 +219,9 @@ class Platform:
             seats=seats,
             clock=self.clock,
             lease=lease,
+            cadence=Cadence(
+                auditing=self.auditing if settings.every_s else None, every_s=settings.every_s
+            ),
         )
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 import getpass
 import os
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -20,7 +20,6 @@ from fairlead.bootstrap import (
 )
 from fairlead.core.digests import Json
 from fairlead.core.errors import CodeMismatch, CollectionMissing
-from fairlead.core.event import verify_chain
 from fairlead.core.grounding import GroundedSource
 from fairlead.core.guarding import Check
 from fairlead.core.identity import Principal
@@ -30,6 +29,17 @@ from fairlead.delivery.collections import chosen, declared_collections
 from fairlead.delivery.gate import CheckRun, concludes
 from fairlead.delivery.resolve import code_digest
 from fairlead.memory.ingest import Ingested
+from fairlead.operations.audit import (
+    AuditKey,
+    AuditReport,
+    Verification,
+    export_audit,
+    init_audit,
+    make_checkpoint,
+    verify_audit,
+    verify_events,
+    verify_export,
+)
 from fairlead.operations.control import (
     Controlled,
     Selection,
@@ -48,6 +58,7 @@ from fairlead.operations.conversations import (
     show_conversation,
 )
 from fairlead.ports.approvals import ApprovalRecord
+from fairlead.ports.audit import ExportScope
 from fairlead.ports.conversations import ConversationRecord, TurnRecord
 from fairlead.ports.effects import EffectRecord
 from fairlead.ports.pruning import Pruned
@@ -62,11 +73,14 @@ from fairlead.settings import Settings, load_settings
 
 __all__ = [
     "ApprovalRecord",
+    "AuditKey",
+    "AuditReport",
     "CheckRun",
     "Controlled",
     "Conversation",
     "ConversationRecord",
     "EffectRecord",
+    "ExportScope",
     "GateReport",
     "Ingested",
     "Order",
@@ -88,10 +102,13 @@ __all__ = [
     "check_app",
     "control_runs",
     "create_release",
+    "export_audit",
     "fork_run",
     "ingest",
+    "init_audit",
     "list_conversations",
     "load_settings",
+    "make_checkpoint",
     "make_worker",
     "open_platform",
     "operator",
@@ -104,7 +121,9 @@ __all__ = [
     "select_runs",
     "send_signal",
     "show_conversation",
+    "verify_audit",
     "verify_events",
+    "verify_export",
     "working",
 ]
 
@@ -144,21 +163,6 @@ class PolicyContext:
     principal: Principal = field(default_factory=Principal)
     timeout_s: float = 60.0
     conversation: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Verification:
-    """What a look through the event log found.
-
-    Attributes:
-        chains: How many chains there are.
-        events: How many events there are.
-        findings: What was changed, removed or moved; empty when the log holds.
-    """
-
-    chains: int
-    events: int
-    findings: tuple[str, ...]
 
 
 def operator() -> str:
@@ -367,21 +371,3 @@ def prune_runs(
         older_than_days=older_than_days, workflow=workflow, dry_run=dry_run, limit=limit
     )
     return platform.pruning.prune(wanted, order)
-
-
-def verify_events(platform: Platform) -> Verification:
-    """Check every chain of the event log, and that nothing was cut off.
-
-    Args:
-        platform: The open platform.
-    """
-    chains = events = 0
-    findings: list[str] = []
-    for chain in platform.events.chains():
-        chains, events = chains + 1, events + len(chain)
-        finding = verify_chain(chain)
-        if finding is not None:
-            findings.append(finding)
-    gaps: Sequence[str] = platform.events.gaps()
-    findings += [damage.message for damage in platform.release_store.damaged()]
-    return Verification(chains=chains, events=events, findings=(*findings, *gaps))

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
+from fairlead.core.audit import Checkpoint
 from fairlead.core.calls import Call, Result
 from fairlead.core.context import Context
 
@@ -47,6 +48,10 @@ class Telemetry(Protocol):
         self, context: Context, *, state: str, started_at: float, finished_at: float
     ) -> None:
         """Emit the span and the metrics of a whole run."""
+        ...
+
+    def checkpointed(self, checkpoint: Checkpoint) -> None:
+        """Emit a checkpoint of the event log, so that another system knows it."""
         ...
 
     def signals(self) -> Sequence[Signal]:

@@ -14,6 +14,7 @@ from fairlead.ports.clock import Clock
 from fairlead.ports.dispatch import DispatchStore
 from fairlead.ports.engine import EngineHost, RunQueue
 from fairlead.ports.workers import WorkerRecord, WorkerStore
+from fairlead.runtime.audit import Cadence
 from fairlead.runtime.dispatcher import Dispatcher
 from fairlead.runtime.execute import Runner
 from fairlead.runtime.pulse import Pulse
@@ -81,6 +82,7 @@ class Worker:
         seats: Its places.
         clock: Time.
         lease: How it shows that it lives.
+        cadence: Has checkpoints of the event log made.
         lost: Why it should end: it could not renew its lease for many times its length, or its
             runs do not get on; None while all is well.
     """
@@ -91,6 +93,7 @@ class Worker:
     seats: Seats
     clock: Clock
     lease: Lease
+    cadence: Cadence = field(default_factory=Cadence)
     lost: BaseException | None = None
     _pulse: Pulse = field(init=False)
     _dispatcher: Dispatcher = field(init=False)
@@ -154,6 +157,7 @@ class Worker:
         self._heart = threading.Thread(target=self._beat, name="fairlead-lease", daemon=True)
         self._heart.start()
         self._dispatcher.start()
+        self.cadence.start()
 
     def stop(self) -> None:
         """Stop cleanly: drain, hand back what did not end, give the lease up."""
@@ -166,6 +170,7 @@ class Worker:
             self._heart.join(timeout=self.lease.ttl_s)
         self.host.stop()
         self._let_go()
+        self.cadence.stop()
 
     def _drain(self) -> None:
         until = self.clock.monotonic() + self.lease.drain_s

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from fairlead.core.audit import Checkpoint
 from fairlead.core.calls import Call, Done, Result, Usage, result_state, result_to_json
 from fairlead.core.context import Context
 from fairlead.core.digests import Json, canonical_json, digest
@@ -209,10 +210,12 @@ class FakeTelemetry:
     Attributes:
         spans: Kind and name of each call's span, in order.
         runs: State of each run that finished, in order.
+        checkpoints: Every checkpoint, in order.
     """
 
     spans: list[tuple[str, str]] = field(default_factory=list)
     runs: list[str] = field(default_factory=list)
+    checkpoints: list[Checkpoint] = field(default_factory=list)
 
     @contextmanager
     def call(self, call: Call, context: Context) -> Iterator[FakeTelemetry]:  # noqa: ARG002
@@ -233,6 +236,10 @@ class FakeTelemetry:
     ) -> None:
         """Keep the state of a run."""
         self.runs.append(state)
+
+    def checkpointed(self, checkpoint: Checkpoint) -> None:
+        """Keep a checkpoint."""
+        self.checkpoints.append(checkpoint)
 
     def signals(self) -> Sequence[Signal]:
         """Return nothing."""

@@ -12,6 +12,7 @@ from fairlead.core.outcome import FINAL_STATES
 from fairlead.ports.dispatch import Bid, Claimed, Fence, Start, TakenOver
 from fairlead.ports.engine import Engine, RunBody
 from fairlead.ports.workers import WorkerRecord
+from fairlead.runtime.audit import Cadence
 from fairlead.testing import FakeClock, FakeEngine
 
 
@@ -291,3 +292,17 @@ class Ticks:
 
     def set(self) -> None:
         self.left = 0
+
+
+class FakeCadence(Cadence):
+    """Says when checkpoints are to be made."""
+
+    def __init__(self, log: list[str]) -> None:
+        super().__init__()
+        self.log = log
+
+    def start(self) -> None:
+        self.log.append("checkpoints")
+
+    def stop(self) -> None:
+        self.log.append("last checkpoint")

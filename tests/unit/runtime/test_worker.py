@@ -15,7 +15,15 @@ from fairlead.ports.workers import WorkerRecord
 from fairlead.runtime.seats import Seats
 from fairlead.runtime.worker import LEASES_MISSED_MAX, SKEW_S_MAX, Lease, Registry, Worker
 from fairlead.testing import FakeClock
-from tests.unit.runtime.office import FakeHost, FakeQueue, FakeRunner, FakeStore, FakeWorkers, Ticks
+from tests.unit.runtime.office import (
+    FakeCadence,
+    FakeHost,
+    FakeQueue,
+    FakeRunner,
+    FakeStore,
+    FakeWorkers,
+    Ticks,
+)
 
 TTL_S = 10.0
 
@@ -108,6 +116,15 @@ def test_the_engine_executes_runs_by_the_runner_and_their_loop_is_felt() -> None
     asyncio.run(scenario())
     assert office.runner.executed == [(office.host.engine, "r1")]
     office.worker.stop()
+
+
+def test_checkpoints_are_made_while_a_worker_lives_and_after_its_last_event() -> None:
+    office = Office()
+    office.worker.cadence = FakeCadence(office.log)
+    office.worker.start()
+    assert office.log[-1] == "checkpoints"
+    office.worker.stop()
+    assert office.log[-2:] == ["stopped me", "last checkpoint"]
 
 
 def test_a_worker_whose_id_is_taken_starts_nothing() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from fairlead.core.audit import Checkpoint
 from fairlead.core.calls import Call, cut
 from fairlead.core.context import Context
 
@@ -35,6 +36,7 @@ WORKFLOW = "fairlead.workflow"
 TENANT = "fairlead.tenant"
 CALL_KEY = "fairlead.call.key"
 STEP_NAME = "fairlead.step.name"
+CHECKPOINT = "fairlead.checkpoint"
 CALL_STATE = "fairlead.call.state"
 
 # Operations: each is the value of OPERATION_NAME and the first word of a span's name
@@ -47,6 +49,7 @@ OPERATIONS: Mapping[str, str] = {
 }
 """The operation of each kind of call."""
 RUN_OPERATION = "invoke_workflow"
+CHECKPOINT_OPERATION = "checkpoint"
 _TARGETS: Mapping[str, str] = {
     "model": REQUEST_MODEL,
     "tool": TOOL_NAME,
@@ -114,6 +117,12 @@ def span_name(kind: str, attributes: Mapping[str, str]) -> str:
         attributes: What `call_attributes` returned.
     """
     return f"{OPERATIONS[kind]} {attributes[_TARGETS[kind]]}"
+
+
+def checkpoint_attributes(checkpoint: Checkpoint) -> dict[str, str | int]:
+    """Return what another system must know of a checkpoint to hold the log to it."""
+    names = ("number", "root", "previous", "digest", "key", "signature", "chains", "events")
+    return {f"{CHECKPOINT}.{name}": getattr(checkpoint, name) for name in names}
 
 
 def run_attributes(context: Context) -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 
+from fairlead.core.audit import Checkpoint
 from fairlead.core.calls import Call, Result
 from fairlead.core.context import Context
 from fairlead.ports.telemetry import CallSpan, Signal
@@ -20,6 +21,9 @@ class NullTelemetry:
     def run_finished(
         self, context: Context, *, state: str, started_at: float, finished_at: float
     ) -> None:
+        """Do nothing."""
+
+    def checkpointed(self, checkpoint: Checkpoint) -> None:
         """Do nothing."""
 
     def signals(self) -> Sequence[Signal]:

@@ -22,6 +22,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from fairlead.adapters.otel import names
+from fairlead.adapters.otel.keeping import keeper
+from fairlead.core.audit import Checkpoint
 from fairlead.core.calls import Call, Done, Failed, Refused, Result, result_state
 from fairlead.core.context import Context
 from fairlead.core.errors import FairleadError, InvalidConfig
@@ -32,7 +34,6 @@ if TYPE_CHECKING:
     from opentelemetry.metrics import Histogram
     from opentelemetry.sdk.metrics.export import MetricReader
     from opentelemetry.sdk.trace import SpanProcessor
-    from opentelemetry.sdk.trace.export import SpanExporter
     from opentelemetry.sdk.trace.id_generator import IdGenerator
     from opentelemetry.trace import Span
 
@@ -116,7 +117,7 @@ def collecting_telemetry(*, signals_max: int = SIGNALS_MAX) -> OtelTelemetry:
     from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 
     kept: deque[Signal] = deque(maxlen=signals_max)
-    return OtelTelemetry(processors=[SimpleSpanProcessor(_keeper(kept))], kept=kept)
+    return OtelTelemetry(processors=[SimpleSpanProcessor(keeper(kept))], kept=kept)
 
 
 class OtelTelemetry:
@@ -239,6 +240,24 @@ class OtelTelemetry:
             _mark(span, state)
         span.end(end_time=int(finished_at * 1e9))
         self._runs.record(finished_at - started_at, measured)
+
+    def checkpointed(self, checkpoint: Checkpoint) -> None:
+        """Emit a checkpoint of the event log as a span of its own, in a trace of its own.
+
+        Args:
+            checkpoint: What the log held; its digests and its signature are sent.
+        """
+        from opentelemetry.context import Context as OtelContext
+        from opentelemetry.trace import SpanKind
+
+        at = int(checkpoint.time * 1e9)
+        self._tracer.start_span(
+            f"{names.CHECKPOINT_OPERATION} {checkpoint.number}",
+            context=OtelContext(),
+            kind=SpanKind.INTERNAL,
+            attributes=names.checkpoint_attributes(checkpoint),
+            start_time=at,
+        ).end(end_time=at)
 
     def signals(self) -> Sequence[Signal]:
         """Return what was emitted so far, when this telemetry keeps it for a gate; else nothing."""
@@ -372,25 +391,3 @@ def _id_generator() -> IdGenerator:
             return ids[1] if ids else super().generate_span_id()
 
     return RunIdGenerator()
-
-
-def _keeper(kept: deque[Signal]) -> SpanExporter:
-    from opentelemetry.sdk.trace import ReadableSpan
-    from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
-
-    class Keeper(SpanExporter):
-        """Keeps the names of finished spans and of their attributes."""
-
-        def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-            for span in spans:
-                attributes = span.attributes or {}
-                kept.append(
-                    Signal(
-                        operation=str(attributes[names.OPERATION_NAME]),
-                        run_id=str(attributes[names.RUN_ID]),
-                        attributes=frozenset(attributes),
-                    )
-                )
-            return SpanExportResult.SUCCESS
-
-    return Keeper()

@@ -15,7 +15,7 @@ from fairlead.core.digests import canonical_json
 from fairlead.core.event import GENESIS, Event, Fact, seal
 from fairlead.ports.clock import Clock
 
-_COLUMNS = (
+COLUMNS = (
     events.c.chain,
     events.c.sequence,
     events.c.id,
@@ -25,6 +25,8 @@ _COLUMNS = (
     events.c.previous,
     events.c.hash,
 )
+"""What an event is made of."""
+
 _APPEND = sa.insert(events)
 _TAILS = sa.select(events.c.chain, events.c.sequence, events.c.hash)
 _TAIL = (
@@ -54,7 +56,7 @@ def append(connection: sa.Connection, clock: Clock, *facts: Fact) -> None:
             previous=previous,
         )
         tails[fact.chain] = event.sequence, event.hash
-        values = {column.name: getattr(event, column.name) for column in _COLUMNS}
+        values = {column.name: getattr(event, column.name) for column in COLUMNS}
         rows.append({**values, "data": canonical_json(event.data)})
     if rows:
         connection.execute(_APPEND, rows)
@@ -101,7 +103,7 @@ class SqlEventLog:
 
     def list(self, *, chain: str | None = None, limit: int = 100) -> Sequence[Event]:
         """Return the newest events, newest last."""
-        query = sa.select(*_COLUMNS).limit(limit)
+        query = sa.select(*COLUMNS).limit(limit)
         if chain is None:
             query = query.order_by(
                 events.c.time.desc(), events.c.chain.desc(), events.c.sequence.desc()
@@ -110,15 +112,15 @@ class SqlEventLog:
             query = query.where(events.c.chain == chain).order_by(events.c.sequence.desc())
         with self._database.reading() as connection:
             rows = connection.execute(query).all()
-        return [_event(row) for row in reversed(rows)]
+        return [event_of(row) for row in reversed(rows)]
 
     def chains(self) -> Iterator[Sequence[Event]]:
         """Yield each chain whole, in order."""
-        query = sa.select(*_COLUMNS).order_by(events.c.chain, events.c.sequence)
+        query = sa.select(*COLUMNS).order_by(events.c.chain, events.c.sequence)
         with self._database.reading() as connection:
             current: list[Event] = []
             for row in connection.execute(query).yield_per(1000):
-                event = _event(row)
+                event = event_of(row)
                 if current and current[0].chain != event.chain:
                     yield current
                     current = []
@@ -132,8 +134,9 @@ class SqlEventLog:
             return [*differences(connection)]
 
 
-def _event(row: Any) -> Event:
-    values = dict(row._mapping)
+def event_of(row: Any) -> Event:
+    """Return an event of a row that has its columns."""
+    values = {column.name: row._mapping[column] for column in COLUMNS}
     text = str(values["data"])
     try:
         values["data"] = json.loads(text, parse_constant=_no_number)

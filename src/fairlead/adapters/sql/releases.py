@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 from fairlead.adapters.sql.database import Database, serialize
 from fairlead.adapters.sql.events import append
 from fairlead.adapters.sql.schema import activations, gate_evidence, releases
-from fairlead.core.digests import canonical_json, digest_bytes
+from fairlead.core.digests import canonical_json, digest, digest_bytes
 from fairlead.core.errors import ReleaseDamaged, UnknownRelease
 from fairlead.core.event import Fact
 from fairlead.core.release import Manifest, Release, manifest_json
@@ -50,7 +50,11 @@ class SqlReleaseStore:
                     created_at=release.created_at,
                 )
             )
-            data = {"code": manifest.code_digest, "bundle": manifest.bundle_digest}
+            data = {
+                "code": manifest.code_digest,
+                "bundle": manifest.bundle_digest,
+                "policies": digest(manifest.policies),
+            }
             append(connection, self._clock, _fact(release.digest, "release.created", data))
             return True
 

@@ -263,6 +263,42 @@ events = sa.Table(
     sa.Index("events_by_time", "time"),
 )
 
+checkpoints = sa.Table(
+    "checkpoints",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("time", sa.Float(53), nullable=False),
+    sa.Column("since", sa.Float(53), nullable=False),
+    sa.Column("whole", sa.Boolean, nullable=False),
+    sa.Column("heads", sa.Integer, nullable=False),
+    sa.Column("root", sa.String(64), nullable=False),
+    sa.Column("chains", sa.BigInteger, nullable=False),
+    sa.Column("events", sa.BigInteger, nullable=False),
+    *(sa.Column(name, sa.Text, nullable=False) for name in ("previous", "key", "signature")),
+)
+
+# The heads of checkpoints, in the order in which they stand in their tree.
+anchors = sa.Table(
+    "anchors",
+    metadata,
+    sa.Column("checkpoint", sa.Integer, primary_key=True),
+    sa.Column("position", sa.Integer, primary_key=True),
+    sa.Column("chain", sa.String(100), nullable=False),
+    sa.Column("sequence", sa.Integer, nullable=False),
+    sa.Column("hash", sa.String(64), nullable=False),
+    sa.Index("anchors_by_chain", "chain", "sequence"),
+)
+
+# Which checkpoint each file outside of the database is known to have.
+checkpoint_files = sa.Table(
+    "checkpoint_files",
+    metadata,
+    sa.Column("id", sa.String(40), primary_key=True),
+    sa.Column("where", sa.Text, nullable=False),
+    sa.Column("number", sa.Integer, nullable=False),
+    sa.Column("written_at", sa.Float(53), nullable=False),
+)
+
 releases = sa.Table(
     "releases",
     metadata,

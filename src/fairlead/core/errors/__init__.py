@@ -54,7 +54,14 @@ from fairlead.core.errors.given import (
     TargetUnwritable,
     UnknownWorkflow,
 )
-from fairlead.core.errors.log import ChainBroken
+from fairlead.core.errors.log import (
+    AuditBroken,
+    AuditKeyExists,
+    AuditKeyMissing,
+    ChainBroken,
+    CheckpointFileUnusable,
+    ExportUnreadable,
+)
 from fairlead.core.errors.release import (
     CodeMismatch,
     GateRefused,
@@ -118,10 +125,14 @@ __all__ = [
     "ApprovalExpired",
     "ApprovalVoid",
     "ArgumentsInvalid",
+    "AuditBroken",
+    "AuditKeyExists",
+    "AuditKeyMissing",
     "BreakerOpen",
     "CallFailed",
     "CallTimedOut",
     "ChainBroken",
+    "CheckpointFileUnusable",
     "ChildFailed",
     "ClockSkewed",
     "CodeMismatch",
@@ -142,6 +153,7 @@ __all__ = [
     "DocumentUnsupported",
     "EffectSettled",
     "EffectUnknown",
+    "ExportUnreadable",
     "FairleadError",
     "FamilyTooDeep",
     "GateRefused",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from fairlead.entrypoints.cli.commands import (
+    audit,
     checks,
     conversations,
     events,
@@ -77,4 +78,9 @@ _effects.command("resolve", cls=Command)(people.effects_resolve)
 _events = _group("events", LOOK, "Read the event log, and prove that nobody changed it.")
 _events.command("list", cls=Command)(events.list_all)
 _events.command("verify", cls=Command)(events.verify)
+_audit = _group("audit", LOOK, "Sign what the event log holds, verify it, and export it.")
+_audit.command("init", cls=Command)(audit.init)
+_audit.command("checkpoint", cls=Command)(audit.checkpoint)
+_audit.command("verify", cls=Command)(audit.verify)
+_audit.command("export", cls=Command)(audit.export)
 tree.command("version", cls=Command, rich_help_panel=LOOK)(make.version)
