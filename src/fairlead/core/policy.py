@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from fairlead.core.digests import Json
-from fairlead.core.identity import Principal
+from fairlead.core.identity import LOCAL_ISSUER, Principal
 
 Action: TypeAlias = Literal["generate", "call", "retrieve", "start"]
 ResourceKind: TypeAlias = Literal["Model", "Tool", "Collection", "Workflow"]
@@ -30,6 +30,9 @@ class Query:
         action: What is to be done.
         resource: Name of the model, tool or collection.
         context: What rules may look at: workflow, effect, scope, arguments.
+        roles: The asker's roles.
+        scopes: What was granted to the asker; None when nothing was narrowed.
+        issuer: Who vouches for the asker.
     """
 
     user: str
@@ -37,6 +40,9 @@ class Query:
     action: Action
     resource: str
     context: dict[str, Json] = field(default_factory=dict)
+    roles: tuple[str, ...] = ()
+    scopes: tuple[str, ...] | None = None
+    issuer: str = LOCAL_ISSUER
 
 
 def retrieval_query(principal: Principal, workflow: str, collection: str) -> Query:
@@ -54,6 +60,9 @@ def retrieval_query(principal: Principal, workflow: str, collection: str) -> Que
         action="retrieve",
         resource=collection,
         context=context,
+        roles=principal.roles,
+        scopes=principal.scopes,
+        issuer=principal.issuer,
     )
 
 

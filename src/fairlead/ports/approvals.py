@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
 from fairlead.core.digests import Json
+from fairlead.core.identity import Role
 from fairlead.ports.runs import Order
 from fairlead.ports.waits import Wait
 
@@ -33,6 +34,7 @@ class ApprovalRecord:
         answered_at: The same; None while it is pending.
         by: Who answered; empty while nobody did.
         reason: What they said.
+        roles: The roles of whoever answered, when a token says so.
     """
 
     id: str
@@ -50,6 +52,7 @@ class ApprovalRecord:
     answered_at: float | None = None
     by: str = ""
     reason: str = ""
+    roles: tuple[Role, ...] = ()
 
 
 class ApprovalStore(Protocol):
@@ -73,6 +76,14 @@ class ApprovalStore(Protocol):
         """
         ...
 
+    def get(self, approval_id: str) -> ApprovalRecord:
+        """Return an approval by its id or a prefix.
+
+        Raises:
+            UnknownApproval: There is none, or more than one.
+        """
+        ...
+
     def consume(self, run_id: str, number: int, subject_digest: str) -> str:
         """Use an approval up for the one call that it is for.
 
@@ -85,6 +96,8 @@ class ApprovalStore(Protocol):
         """Record that nobody answered in time."""
         ...
 
-    def list(self, *, state: str | None = "pending", limit: int = 100) -> Sequence[ApprovalRecord]:
-        """Return approvals, oldest first; those whose time is up count as expired."""
+    def list(
+        self, *, state: str | None = "pending", tenant: str | None = None, limit: int = 100
+    ) -> Sequence[ApprovalRecord]:
+        """Return approvals, oldest first, of one tenant or all; late ones count as expired."""
         ...

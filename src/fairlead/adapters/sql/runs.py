@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -24,7 +25,7 @@ from fairlead.core.errors import (
     UnknownRun,
 )
 from fairlead.core.event import Fact
-from fairlead.core.identity import Principal
+from fairlead.core.identity import grants_json, principal_from
 from fairlead.core.outcome import FINAL_STATES
 from fairlead.ports.clock import Clock
 from fairlead.ports.dispatch import Fence
@@ -131,6 +132,7 @@ class SqlRunStore:
         state: str | None = None,
         release: str | None = None,
         workflow: str | None = None,
+        tenant: str | None = None,
         limit: int = 50,
     ) -> Sequence[RunRecord]:
         """Return runs, newest first, without inputs and outcomes."""
@@ -139,6 +141,7 @@ class SqlRunStore:
             (runs.c.state, state),
             (runs.c.release, release),
             (runs.c.workflow, workflow),
+            (runs.c.tenant, tenant),
         ):
             if value is not None:
                 query = query.where(column == value)
@@ -155,6 +158,7 @@ def insert(connection: sa.Connection, clock: Clock, run: RunRecord) -> None:
         run: The run.
     """
     blob = put_json(connection, run.input, run.created_at)
+    grants = grants_json(run.principal)
     connection.execute(
         sa.insert(runs).values(
             id=run.id,
@@ -179,6 +183,7 @@ def insert(connection: sa.Connection, clock: Clock, run: RunRecord) -> None:
             conversation=run.conversation,
             turn=run.turn,
             aside=run.aside,
+            grants=None if grants is None else canonical_json(grants),
         )
     )
     data: dict[str, Json] = {
@@ -189,6 +194,9 @@ def insert(connection: sa.Connection, clock: Clock, run: RunRecord) -> None:
         "purpose": run.purpose,
         "input": blob,
     }
+    if grants is not None:
+        # As text: so it stands in the run's row, and the two are compared.
+        data["grants"] = canonical_json(grants)
     if run.parent_id is not None:
         data["parent"] = run.parent_id
     if run.conversation is not None:
@@ -300,7 +308,9 @@ def _record(row: sa.Row[Any], input: Json, outcome: Json) -> RunRecord:
         workflow=row.workflow,
         release=row.release,
         code_digest=row.code_digest,
-        principal=Principal(user=row.user, tenant=row.tenant),
+        principal=principal_from(
+            row.user, row.tenant, None if row.grants is None else json.loads(row.grants)
+        ),
         purpose=row.purpose,
         state=row.state,
         input=input,

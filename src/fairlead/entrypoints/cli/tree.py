@@ -12,6 +12,7 @@ from fairlead.entrypoints.cli.commands import (
     people,
     releases,
     runs,
+    token,
     work,
 )
 from fairlead.entrypoints.cli.help import Command, Group
@@ -76,4 +77,8 @@ _effects.command("resolve", cls=Command)(people.effects_resolve)
 _events = _group("events", LOOK, "Read the event log, and prove that nobody changed it.")
 _events.command("list", cls=Command)(events.list_all)
 _events.command("verify", cls=Command)(events.verify)
+_token = _group("token", LOOK, "Tokens that say who asks: make the key, sign one, read one.")
+_token.command("init", cls=Command)(token.init)
+_token.command("create", cls=Command)(token.create)
+_token.command("show", cls=Command)(token.show)
 tree.command("version", cls=Command, rich_help_panel=LOOK)(make.version)

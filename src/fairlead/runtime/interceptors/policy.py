@@ -32,6 +32,9 @@ def query_of(scope: RunScope, call: Call) -> Query:
             "scope": contract.scope if contract else "",
             "arguments": call.arguments if call.kind == "tool" else {},
         },
+        roles=scope.context.principal.roles,
+        scopes=scope.context.principal.scopes,
+        issuer=scope.context.principal.issuer,
     )
 
 

@@ -54,7 +54,10 @@ def approvals_list(
 ) -> None:
     """List what people are asked, oldest first."""
     with at_work(app, as_json=as_json) as (platform, screen):
-        found = platform.approvals.list(state=None if state == ALL else state, limit=limit)
+        from fairlead.operations import reach
+
+        kind = None if state == ALL else state
+        found = platform.approvals.list(state=kind, tenant=reach(platform), limit=limit)
         if screen.as_json:
             screen.json([asdict(one) for one in found])
         else:
@@ -91,7 +94,10 @@ def effects_list(
 ) -> None:
     """List effects of the ledger, oldest first; those that a person must look into by default."""
     with at_work(app, as_json=as_json) as (platform, screen):
-        found = platform.effects.list(state=None if state == ALL else state, limit=limit)
+        from fairlead.operations import reach
+
+        kind = None if state == ALL else state
+        found = platform.effects.list(state=kind, tenant=reach(platform), limit=limit)
         if screen.as_json:
             screen.json([asdict(one) for one in found])
         else:

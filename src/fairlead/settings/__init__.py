@@ -10,25 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from fairlead.core.errors import AppFileMissing, InvalidConfig
+from fairlead.settings.identity import IDENTITY_SETTINGS, Identity, read_identity
+from fairlead.settings.setting import Setting
 
 APP_FILE = "fairlead.toml"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Setting:
-    """One setting for the reference docs.
-
-    Attributes:
-        key: Where it stands in `fairlead.toml`.
-        env: Environment variable that wins over the file; empty for none.
-        default: Its default, as text.
-        meaning: What it does, with its unit.
-    """
-
-    key: str
-    default: str
-    meaning: str
-    env: str = ""
 
 
 SETTINGS: tuple[Setting, ...] = (
@@ -145,6 +130,7 @@ SETTINGS: tuple[Setting, ...] = (
         env="OTEL_EXPORTER_OTLP_ENDPOINT",
         meaning="OTLP endpoint for spans and metrics; without one nothing is exported.",
     ),
+    *IDENTITY_SETTINGS,
 )
 """Every setting that is not a workflow's."""
 
@@ -176,6 +162,7 @@ class Settings:
     keep_per_release: int
     max_bytes: int
     otlp_endpoint: str | None
+    identity: Identity
     config: dict[str, Any] = field(default_factory=dict)
 
 
@@ -221,6 +208,7 @@ def load_settings(folder: Path, environment: Mapping[str, str] | None = None) ->
         keep_per_release=int(values.number("retention.keep_per_release")),
         max_bytes=int(values.number("ingest.max_bytes", least=1)),
         otlp_endpoint=values.text("telemetry.endpoint", "") or None,
+        identity=read_identity(folder, values),
         config=config,
     )
 
@@ -260,6 +248,12 @@ class _Values:
         if not isinstance(value, str):
             raise InvalidConfig(f"{key} must be text, not {value!r}", key=key)
         return value
+
+    def truth(self, key: str) -> bool:
+        value = self._raw(key, None)
+        if not isinstance(value, bool) and value not in ("true", "false"):
+            raise InvalidConfig(f"{key} must be true or false, not {value!r}", key=key)
+        return value in (True, "true")
 
     def number(self, key: str, *, least: float = 0.0) -> float:
         value = self._raw(key, None)
