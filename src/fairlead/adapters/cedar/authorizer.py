@@ -154,12 +154,23 @@ def _deny(*reasons: str) -> Decision:
 
 
 def _entities(query: Query) -> cedarpy.Entities:
-    return _asker(query.user, query.tenant, query.issuer, query.roles, query.scopes)
+    return _asker(
+        query.user,
+        query.tenant,
+        issuer=query.issuer,
+        roles=query.roles,
+        scopes=query.scopes,
+    )
 
 
 @lru_cache(maxsize=1024)
 def _asker(
-    user: str, tenant: str, issuer: str, roles: tuple[str, ...], scopes: tuple[str, ...] | None
+    user: str,
+    tenant: str,
+    *,
+    issuer: str,
+    roles: tuple[str, ...],
+    scopes: tuple[str, ...] | None,
 ) -> cedarpy.Entities:
     """Return the entities of one asker, parsed once."""
     attributes: dict[str, Any] = {"tenant": tenant, "issuer": issuer, "roles": list(roles)}

@@ -10,6 +10,7 @@ import urllib.request
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 
 from fairlead.core.errors import KeysUnavailable
 from fairlead.settings.identity import Issuer
@@ -78,7 +79,8 @@ class IssuerKeys:
         except (OSError, http.client.HTTPException, RecursionError, TypeError, *_NO_SET) as error:
             # Old keys may have been taken back by now: without new ones nobody is let in.
             self._keys = None
-            self._failure = f"the keys at {keys} cannot be read: {type(error).__name__}"
+            what = f"status {error.code}" if isinstance(error, HTTPError) else type(error).__name__
+            self._failure = f"the keys at {keys} cannot be read: {what}"
             raise KeysUnavailable(self._failure) from None
         self._keys, self._failure = tuple(found[:KEYS_MAX]), ""
 
@@ -103,7 +105,12 @@ def _of_url(url: str, issuer: Issuer) -> bytes:
     request = urllib.request.Request(url, headers={"Accept": "application/json"})
     opener = urllib.request.build_opener(_NoRedirect)
     data = b""
-    with opener.open(request, timeout=issuer.timeout_s) as answer:
+    try:
+        opened = opener.open(request, timeout=issuer.timeout_s)
+    except HTTPError as error:
+        error.close()
+        raise
+    with opened as answer:
         while len(data) <= JWKS_BYTES_MAX and (part := answer.read1(65_536)):
             data += part
             if time.monotonic() > until:
