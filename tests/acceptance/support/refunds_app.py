@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
+import shutil
+import tempfile
+from functools import cache
 from pathlib import Path
 
 from tests.acceptance.support.cli import Cli
@@ -81,16 +85,26 @@ forbid (principal, action, resource) when { principal.roles.contains("viewer") }
 """
 
 
+_BASE = '[database]\nsynchronous = "normal"\n\n[worker]\ndrain_s = 2\n'
+
+
 def refunds_app(folder: Path, identity: str = "") -> Cli:
-    """Write the app, activate its release, and return what runs commands on it."""
-    (folder / "policies").mkdir(parents=True)
+    """Return a copy of the app with an active release, and with a table `[identity]`."""
+    shutil.copytree(_built(), folder)
+    # It is no part of a release, and nobody needed a token to make this one.
+    (folder / "fairlead.toml").write_text(f"{_BASE}\n[identity]\n{identity}")
+    return Cli(folder)
+
+
+@cache
+def _built() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="fairlead-refunds-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    (folder / "policies").mkdir()
     (folder / "policies" / "all.cedar").write_text(_POLICY)
     (folder / "app.py").write_text(_APP)
-    base = '[database]\nsynchronous = "normal"\n\n[worker]\ndrain_s = 2\n'
-    (folder / "fairlead.toml").write_text(base)
+    (folder / "fairlead.toml").write_text(_BASE)
     cli = Cli(folder)
     release = cli.json("release", "create")["release"]
     cli("release", "activate", release, "--override", "a test")
-    # Afterwards, so that nobody needs a token for this; it is no part of a release.
-    (folder / "fairlead.toml").write_text(f"{base}\n[identity]\n{identity}")
-    return cli
+    return folder

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from fairlead import Principal
 from fairlead.adapters.cedar.authorizer import compile_policies
 from fairlead.core.calls import Call
-from fairlead.runtime.interceptors import policy
+from fairlead.runtime.interceptors.policy import policy, query_of
 from fairlead.runtime.scope import Tally
 from tests.unit.runtime.test_boundary import Bench
 
@@ -76,3 +77,12 @@ def test_a_rule_sees_the_call() -> None:
         "context.arguments.amount == 5",
     ):
         assert decide(ALL.replace(";", f" when {{ {condition} }};")) is None, condition
+
+
+def test_the_policies_see_who_asks_as_the_runs_admission_found_them() -> None:
+    scope = Bench().scope
+    asker = Principal(roles=("approver",), scopes=("a:b",), issuer="fairlead")
+    scope = replace(scope, context=replace(scope.context, principal=asker))
+    for kind in ("tool", "retrieval"):
+        query = query_of(scope, replace(CALL, kind=kind))
+        assert (query.roles, query.scopes, query.issuer) == (("approver",), ("a:b",), "fairlead")
