@@ -18,7 +18,7 @@ from fairlead.adapters.otel.null import NullTelemetry
 from fairlead.core.errors import FairleadError
 from fairlead.operations import acting, authenticate, load_settings, open_platform
 from fairlead.ports.clock import SystemClock
-from tests.acceptance.support.cli import Cli
+from tests.acceptance.support.cli import Cli, ready_app
 from tests.acceptance.support.refunds_app import refunds_app
 
 pytestmark = pytest.mark.acceptance
@@ -165,6 +165,14 @@ def test_where_it_is_required_nothing_is_done_without_a_token_and_four_eyes_see_
         cli.until(run, "succeeded")
         ada("approvals", "deny", second, "--reason", "once is enough")
         cli.until(forked, "denied")
+
+
+def test_the_gate_asks_in_its_own_name(tmp_path: Path) -> None:
+    cli = ready_app(tmp_path / "app")
+    with (cli.folder / "fairlead.toml").open("a") as file:
+        file.write("\n[identity]\nrequired = true\n")
+    ada = bearing(cli, token_of(cli, "ada", "--role", "operator"))
+    assert ada.json("check")["passed"]
 
 
 # ------------------------------------------------------------------------------------ a provider

@@ -220,3 +220,13 @@ def test_invariant_11_a_local_token_ends(tmp_path: Path) -> None:
     tokens = tokens_of(tmp_path, lifetime_max_s="60")
     with pytest.raises(FairleadError, match="60 seconds"):
         tokens.sign(GRANT)
+
+
+def test_invariant_11_a_token_is_bounded(tmp_path: Path) -> None:
+    padded = token(key("EC"), "ES256", more="x" * TOKEN_BYTES_MAX)
+    with pytest.raises(FairleadError, match=f"longer than {TOKEN_BYTES_MAX}"):
+        tokens_of(tmp_path, public(key("EC"))).verify(padded)
+    scopes = tuple(f"{number:03}{'x' * 190}" for number in range(100))
+    grant = Grant(user="ada", tenant="acme", scopes=scopes)
+    with pytest.raises(FairleadError, match="would be longer"):
+        tokens_of(tmp_path).sign(grant)

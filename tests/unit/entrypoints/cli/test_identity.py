@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from fairlead.core.tokens import TOKEN_BYTES_MAX
 from fairlead.entrypoints.cli import identity
 from fairlead.entrypoints.cli.commands.token import seconds
 from fairlead.entrypoints.cli.tree import tree
+from fairlead.operations import Grant, create_token
 from fairlead.settings import load_settings
 
 BARE = {"init", "version", "intent show", "worker", "token show"}
@@ -54,6 +56,21 @@ def test_invariant_12_what_runs_outside_of_the_table_is_refused(tmp_path: Path) 
     (tmp_path / "fairlead.toml").write_text("")
     with pytest.raises(RoleMissing):
         identity.principal_of_command(load_settings(tmp_path, {}))
+
+
+def test_a_token_of_the_environment_is_read_once_and_no_tool_finds_it_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "fairlead.toml").write_text("")
+    settings = load_settings(tmp_path, {})
+    token = create_token(settings, Grant(user="ada", tenant="acme", roles=("operator",)))
+    monkeypatch.setenv(identity.VARIABLE, token)
+    with identity.running(COMMANDS["runs cancel"][1]):
+        principal = identity.principal_of_command(settings)
+        assert principal is not None
+        assert (principal.user, principal.roles) == ("ada", ("operator",))
+        assert identity.VARIABLE not in os.environ
+        assert identity.principal_of_command(settings) is None
 
 
 @pytest.mark.parametrize(
