@@ -167,7 +167,9 @@ GROUPS = {
     "5": "Calls that were denied",
     "6": "Models, tools and guardrails",
     "7": "The event log",
+    "53": "Who asks, and what they may do",
 }
+"""Titles by how a code's number begins; the longest beginning counts."""
 
 
 def pages() -> dict[str, str]:
@@ -203,11 +205,11 @@ def errors_page() -> str:
         "Each error has a code that does not change. Look it up here, or search logs for it.",
     ]
     found = sorted(error_classes().items())
-    for digit, title in GROUPS.items():
+    for group, title in sorted(GROUPS.items()):
         rows = [
             (f"`{code}`", f"`{cls.__name__}`", _first_line(cls), cls.hint)
             for code, cls in found
-            if code[3] == digit and code != "FL-000"
+            if code != "FL-000" and _group(code) == group
         ]
         parts += [f"## {title}", table(("code", "class", "meaning", "what to do"), rows)]
     return page(parts)
@@ -233,8 +235,8 @@ def settings_page() -> str:
     parts = [
         "# Settings",
         "All of them stand in the app's `fairlead.toml`. An environment variable wins over the "
-        "file. The tables `database`, `worker`, `retention` and `ingest` say how a process runs; "
-        "everything else is part of a release.",
+        "file. The tables `database`, `worker`, `retention`, `ingest` and `identity` say how a "
+        "process runs; everything else is part of a release.",
         table(("key", "default", "environment", "meaning"), rows),
         "## `[workflow.NAME]`",
         "Values here win over those in the decorator. An unknown key is an error.",
@@ -261,6 +263,10 @@ def page(parts: Sequence[str]) -> str:
 
 def _named(rows: Sequence[Row]) -> list[Row]:
     return [(f"`{row[0]}`", *row[1:]) for row in rows]
+
+
+def _group(code: str) -> str:
+    return max((name for name in GROUPS if code[3:].startswith(name)), key=len)
 
 
 def _first_line(cls: type) -> str:

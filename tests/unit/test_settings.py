@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from fairlead.core.errors import InvalidConfig
-from fairlead.settings import Settings, load_settings
+from fairlead.settings import SETTINGS, Settings, load_settings
 
 
 def read(folder: Path, url: str) -> Settings:
@@ -30,3 +30,49 @@ def test_another_database_is_refused_without_its_password(tmp_path: Path, url: s
 
 def test_settings_are_shown_without_the_address(tmp_path: Path) -> None:
     assert "s3cr3t" not in repr(read(tmp_path, "postgresql://ann:s3cr3t@host/db"))
+
+
+ISSUER = 'issuer = "https://id.example"\n'
+URL = 'jwks_url = "https://id.example/keys"\n'
+WRONG = [
+    pytest.param(ISSUER, "exactly one", id="no keys"),
+    pytest.param(URL, "exactly one", id="no issuer"),
+    pytest.param(f'{ISSUER}{URL}jwks_file = "x"\n', "exactly one", id="keys twice"),
+    pytest.param('issuer = "fairlead"\njwks_file = "x"\n', "is taken", id="the local key's name"),
+    pytest.param('issuer = "local"\njwks_file = "x"\n', "is taken", id="nobody's name"),
+    pytest.param(f'{ISSUER}jwks_url = "http://id.example/keys"\n', "https", id="plain http"),
+    pytest.param(f'{ISSUER}jwks_url = "file:///etc/passwd"\n', "https", id="a file as an address"),
+    pytest.param(f'{ISSUER}jwks_url = "https://u:s3cr3t@h/k"\n', "https", id="a password"),
+    pytest.param('algorithms = "none"\n', "must be of", id="none"),
+    pytest.param('algorithms = "RS256,HS256"\n', "must be of", id="a shared secret"),
+    pytest.param('algorithms = ""\n', "must be of", id="no algorithm"),
+    pytest.param('audience = ""\n', "must not be empty", id="no audience"),
+    pytest.param('required = "yes"\n', "true or false", id="no truth"),
+    pytest.param("required = 1\n", "true or false", id="a number"),
+    pytest.param("lifetime_max_s = inf\n", "at least", id="for ever"),
+    pytest.param("leeway_s = -1\n", "at least", id="a leeway below 0"),
+    pytest.param("jwks_timeout_s = 0\n", "at least", id="no time"),
+]
+
+
+@pytest.mark.parametrize(("text", "why"), WRONG)
+def test_an_issuer_that_would_be_trusted_by_mistake_is_refused(
+    tmp_path: Path, text: str, why: str
+) -> None:
+    (tmp_path / "fairlead.toml").write_text(f"[identity]\n{text}")
+    with pytest.raises(InvalidConfig, match=why) as caught:
+        load_settings(tmp_path, {})
+    assert "s3cr3t" not in str(caught.value)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]"])
+def test_keys_of_this_machine_may_come_without_https(tmp_path: Path, host: str) -> None:
+    text = f'[identity]\n{ISSUER}jwks_url = "http://{host}:8080/keys"\n'
+    (tmp_path / "fairlead.toml").write_text(text)
+    assert load_settings(tmp_path, {}).identity.issuer is not None
+
+
+def test_no_variable_of_the_environment_lifts_a_control(tmp_path: Path) -> None:
+    fixed = ("required", "four_eyes", "algorithms", "lifetime_max_s", "leeway_s")
+    found = {setting.key: setting.env for setting in SETTINGS}
+    assert [found[f"identity.{name}"] for name in fixed] == [""] * len(fixed)

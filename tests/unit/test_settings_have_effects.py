@@ -22,6 +22,7 @@ from fairlead.entrypoints.cli.scaffold import make_app
 from fairlead.operations import init_audit
 from fairlead.ports.app_files import AppFiles
 from fairlead.settings import SETTINGS, Setting, Settings, load_settings
+from tests.unit.identity_effects import IDENTITY, beside
 
 FILES = AppFiles(code={"app.py": b""}, bundle={"fairlead.toml": b""})
 APP = 'import fairlead as fl\n\napp = fl.App("{name}", workflows=[])\n'
@@ -266,6 +267,7 @@ EFFECTS: dict[str, Effect] = {
     "audit.every_s": Effect(
         of=on_platform(cadence), default=60.0, file=("3.5", 3.5), env=("5", 5.0)
     ),
+    **{key: Effect(**fields) for key, fields in IDENTITY.items()},
     "telemetry.endpoint": Effect(
         of=sender,
         default=("NullTelemetry", ""),
@@ -294,7 +296,8 @@ def folder(tmp_path: Path) -> Path:
 def settings_of(folder: Path, setting: Setting, file: str, env: str) -> Iterator[Settings]:
     """Load settings with one of them in the file and in the environment."""
     table, _, name = setting.key.partition(".")
-    (folder / "fairlead.toml").write_text(f"[{table}]\n{name} = {file}\n" if file else "")
+    lines = (f"{name} = {file}\n" if file else "") + beside(setting.key, bool(file or env))
+    (folder / "fairlead.toml").write_text(f"[{table}]\n{lines}" if lines else "")
     yield load_settings(folder, {setting.env: env} if env else {})
 
 

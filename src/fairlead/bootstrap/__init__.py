@@ -11,6 +11,7 @@ from fairlead.bootstrap.gate import make_gate
 from fairlead.bootstrap.platform import (
     Platform,
     load_app,
+    make_tokens,
     open_platform,
     read_app_files,
     resolve_app,
@@ -24,6 +25,7 @@ __all__ = [
     "load_verifier",
     "make_gate",
     "make_keys",
+    "make_tokens",
     "open_platform",
     "public_of",
     "read_app_files",

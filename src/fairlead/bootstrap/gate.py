@@ -68,6 +68,8 @@ def _evaluate(settings: Settings, candidate: _Candidate) -> Evaluation:
             drain_s=5.0,
             # What is on a scratch database is nobody's evidence.
             every_s=0.0,
+            # What is asked is the app's own evaluation, in a database of its own.
+            identity=replace(settings.identity, required=False),
         )
         telemetry = collecting_telemetry()
         with open_platform(scratch, telemetry=telemetry) as platform:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from fairlead.authoring.app import App
 from fairlead.core.errors import AppImportFailed
+from fairlead.core.identity import Principal
 from fairlead.core.release import Manifest
 from fairlead.delivery.release import Releases
 from fairlead.delivery.resolve import code_digest, read_config, resolve
@@ -19,6 +20,7 @@ from fairlead.ports.clock import Clock, SystemClock
 from fairlead.ports.faults import NO_FAULTS, Faults
 from fairlead.ports.runs import Room
 from fairlead.ports.telemetry import Telemetry
+from fairlead.ports.tokens import Tokens
 from fairlead.runtime.admission import Admission
 from fairlead.runtime.audit import Auditing, Cadence
 from fairlead.runtime.control import Control
@@ -75,7 +77,10 @@ class Platform:
         throttle: Rates and breakers, shared by all workers.
         documents: Where documents are kept.
         telemetry: Where spans and metrics go.
+        tokens: Verifies tokens, and signs those of the local key.
         faults: What a test breaks; nothing in production.
+        principal: Whom a verified token names as the one who works with it; None without a token:
+            the user of this machine.
     """
 
     settings: Settings
@@ -97,7 +102,9 @@ class Platform:
     throttle: SqlThrottle
     documents: SqlDocumentStore
     telemetry: Telemetry
+    tokens: Tokens
     faults: Faults = NO_FAULTS
+    principal: Principal | None = None
 
     @property
     def releases(self) -> Releases:
@@ -110,7 +117,12 @@ class Platform:
     def admission(self) -> Admission:
         """The way in for requests."""
         room = Room(backlog=self.settings.backlog, waiting_turns=self.settings.waiting_turns)
-        return Admission(runs=self.runs, clock=self.clock, room=room)
+        return Admission(
+            runs=self.runs,
+            clock=self.clock,
+            room=room,
+            verified=self.settings.identity.required,
+        )
 
     @property
     def control(self) -> Control:
@@ -305,6 +317,7 @@ def open_platform(
         throttle=faults.store("throttle", SqlThrottle(database, clock)),
         documents=faults.store("documents", SqlDocumentStore(database)),
         telemetry=telemetry or _telemetry(settings),
+        tokens=make_tokens(settings),
         faults=faults,
     )
     try:
@@ -314,6 +327,13 @@ def open_platform(
         queue.close()
         connections.dispose()
         database.close()
+
+
+def make_tokens(settings: Settings) -> Tokens:
+    """Return what verifies and signs tokens; an issuer's keys are kept as long as it is."""
+    from fairlead.adapters.jose.tokens import JoseTokens
+
+    return JoseTokens(settings.identity, SystemClock())
 
 
 def load_app(settings: Settings) -> App:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
 from fairlead.core.digests import Json
+from fairlead.core.identity import LOCAL_ISSUER
 
 DecisionEffect: TypeAlias = Literal["allow", "redact", "ask", "deny"]
 Point: TypeAlias = Literal["call", "recall", "start", "check"]
@@ -41,6 +42,9 @@ class Query:
         action: What is to be done.
         resource: Name of the model, tool or collection.
         context: What rules may look at; see `guardrails/decide.py`.
+        roles: The asker's roles.
+        scopes: What was granted to the asker; None when nothing was narrowed.
+        issuer: Who vouches for the asker.
     """
 
     user: str
@@ -48,6 +52,9 @@ class Query:
     action: Action
     resource: str
     context: dict[str, Json] = field(default_factory=dict)
+    roles: tuple[str, ...] = ()
+    scopes: tuple[str, ...] | None = None
+    issuer: str = LOCAL_ISSUER
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -27,7 +27,7 @@ from fairlead.settings import APP_FILE
 
 T = TypeVar("T")
 
-PROCESS_TABLES = frozenset(("database", "worker", "ingest"))
+PROCESS_TABLES = frozenset(("database", "worker", "ingest", "identity"))
 """Tables of `fairlead.toml` that say how a process runs, not what a release is."""
 
 FALLBACKS_MAX = 5

@@ -148,6 +148,9 @@ class Bundle:
             action=act.action,
             resource=act.resource,
             context=facts,
+            roles=principal.roles,
+            scopes=principal.scopes,
+            issuer=principal.issuer,
         )
 
 

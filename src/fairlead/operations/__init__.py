@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 import socket
 from collections.abc import Iterator
@@ -25,6 +24,7 @@ from fairlead.core.guarding import Check
 from fairlead.core.identity import Principal
 from fairlead.core.outcome import Outcome
 from fairlead.core.release import Release
+from fairlead.core.tokens import Grant
 from fairlead.delivery.collections import chosen, declared_collections
 from fairlead.delivery.gate import CheckRun, concludes
 from fairlead.delivery.resolve import code_digest
@@ -51,12 +51,28 @@ from fairlead.operations.control import (
     resolve_effect,
     select_runs,
     send_signal,
+    show_approval,
 )
 from fairlead.operations.conversations import (
     Conversation,
     list_conversations,
     show_conversation,
 )
+from fairlead.operations.identity import (
+    acting,
+    allow,
+    asking,
+    authenticate,
+    chosen_tenant,
+    create_token,
+    make_token_key,
+    operator,
+    reach,
+    reached_run,
+    token_claims,
+)
+from fairlead.operations.pruning import prune_runs
+from fairlead.operations.releases import activate_release, roll_back_release
 from fairlead.ports.approvals import ApprovalRecord
 from fairlead.ports.audit import ExportScope
 from fairlead.ports.conversations import ConversationRecord, TurnRecord
@@ -67,7 +83,6 @@ from fairlead.ports.runs import Order, RunRecord
 from fairlead.ports.waits import Signal
 from fairlead.ports.workers import WorkerRecord
 from fairlead.runtime.admission import StartOptions
-from fairlead.runtime.prune import Wanted
 from fairlead.runtime.worker import Worker
 from fairlead.settings import Settings, load_settings
 
@@ -82,6 +97,7 @@ __all__ = [
     "EffectRecord",
     "ExportScope",
     "GateReport",
+    "Grant",
     "Ingested",
     "Order",
     "Platform",
@@ -98,10 +114,15 @@ __all__ = [
     "Verification",
     "Worker",
     "WorkerRecord",
+    "acting",
+    "activate_release",
     "answer_approval",
+    "asking",
+    "authenticate",
     "check_app",
     "control_runs",
     "create_release",
+    "create_token",
     "export_audit",
     "fork_run",
     "ingest",
@@ -109,18 +130,24 @@ __all__ = [
     "list_conversations",
     "load_settings",
     "make_checkpoint",
+    "make_token_key",
     "make_worker",
     "open_platform",
     "operator",
     "outcome_of_run",
     "prune_runs",
+    "reach",
+    "reached_run",
     "read_stream",
     "resolve_app",
     "resolve_effect",
+    "roll_back_release",
     "route_request",
     "select_runs",
     "send_signal",
+    "show_approval",
     "show_conversation",
+    "token_claims",
     "verify_audit",
     "verify_events",
     "verify_export",
@@ -165,14 +192,6 @@ class PolicyContext:
     conversation: str | None = None
 
 
-def operator() -> str:
-    """Return who operates this process: the name of its user."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return "unknown"
-
-
 def create_release(platform: Platform) -> tuple[Release, bool]:
     """Make a release of the app as it stands in its folder.
 
@@ -182,6 +201,7 @@ def create_release(platform: Platform) -> tuple[Release, bool]:
     Returns:
         The release, and whether it is new: identical content is the same release.
     """
+    allow(platform, "release create")
     _, _, manifest = resolve_app(platform.settings)
     return platform.releases.create(manifest)
 
@@ -192,6 +212,7 @@ def check_app(platform: Platform) -> GateReport:
     Args:
         platform: The open platform; the gate's own runs use a scratch database.
     """
+    allow(platform, "check")
     gate, manifest = make_gate(platform.settings)
     checks = gate.run()
     release, _ = platform.releases.create(manifest)
@@ -211,7 +232,7 @@ def ingest(
     collection: str | None = None,
     *,
     folder: Path | None = None,
-    tenant: str = Principal().tenant,
+    tenant: str | None = None,
 ) -> list[Ingested]:
     """Bring collections up to date with their folders.
 
@@ -219,12 +240,13 @@ def ingest(
         platform: The open platform.
         collection: One collection; None for all that the configuration declares.
         folder: Read the collection from here, not from where the configuration says.
-        tenant: Whose collections they are.
+        tenant: Whose collections they are; None for the principal's own, or the default.
 
     Raises:
         CollectionMissing: There is no such collection or folder.
     """
-    settings = platform.settings
+    allow(platform, "ingest")
+    tenant, settings = chosen_tenant(platform, tenant), platform.settings
     if folder is not None:
         if collection is None:
             raise CollectionMissing(f"{folder} is to be ingested, and no collection is named")
@@ -308,13 +330,14 @@ async def route_request(query: Json, policy_ctx: PolicyContext) -> Outcome[Json]
         FairleadError: The request was not admitted, or did not end in time.
     """
     platform = policy_ctx.platform
+    principal = asking(platform, policy_ctx.principal)
     release = platform.releases.current()
     with working(platform, release):
         run = platform.admission.start(
             release,
             policy_ctx.workflow,
             query,
-            principal=policy_ctx.principal,
+            principal=principal,
             options=StartOptions(conversation=policy_ctx.conversation),
         )
         ended = await platform.admission.wait(run.id, policy_ctx.timeout_s)
@@ -346,28 +369,3 @@ def outcome_of_run(run: RunRecord) -> Outcome[Json]:
         reason=run.reason,
         code=data["code"],
     )
-
-
-def prune_runs(
-    platform: Platform,
-    order: Order,
-    *,
-    older_than_days: float | None = None,
-    workflow: str | None = None,
-    dry_run: bool = False,
-    limit: int = Wanted.limit,
-) -> Pruned:
-    """Remove what is left of runs that ended long ago; their rows and events stay.
-
-    Args:
-        platform: The open platform.
-        order: Who and why; it is kept with each run's event.
-        older_than_days: Stands in place of each workflow's retention; None keeps to that.
-        workflow: Only its runs, with their children; None for all.
-        dry_run: Change nothing, and return what would be removed.
-        limit: Most runs, in whole histories.
-    """
-    wanted = Wanted(
-        older_than_days=older_than_days, workflow=workflow, dry_run=dry_run, limit=limit
-    )
-    return platform.pruning.prune(wanted, order)

@@ -17,6 +17,7 @@ from fairlead.bootstrap import (
 from fairlead.core.audit import Checkpoint, Finding
 from fairlead.core.errors import ExportUnreadable
 from fairlead.core.event import verify_chain
+from fairlead.operations.identity import allow
 from fairlead.ports.audit import ExportScope
 from fairlead.runtime.audit import needed
 from fairlead.runtime.export import LINE_CHARS_MAX, Exporter, ExportReader
@@ -90,6 +91,7 @@ def init_audit(platform: Platform) -> AuditKey:
     Raises:
         AuditKeyExists: There is a key.
     """
+    allow(platform, "audit init")
     private = platform.settings.audit_key
     key = make_keys(private)
     needed(platform.auditing, str(private)).checkpoint(empty=True)
@@ -109,6 +111,7 @@ def make_checkpoint(platform: Platform) -> tuple[Checkpoint, ...]:
         AuditKeyMissing: There is no key.
         CheckpointFileUnusable: The file cannot be written.
     """
+    allow(platform, "audit checkpoint")
     auditing = needed(platform.auditing, str(platform.settings.audit_key))
     newest = platform.audit.newest()
     return tuple(auditing.checkpoint(empty=newest is None))
@@ -132,6 +135,7 @@ def verify_audit(
     Raises:
         AuditKeyMissing: There is no public key.
     """
+    allow(platform, "audit verify")
     settings = platform.settings
     examination = Examination(
         store=platform.audit,
@@ -153,6 +157,7 @@ def export_audit(platform: Platform, out: Path, scope: ExportScope) -> AuditRepo
         AuditKeyMissing: There is no key to sign the export with.
         ExportUnreadable: The file cannot be written.
     """
+    allow(platform, "audit export")
     auditing = needed(platform.auditing, str(platform.settings.audit_key))
     auditing.checkpoint()
     try:
@@ -195,6 +200,7 @@ def verify_events(platform: Platform) -> Verification:
     Args:
         platform: The open platform.
     """
+    allow(platform, "events verify")
     chains = events = 0
     findings: list[str] = []
     for chain in platform.events.chains():

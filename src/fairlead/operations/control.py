@@ -8,9 +8,17 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from fairlead.bootstrap import Platform
+from fairlead.core.access import permit_answer, permit_role
 from fairlead.core.digests import Json, canonical_json
-from fairlead.core.errors import FairleadError, InvalidInput, ReasonMissing
+from fairlead.core.errors import (
+    FairleadError,
+    InvalidInput,
+    ReasonMissing,
+    UnknownApproval,
+    UnknownEffectKey,
+)
 from fairlead.core.outcome import FINAL_STATES
+from fairlead.operations.identity import allow, ordered, reach, reached_run
 from fairlead.ports.approvals import ApprovalRecord
 from fairlead.ports.effects import EffectRecord
 from fairlead.ports.runs import Order, RunRecord
@@ -23,6 +31,7 @@ SELECTED_MAX = 10_000
 
 _POLL_S = 0.1
 _ITEMS = 100
+_EVENTS_MAX = 100_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,18 +85,21 @@ def select_runs(platform: Platform, verb: Verb, selection: Selection) -> Sequenc
     Raises:
         InvalidInput: Nothing was selected, or runs are named and described at the same time.
         UnknownRun: A named run is not there.
+        RoleMissing: The principal's roles do not allow it.
     """
+    allow(platform, f"runs {verb}")
     described = (selection.workflow, selection.state, selection.release) != (None, None, None)
     if bool(selection.ids) == described:
         raise InvalidInput("name runs by their ids, or describe them by workflow, state or release")
     if selection.ids:
-        return [platform.runs.get(run_id) for run_id in selection.ids]
+        return [reached_run(platform, run_id) for run_id in selection.ids]
     found: list[RunRecord] = []
     for state in (selection.state,) if selection.state else _FITTING[verb]:
         found += platform.runs.list(
             state=state,
             release=selection.release,
             workflow=selection.workflow,
+            tenant=reach(platform),
             limit=SELECTED_MAX,
         )
     return found
@@ -117,7 +129,9 @@ def control_runs(
     Raises:
         ReasonMissing: The order says no reason.
         InvalidInput: Nothing was selected.
+        RoleMissing: The principal's roles do not allow it.
     """
+    order = ordered(platform, f"runs {verb}", order)
     if not order.reason.strip():
         raise ReasonMissing(f"to {verb} runs needs a reason")
     chosen = select_runs(platform, verb, selection)
@@ -178,10 +192,13 @@ def fork_run(
     Raises:
         ReasonMissing: The order says no reason.
         InvalidInput: There is no such call, or the release has other code.
+        RoleMissing: The principal's roles do not allow it.
     """
+    order = ordered(platform, "runs fork", order)
     if not order.reason.strip():
         raise ReasonMissing("to fork a run needs a reason")
     pinned = platform.release_store.get(release) if release else None
+    run_id = reached_run(platform, run_id).id
     return platform.control.fork(run_id, before, order, release=pinned)
 
 
@@ -199,18 +216,21 @@ def send_signal(platform: Platform, signal: Signal) -> bool:
         InvalidInput: The payload is not JSON.
         RunFinished: The run has ended.
         InboxFull: Too many signals wait for the run.
+        RoleMissing: The principal's roles do not allow it.
     """
+    allow(platform, "runs send")
     try:
         canonical_json(signal.payload)
     except (TypeError, ValueError) as error:
         raise InvalidInput(f"the payload is not JSON: {error}") from error
-    run = platform.runs.get(signal.run_id)
+    run = reached_run(platform, signal.run_id)
+    by = signal.by if platform.principal is None else platform.principal.user
     return platform.waits.send(
         Signal(
             run_id=run.id,
             name=signal.name,
             payload=signal.payload,
-            by=signal.by,
+            by=by,
             dedup_key=signal.dedup_key,
             tenant=signal.tenant,
         )
@@ -229,8 +249,12 @@ def read_stream(
         run_id: The run; its id or a prefix.
         name: The stream.
         offset: The first item to yield.
+
+    Raises:
+        RoleMissing: The principal's roles do not allow it.
     """
-    run = platform.runs.get(run_id)
+    allow(platform, "runs stream")
+    run = reached_run(platform, run_id)
     while True:
         # Looked at before the items are read: what an ended run wrote is all there.
         ended = platform.runs.get(run.id).state in FINAL_STATES
@@ -242,6 +266,23 @@ def read_stream(
             return
         if not items:
             time.sleep(_POLL_S)
+
+
+def show_approval(platform: Platform, approval_id: str) -> ApprovalRecord:
+    """Return what a person is asked to agree to.
+
+    Args:
+        platform: The open platform.
+        approval_id: The approval; its id or a prefix.
+
+    Raises:
+        UnknownApproval: There is none, or it is another tenant's.
+    """
+    allow(platform, "approvals show")
+    found = platform.approvals.get(approval_id)
+    if reach(platform) not in (None, found.tenant):
+        raise UnknownApproval(f"no approval has the id {approval_id!r}", approval=approval_id)
+    return found
 
 
 def answer_approval(
@@ -259,10 +300,37 @@ def answer_approval(
         ReasonMissing: A no without a reason.
         UnknownApproval: There is no such approval.
         ApprovalClosed: It was answered, has expired, or its run has ended.
+        RoleMissing: The principal is no approver, has not the role that the rule asks, or is of
+            another tenant and no admin.
+        FourEyes: The principal started the run, and `identity.four_eyes` is set.
     """
+    order = ordered(platform, "approvals approve" if approved else "approvals deny", order)
     if not approved and not order.reason.strip():
         raise ReasonMissing("to deny a call needs a reason: the run carries it")
+    four_eyes = platform.settings.identity.four_eyes
+    if platform.principal is not None or four_eyes:
+        asked = platform.approvals.get(approval_id)
+        run = platform.runs.get(asked.run_id)
+        permit_role(platform.principal, asked.role, what=f"approval {asked.id}")
+        permit_answer(
+            platform.principal,
+            asker=run.principal,
+            starters=_starters(platform, run) if four_eyes else (),
+            # Whoever started a run may always say no.
+            four_eyes=four_eyes and approved,
+        )
     return platform.approvals.answer(approval_id, approved, order)
+
+
+def _starters(platform: Platform, run: RunRecord) -> tuple[str, ...]:
+    """Who started a run, or the oldest of its family, by forking or retrying another one."""
+    chains = {f"run:{one}" for one in (run.id, run.root_id) if one}
+    return tuple(
+        str(event.data["by"])
+        for chain in chains
+        for event in platform.events.list(chain=chain, limit=_EVENTS_MAX)
+        if event.type == "run.forked"
+    )
 
 
 def resolve_effect(
@@ -281,7 +349,22 @@ def resolve_effect(
         ReasonMissing: It is not said how it was found out.
         UnknownEffectKey: There is no such effect.
         EffectSettled: It is not unknown.
+        RoleMissing: The principal's roles do not allow it.
     """
+    order = ordered(platform, "effects resolve", order)
     if not order.reason.strip():
         raise ReasonMissing("say how it was found out whether the effect happened")
+    key = _reached_effect(platform, key)
     return platform.effects.resolve(key, happened, result, order)
+
+
+def _reached_effect(platform: Platform, key: str) -> str:
+    """The whole key of an effect of the principal's tenant; any key for whoever sees all."""
+    tenant = reach(platform)
+    if tenant is None:
+        return key
+    known = platform.effects.list(state="unknown", tenant=tenant, limit=SELECTED_MAX)
+    found = [one.key for one in known if key and one.key.startswith(key)]
+    if key not in found and len(found) != 1:
+        raise UnknownEffectKey(f"no unknown effect of tenant {tenant} has the key {key!r}")
+    return key if key in found else found[0]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fairlead.bootstrap import Platform
-from fairlead.core.identity import Principal
+from fairlead.operations.identity import allow, chosen_tenant, reach
 from fairlead.ports.conversations import ConversationRecord, TurnRecord
 
 
@@ -33,23 +33,30 @@ def list_conversations(
         tenant: Only of this tenant; None for all.
         limit: Most conversations.
     """
-    return platform.conversations.list(tenant=tenant, limit=limit)
+    allow(platform, "conversations list")
+    if tenant is None:
+        tenant = reach(platform)
+    return platform.conversations.list(
+        tenant=chosen_tenant(platform, tenant) if tenant else None, limit=limit
+    )
 
 
 def show_conversation(
-    platform: Platform, id: str, *, tenant: str = Principal().tenant, limit: int = 50
+    platform: Platform, id: str, *, tenant: str | None = None, limit: int = 50
 ) -> Conversation:
     """Return a conversation with its newest turns.
 
     Args:
         platform: The open platform.
         id: The conversation, as its tenant names it.
-        tenant: Whose it is.
+        tenant: Whose it is; None for the principal's own, or the default.
         limit: Most turns.
 
     Raises:
         UnknownConversation: The tenant has none of this id.
     """
+    allow(platform, "conversations show")
+    tenant = chosen_tenant(platform, tenant)
     return Conversation(
         record=platform.conversations.get(tenant, id),
         turns=tuple(platform.conversations.turns(tenant, id, limit)),

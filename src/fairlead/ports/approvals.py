@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
 from fairlead.core.digests import Json
+from fairlead.core.identity import Role
 from fairlead.core.policy import Obligations
 from fairlead.ports.runs import Order
 from fairlead.ports.waits import Wait
@@ -35,6 +36,7 @@ class ApprovalRecord:
         answered_at: The same; None while it is pending.
         by: Who answered; empty while nobody did.
         reason: What they said.
+        roles: The roles of whoever answered, when a token says so.
     """
 
     id: str
@@ -52,6 +54,7 @@ class ApprovalRecord:
     answered_at: float | None = None
     by: str = ""
     reason: str = ""
+    roles: tuple[Role, ...] = ()
 
     @property
     def role(self) -> str:
@@ -105,6 +108,8 @@ class ApprovalStore(Protocol):
         """
         ...
 
-    def list(self, *, state: str | None = "pending", limit: int = 100) -> Sequence[ApprovalRecord]:
-        """Return approvals, oldest first; those whose time is up count as expired."""
+    def list(
+        self, *, state: str | None = "pending", tenant: str | None = None, limit: int = 100
+    ) -> Sequence[ApprovalRecord]:
+        """Return approvals, oldest first, of one tenant or all; late ones count as expired."""
         ...

@@ -108,8 +108,10 @@ class EffectsLedger(Protocol):
         """Return the effects that a run intended, in the order of its calls."""
         ...
 
-    def list(self, *, state: str | None = None, limit: int = 100) -> Sequence[EffectRecord]:
-        """Return effects, oldest first."""
+    def list(
+        self, *, state: str | None = None, tenant: str | None = None, limit: int = 100
+    ) -> Sequence[EffectRecord]:
+        """Return effects, oldest first, of one tenant or of all."""
         ...
 
     def resolve(self, key: str, happened: bool, result: Json, order: Order) -> EffectRecord:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from fairlead.core.digests import Json
-from fairlead.core.identity import Principal
+from fairlead.core.identity import Principal, Role
 from fairlead.core.label import Label
 from fairlead.core.outcome import RunState
 from fairlead.ports.dispatch import Fence
@@ -179,6 +179,7 @@ class RunStore(Protocol):
         state: str | None = None,
         release: str | None = None,
         workflow: str | None = None,
+        tenant: str | None = None,
         limit: int = 50,
     ) -> Sequence[RunRecord]:
         """Return runs, newest first, without inputs and outcomes."""
@@ -192,10 +193,17 @@ class Order:
     Attributes:
         by: Who.
         reason: Why.
+        roles: Their roles, when a token says so.
     """
 
     by: str
     reason: str
+    roles: tuple[Role, ...] = ()
+
+    def fact(self) -> dict[str, Json]:
+        """Return what an event says of it."""
+        said: dict[str, Json] = {"by": self.by, "reason": self.reason}
+        return {**said, "roles": list(self.roles)} if self.roles else said
 
 
 class RunControl(Protocol):

@@ -8,7 +8,7 @@ import unicodedata
 from dataclasses import dataclass, field
 
 from fairlead.core.digests import Json, canonical_json
-from fairlead.core.errors import InvalidInput, RunTimedOut, UnknownWorkflow
+from fairlead.core.errors import InvalidInput, RunTimedOut, TokenMissing, UnknownWorkflow
 from fairlead.core.identity import Principal
 from fairlead.core.outcome import FINAL_STATES
 from fairlead.core.release import Release
@@ -68,11 +68,13 @@ class Admission:
         runs: Where runs are kept; a run that is queued there waits for a worker.
         clock: Time and ids.
         room: How much is accepted.
+        verified: Whether whoever asks must be named by a verified token.
     """
 
     runs: RunStore
     clock: Clock
     room: Room = field(default_factory=Room)
+    verified: bool = False
 
     def start(
         self,
@@ -96,6 +98,7 @@ class Admission:
             The run; the one that is there when the start key has one already.
 
         Raises:
+            TokenMissing: No token says who asks, and one is required.
             UnknownWorkflow: The release has no such workflow.
             InvalidInput: The input does not fit the workflow's schema, or is too large.
             QueueFull: Too many runs wait for a worker.
@@ -104,6 +107,8 @@ class Admission:
             StartKeyReused: The start key belongs to a run with another input, or of another
                 conversation.
         """
+        if self.verified and not principal.verified:
+            raise TokenMissing("no token says who asks, and `identity.required` is set")
         _named("a tenant's name", principal.tenant)
         _named("a user's name", principal.user)
         terms = release.manifest.workflows.get(workflow)

@@ -146,11 +146,19 @@ class FakeApprovals:
             raise ApprovalClosed(f"approval {approval_id} is {record.state}")
         said: ApprovalState = "approved" if approved else "denied"
         now = self.waits.clock.now()
-        record = replace(record, state=said, by=order.by, reason=order.reason, answered_at=now)
+        record = replace(
+            record, state=said, by=order.by, reason=order.reason, answered_at=now, roles=order.roles
+        )
         self.records[approval_id] = record
         answer = {"approved": approved, "by": order.by, "reason": order.reason}
         self.waits.answer("approval", approval_id, answer)
         return record
+
+    def get(self, approval_id: str) -> ApprovalRecord:
+        """Return an approval by its id."""
+        if approval_id not in self.records:
+            raise UnknownApproval(approval_id)
+        return self._dated(self.records[approval_id])
 
     def consume(self, run_id: str, number: int, subject_digest: str) -> str:
         """Use an approval up; return why not, or nothing."""
@@ -177,10 +185,13 @@ class FakeApprovals:
             if named == (run_id, wait_key, "pending"):
                 self.records[record.id] = replace(record, state="expired")
 
-    def list(self, *, state: str | None = "pending", limit: int = 100) -> Sequence[ApprovalRecord]:
-        """Return approvals, oldest first; those whose time is up count as expired."""
+    def list(
+        self, *, state: str | None = "pending", tenant: str | None = None, limit: int = 100
+    ) -> Sequence[ApprovalRecord]:
+        """Return approvals, oldest first, of one tenant or all; late ones count as expired."""
         dated = [self._dated(record) for record in self.records.values()]
-        return [record for record in dated if state in (None, record.state)][:limit]
+        found = [record for record in dated if state in (None, record.state)]
+        return [record for record in found if tenant in (None, record.tenant)][:limit]
 
     def _dated(self, record: ApprovalRecord) -> ApprovalRecord:
         late = record.state == "pending" and record.expires_at <= self.waits.clock.now()

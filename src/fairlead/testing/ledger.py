@@ -115,9 +115,12 @@ class FakeEffects:
         found = (record for record in self.records.values() if record.run_id == run_id)
         return sorted(found, key=lambda record: record.number)
 
-    def list(self, *, state: str | None = None, limit: int = 100) -> Sequence[EffectRecord]:
-        """Return effects, oldest first."""
-        return [record for record in self.records.values() if state in (None, record.state)][:limit]
+    def list(
+        self, *, state: str | None = None, tenant: str | None = None, limit: int = 100
+    ) -> Sequence[EffectRecord]:
+        """Return effects, oldest first, of one tenant or of all."""
+        found = [one for one in self.records.values() if state in (None, one.state)]
+        return [one for one in found if tenant in (None, one.tenant)][:limit]
 
     def resolve(self, key: str, happened: bool, result: Json, order: Order) -> EffectRecord:
         """Record what a person found out about an unknown effect."""

@@ -118,6 +118,7 @@ class FakeRuns:
         state: str | None = None,
         release: str | None = None,
         workflow: str | None = None,
+        tenant: str | None = None,
         limit: int = 50,
     ) -> Sequence[RunRecord]:
         return list(self.records.values())[:limit]

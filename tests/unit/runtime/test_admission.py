@@ -13,6 +13,7 @@ from fairlead.core.errors import (
     QueueFull,
     RunTimedOut,
     StartKeyReused,
+    TokenMissing,
     UnknownWorkflow,
 )
 from fairlead.core.release import Release, manifest_digest
@@ -180,3 +181,13 @@ def test_invariant_11_nobody_waits_for_ever() -> None:
     with pytest.raises(RunTimedOut):
         asyncio.run(door.admission.wait(run.id, -1.0))
     assert door.runs.get(run.id).state == "queued"
+
+
+def test_where_identity_is_required_a_name_that_is_only_stated_starts_nothing() -> None:
+    door = Door(verified=True)
+    with pytest.raises(TokenMissing):
+        door.start()
+    assert door.runs.records == {}
+    ada = fl.Principal(user="ada", tenant="acme", issuer="fairlead")
+    run = door.admission.start(RELEASE, "echo", "hello", principal=ada)
+    assert run.principal == ada

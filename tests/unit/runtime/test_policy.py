@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 
+from fairlead import Principal
 from fairlead.adapters.cedar.authorizer import compile_policies
 from fairlead.core.calls import Call
 from fairlead.runtime.calling import denial
 from fairlead.runtime.interceptors import policy
 from fairlead.runtime.scope import Tally
+from fairlead.testing import FakeAuthorizer
 from tests.unit.runtime.test_boundary import Bench
 
 CALL = Call(
@@ -80,3 +82,15 @@ def test_a_rule_sees_the_call() -> None:
         "context.arguments.amount == 5",
     ):
         assert decide(ALL.replace(";", f" when {{ {condition} }};")) is None, condition
+
+
+def test_the_policies_see_who_asks_as_the_runs_admission_found_them() -> None:
+    scope = Bench().scope
+    asker = Principal(roles=("approver",), scopes=("a:b",), issuer="fairlead")
+    scope = replace(scope, context=replace(scope.context, principal=asker))
+    for kind in ("tool", "retrieval"):
+        policy(scope, replace(CALL, kind=kind), Tally())
+        authorizer = scope.rules.bundle.authorizer
+        assert isinstance(authorizer, FakeAuthorizer)
+        query = authorizer.asked[-1]
+        assert (query.roles, query.scopes, query.issuer) == (("approver",), ("a:b",), "fairlead")

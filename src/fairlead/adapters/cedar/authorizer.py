@@ -2,7 +2,8 @@
 
 How a `Query` looks to a rule:
 
-- principal: `User::"<user>"`, with the attribute `tenant` and the parent `Tenant::"<tenant>"`;
+- principal: `User::"<user>"`, with the parent `Tenant::"<tenant>"` and the attributes `tenant`,
+  `issuer`, `roles` and `scopes` (sets; `scopes` is left out when nothing was narrowed);
 - action: `Action::"generate"`, `Action::"call"` or `Action::"retrieve"`;
 - resource: `Model::"<name>"`, `Tool::"<name>"` or `Collection::"<name>"`, without attributes;
 - context: the query's context. A list becomes a set. Cedar has no null, so a field that is null
@@ -142,7 +143,7 @@ class CedarAuthorizer:
             "resource": {"type": ACTIONS[query.action], "id": query.resource},
             "context": _context(query.context),
         }
-        result = cedarpy.is_authorized(request, self._handle, _entities(query.user, query.tenant))
+        result = cedarpy.is_authorized(request, self._handle, _entities(query))
         errors = [self._explain(text) for text in result.diagnostics.errors]
         keys = sorted(result.diagnostics.reasons)
         ids = sorted(self._rules[int(key[1:])].id for key in keys)
@@ -184,12 +185,32 @@ def _deny(*reasons: str) -> Decision:
     return Decision(effect="deny", reasons=reasons or (NO_RULE,))
 
 
+def _entities(query: Query) -> cedarpy.Entities:
+    return _asker(
+        query.user,
+        query.tenant,
+        issuer=query.issuer,
+        roles=query.roles,
+        scopes=query.scopes,
+    )
+
+
 @lru_cache(maxsize=1024)
-def _entities(user: str, tenant: str) -> cedarpy.Entities:
+def _asker(
+    user: str,
+    tenant: str,
+    *,
+    issuer: str,
+    roles: tuple[str, ...],
+    scopes: tuple[str, ...] | None,
+) -> cedarpy.Entities:
     """Return the entities of one asker, parsed once."""
+    attributes: dict[str, Any] = {"tenant": tenant, "issuer": issuer, "roles": list(roles)}
+    if scopes is not None:
+        attributes["scopes"] = list(scopes)
     asker = {
         "uid": {"type": "User", "id": user},
-        "attrs": {"tenant": tenant},
+        "attrs": attributes,
         "parents": [{"type": "Tenant", "id": tenant}],
     }
     return cedarpy.Entities.from_json_str(json.dumps([asker]))

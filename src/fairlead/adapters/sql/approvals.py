@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -95,6 +96,7 @@ class SqlApprovalStore:
                 sa.update(approvals)
                 .where(approvals.c.id == row.id, approvals.c.state == "pending")
                 .values(state=said, answered_at=time, by=order.by, reason=order.reason)
+                .values(roles=json.dumps(order.roles) if order.roles else None)
             )
             if not changed.rowcount:
                 raise ApprovalClosed(f"approval {row.id} was answered just now", approval=row.id)
@@ -104,8 +106,7 @@ class SqlApprovalStore:
                 "approval": row.id,
                 "subject": row.subject_digest,
                 "approved": approved,
-                "by": order.by,
-                "reason": order.reason,
+                **order.fact(),
             }
             append(connection, self._clock, _fact(row.run_id, "approval.answered", data))
             return _record(connection, _named(connection, row.id), time)
@@ -163,10 +164,14 @@ class SqlApprovalStore:
             time = connection.execute(sa.select(self._database.now_sql())).scalar_one()
             return _record(connection, _named(connection, approval_id, lock=False), time)
 
-    def list(self, *, state: str | None = "pending", limit: int = 100) -> Sequence[ApprovalRecord]:
-        """Return approvals, oldest first; those whose time is up count as expired."""
+    def list(
+        self, *, state: str | None = "pending", tenant: str | None = None, limit: int = 100
+    ) -> Sequence[ApprovalRecord]:
+        """Return approvals, oldest first, of one tenant or all; late ones count as expired."""
         now = self._database.now_sql()
         query = sa.select(approvals).order_by(approvals.c.asked_at, approvals.c.id).limit(limit)
+        if tenant is not None:
+            query = query.where(approvals.c.tenant == tenant)
         if state == "pending":
             alive = sa.select(runs.c.id).where(runs.c.state.not_in(FINAL_STATES))
             query = query.where(approvals.c.state == "pending", approvals.c.expires_at > now)
@@ -210,4 +215,5 @@ def _record(connection: sa.Connection, row: sa.Row[Any], now: float) -> Approval
         answered_at=row.answered_at,
         by=row.by,
         reason=row.reason,
+        roles=tuple(json.loads(row.roles)) if row.roles else (),
     )

@@ -56,6 +56,7 @@ _ADMITTED = """
           AND $tenant = runs.tenant
           AND $user = runs."user"
           AND $purpose = runs.purpose
+          AND coalesce($grants, '') = coalesce(runs.grants, '')
           AND coalesce($conversation, '') = coalesce(runs.conversation, '')
           AND coalesce(CAST($turn AS TEXT), '')
             = CASE WHEN runs.aside THEN '' ELSE coalesce(CAST(runs.turn AS TEXT), '') END

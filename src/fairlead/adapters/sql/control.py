@@ -49,7 +49,7 @@ class SqlRunControl:
             ending = Ending(state="cancelled", outcome=asdict(outcome), reason=order.reason)
             for member in family:
                 end(connection, self._database, self._clock, member, ending=ending)
-                append(connection, self._clock, run_fact(member, "run.cancelled", asdict(order)))
+                append(connection, self._clock, run_fact(member, "run.cancelled", order.fact()))
             return family
 
     def pause(self, run_id: str, order: Order) -> RunRecord:
@@ -73,7 +73,7 @@ class SqlRunControl:
                         paused_at=self._clock.now(),
                     )
                 )
-                append(connection, self._clock, run_fact(run_id, "run.paused", asdict(order)))
+                append(connection, self._clock, run_fact(run_id, "run.paused", order.fact()))
             return load(connection, run_id)
 
     def resume(self, run_id: str, order: Order) -> RunRecord:
@@ -92,7 +92,7 @@ class SqlRunControl:
                 .where(runs.c.id == run_id)
                 .values(state="queued", paused_at=None, held_s=held_s)
             )
-            append(connection, self._clock, run_fact(run_id, "run.resumed", asdict(order)))
+            append(connection, self._clock, run_fact(run_id, "run.resumed", order.fact()))
             return load(connection, run_id)
 
     def fork(
@@ -123,7 +123,7 @@ class SqlRunControl:
             _copy(connection, calls, origin.id, fork.id, kept=calls.c.number < before)
             _copy(connection, history, origin.id, fork.id, kept=sa.true())
             append(connection, self._clock, *_inherited(connection, fork.id))
-            data = {**asdict(order), "origin": origin.id, "before": before}
+            data = {**order.fact(), "origin": origin.id, "before": before}
             append(connection, self._clock, run_fact(fork.id, "run.forked", data))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -167,11 +167,15 @@ class SqlEffectsLedger:
         with self._database.reading() as connection:
             return [_record(connection, row) for row in connection.execute(query).all()]
 
-    def list(self, *, state: str | None = None, limit: int = 100) -> Sequence[EffectRecord]:
-        """Return effects, oldest first."""
+    def list(
+        self, *, state: str | None = None, tenant: str | None = None, limit: int = 100
+    ) -> Sequence[EffectRecord]:
+        """Return effects, oldest first, of one tenant or of all."""
         query = sa.select(effects).order_by(effects.c.intended_at, effects.c.key).limit(limit)
         if state is not None:
             query = query.where(effects.c.state == state)
+        if tenant is not None:
+            query = query.where(effects.c.tenant == tenant)
         with self._database.reading() as connection:
             return [_record(connection, row) for row in connection.execute(query).all()]
 
@@ -207,7 +211,7 @@ class SqlEffectsLedger:
                     finished_at=now,
                 )
             )
-            data = {"key": row.key, "tool": row.tool, "happened": happened, **asdict(order)}
+            data = {"key": row.key, "tool": row.tool, "happened": happened, **order.fact()}
             append(connection, self._clock, _fact(row.run_id, "effect.reconciled", data))
             answer = {"happened": happened}
             resolve(connection, "effect", row.key, answer=answer, now=self._database.now_sql())

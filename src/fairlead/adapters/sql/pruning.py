@@ -7,7 +7,6 @@ and what the event log is compared with. Its events stay whole. Everything else 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
 from typing import Any
 
 import sqlalchemy as sa
@@ -126,7 +125,7 @@ class SqlPruneStore:
                 .where(runs.c.id.in_(some))
                 .values(pruned_at=self._clock.now(), reason=None)
             )
-        facts = [run_fact(run_id, "run.pruned", asdict(order)) for run_id in ids]
+        facts = [run_fact(run_id, "run.pruned", order.fact()) for run_id in ids]
         append(connection, self._clock, *facts)
         payloads, size = remove_unheld(connection, digests)
         return Pruned(runs=len(ids), payloads=payloads, bytes=size)

@@ -25,7 +25,7 @@ from fairlead.core.errors import (
     UnknownRun,
 )
 from fairlead.core.event import Fact
-from fairlead.core.identity import Principal
+from fairlead.core.identity import grants_json, principal_from
 from fairlead.core.label import label_from_json, label_to_json
 from fairlead.core.outcome import FINAL_STATES
 from fairlead.ports.clock import Clock
@@ -133,6 +133,7 @@ class SqlRunStore:
         state: str | None = None,
         release: str | None = None,
         workflow: str | None = None,
+        tenant: str | None = None,
         limit: int = 50,
     ) -> Sequence[RunRecord]:
         """Return runs, newest first, without inputs and outcomes."""
@@ -141,6 +142,7 @@ class SqlRunStore:
             (runs.c.state, state),
             (runs.c.release, release),
             (runs.c.workflow, workflow),
+            (runs.c.tenant, tenant),
         ):
             if value is not None:
                 query = query.where(column == value)
@@ -157,6 +159,7 @@ def insert(connection: sa.Connection, clock: Clock, run: RunRecord) -> None:
         run: The run.
     """
     blob = put_json(connection, run.input, run.created_at)
+    grants = grants_json(run.principal)
     connection.execute(
         sa.insert(runs).values(
             id=run.id,
@@ -182,6 +185,7 @@ def insert(connection: sa.Connection, clock: Clock, run: RunRecord) -> None:
             turn=run.turn,
             aside=run.aside,
             label=None if run.label is None else canonical_json(label_to_json(run.label)),
+            grants=None if grants is None else canonical_json(grants),
         )
     )
     data: dict[str, Json] = {
@@ -192,6 +196,9 @@ def insert(connection: sa.Connection, clock: Clock, run: RunRecord) -> None:
         "purpose": run.purpose,
         "input": blob,
     }
+    if grants is not None:
+        # As text: so it stands in the run's row, and the two are compared.
+        data["grants"] = canonical_json(grants)
     if run.parent_id is not None:
         data["parent"] = run.parent_id
     if run.conversation is not None:
@@ -303,7 +310,9 @@ def _record(row: sa.Row[Any], input: Json, outcome: Json) -> RunRecord:
         workflow=row.workflow,
         release=row.release,
         code_digest=row.code_digest,
-        principal=Principal(user=row.user, tenant=row.tenant),
+        principal=principal_from(
+            row.user, row.tenant, None if row.grants is None else json.loads(row.grants)
+        ),
         purpose=row.purpose,
         state=row.state,
         input=input,

@@ -71,6 +71,8 @@ runs = sa.Table(
     sa.Column("conversation", sa.String(200)),
     sa.Column("turn", sa.Integer),
     sa.Column("aside", sa.Boolean, nullable=False, server_default=sa.false()),
+    # Roles, scopes and issuer of whoever asks, as its admission found them; empty without a token.
+    sa.Column("grants", sa.Text),
     sa.Column("said_digest", sa.String(64)),
     # How far its input may be trusted, when another run gave it; else it is the principal's own.
     sa.Column("label", sa.Text),
@@ -232,6 +234,8 @@ approvals = sa.Table(
     sa.Column("answered_at", sa.Float),
     sa.Column("by", sa.String(200), nullable=False, default=""),
     sa.Column("reason", sa.Text, nullable=False, default=""),
+    # The roles of whoever answered; empty without a token.
+    sa.Column("roles", sa.Text),
     sa.Column("consumed_at", sa.Float),
     sa.Index("approvals_by_state", "state", "asked_at"),
     sa.Index("approvals_by_call", "run_id", "number", unique=True),

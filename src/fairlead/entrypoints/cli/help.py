@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import re
 import sys
+from functools import cached_property
 from typing import Any
 
 from typer.core import TyperCommand, TyperGroup
 
+from fairlead.entrypoints.cli.identity import asks_for_a_token, running, token_option
 from fairlead.entrypoints.cli.texts import wants_colour
 
 ORDER = (
@@ -27,6 +29,7 @@ ORDER = (
     "approvals",
     "effects",
     "events",
+    "token",
 )
 """Groups would stand after commands; this is the order of a day's work."""
 
@@ -54,6 +57,23 @@ class Command(TyperCommand):
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """Return the parts of the usage line; what is required stands without brackets."""
         return [piece.strip("{}") for piece in super().collect_usage_pieces(ctx)]
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Return the parameters, with the token's where the table of verbs asks who asks."""
+        params: list[Any] = super().get_params(ctx)
+        if asks_for_a_token(ctx):
+            # Before --help, which stays the last.
+            params = [*params[:-1], self._token, params[-1]]
+        return params
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command."""
+        with running(ctx):
+            return super().invoke(ctx)
+
+    @cached_property
+    def _token(self) -> Any:
+        return token_option()
 
     def get_help(self, ctx: Any) -> str:
         """Return the help text."""

@@ -14,7 +14,12 @@ App = Annotated[
 AsJson = Annotated[
     bool, typer.Option("--json", help="Print one JSON document on stdout, and nothing else.")
 ]
-Tenant = Annotated[str, typer.Option("--tenant", metavar="NAME", help="Whose rows are used.")]
+Tenant = Annotated[
+    str | None,
+    typer.Option(
+        "--tenant", metavar="NAME", help="Whose rows are used; else the token's, or `default`."
+    ),
+]
 Limit = Annotated[
     int, typer.Option("--limit", metavar="N", min=1, max=10_000, help="Most rows to print.")
 ]

@@ -13,6 +13,7 @@ from fairlead.entrypoints.cli.commands import (
     people,
     releases,
     runs,
+    token,
     work,
 )
 from fairlead.entrypoints.cli.help import Command, Group
@@ -83,4 +84,8 @@ _audit.command("init", cls=Command)(audit.init)
 _audit.command("checkpoint", cls=Command)(audit.checkpoint)
 _audit.command("verify", cls=Command)(audit.verify)
 _audit.command("export", cls=Command)(audit.export)
+_token = _group("token", LOOK, "Tokens that say who asks: make the key, sign one, read one.")
+_token.command("init", cls=Command)(token.init)
+_token.command("create", cls=Command)(token.create)
+_token.command("show", cls=Command)(token.show)
 tree.command("version", cls=Command, rich_help_panel=LOOK)(make.version)

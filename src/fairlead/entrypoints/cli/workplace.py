@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fairlead.entrypoints.cli.identity import principal_of_command
 from fairlead.entrypoints.cli.interruption import is_torn_apart
 from fairlead.entrypoints.cli.screen import Screen, speaking
 
@@ -28,17 +29,20 @@ def at_work(
         changes: Settings that stand in place of those that are read; None keeps one.
 
     Raises:
-        FairleadError: There is no app, or its database cannot be used.
+        FairleadError: There is no app, or its database cannot be used; or the token of the command
+            is not valid, or does not allow it.
     """
     with speaking(as_json=as_json) as screen:
         quieten()
-        from fairlead.operations import load_settings, open_platform
+        from fairlead.operations import acting, load_settings, open_platform
 
         settings = load_settings(folder)
         given = {name: value for name, value in changes.items() if value is not None}
         settings = replace(settings, **given)
+        # Before anything is opened, and so before anything is started.
+        principal = principal_of_command(settings)
         with open_platform(settings) as platform:
-            yield platform, screen
+            yield acting(platform, principal), screen
 
 
 def quieten() -> None:

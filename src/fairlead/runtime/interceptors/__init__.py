@@ -11,6 +11,7 @@ from fairlead.runtime.interceptors.deadline import deadline
 from fairlead.runtime.interceptors.drive import drive
 from fairlead.runtime.interceptors.family import family
 from fairlead.runtime.interceptors.faults import driver_faults, journal_faults
+from fairlead.runtime.interceptors.grants import grants
 from fairlead.runtime.interceptors.intent import intent
 from fairlead.runtime.interceptors.label import label
 from fairlead.runtime.interceptors.ledger import ledger
@@ -25,7 +26,7 @@ from fairlead.runtime.interceptors.retry import retry
 from fairlead.runtime.interceptors.schema import schema
 from fairlead.runtime.interceptors.trace import trace
 
-BEFORE: tuple[Before, ...] = (contract, schema, policy, limits, loop, context)
+BEFORE: tuple[Before, ...] = (contract, schema, grants, policy, limits, loop, context)
 """Pure, in this order, the first refusal counts; what is on record is not checked again."""
 
 INSIDE: tuple[Inside, ...] = (

@@ -7,11 +7,8 @@ from typing import Annotated
 
 import typer
 
-from fairlead.core.identity import Principal
 from fairlead.entrypoints.cli.options import HERE, App, AsJson, Limit, Tenant
 from fairlead.entrypoints.cli.workplace import at_work
-
-LOCAL = Principal()
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="The conversation, as its tenant names it.")]
 OfTenant = Annotated[
@@ -38,7 +35,7 @@ def list_all(
 def show(
     id: Id,
     *,
-    tenant: Tenant = LOCAL.tenant,
+    tenant: Tenant = None,
     limit: Limit = 20,
     app: App = HERE,
     as_json: AsJson = False,

@@ -54,7 +54,10 @@ def approvals_list(
 ) -> None:
     """List what people are asked, oldest first."""
     with at_work(app, as_json=as_json) as (platform, screen):
-        found = platform.approvals.list(state=None if state == ALL else state, limit=limit)
+        from fairlead.operations import reach
+
+        kind = None if state == ALL else state
+        found = platform.approvals.list(state=kind, tenant=reach(platform), limit=limit)
         if screen.as_json:
             screen.json([asdict(one) for one in found])
         else:
@@ -66,7 +69,9 @@ def approvals_list(
 def approvals_show(id: Approval, *, app: App = HERE, as_json: AsJson = False) -> None:
     """Print what a person agrees to: the call, why they are asked, where its values come from."""
     with at_work(app, as_json=as_json) as (platform, screen):
-        found = platform.approvals.get(id)
+        from fairlead.operations import show_approval
+
+        found = show_approval(platform, id)
         if screen.as_json:
             screen.json(asdict(found))
         else:
@@ -103,7 +108,10 @@ def effects_list(
 ) -> None:
     """List effects of the ledger, oldest first; those that a person must look into by default."""
     with at_work(app, as_json=as_json) as (platform, screen):
-        found = platform.effects.list(state=None if state == ALL else state, limit=limit)
+        from fairlead.operations import reach
+
+        kind = None if state == ALL else state
+        found = platform.effects.list(state=kind, tenant=reach(platform), limit=limit)
         if screen.as_json:
             screen.json([asdict(one) for one in found])
         else:

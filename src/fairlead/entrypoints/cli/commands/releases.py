@@ -88,18 +88,18 @@ def diff(a: Before, b: After, *, app: App = HERE, as_json: AsJson = False) -> No
 def activate(id: Id, *, override: Override = None, app: App = HERE) -> None:
     """Let new runs start on a release whose gate has passed."""
     with at_work(app) as (platform, screen):
-        from fairlead.operations import operator
+        from fairlead.operations import activate_release
 
-        release = platform.releases.activate(id, by=operator(), override=override)
+        release = activate_release(platform, id, override=override)
         screen.line(f"release {release.id} is active in {platform.settings.environment}")
 
 
 def rollback(*, reason: Reason = "no reason was given", app: App = HERE) -> None:
     """Put the previous good release back, and mark the active one bad."""
     with at_work(app) as (platform, screen):
-        from fairlead.operations import operator
+        from fairlead.operations import roll_back_release
 
-        bad, good = platform.releases.rollback(by=operator(), reason=reason)
+        bad, good = roll_back_release(platform, reason=reason)
         screen.line(
             f"release {good.id} is active again in {platform.settings.environment}; "
             f"{bad[:12]} is marked bad"

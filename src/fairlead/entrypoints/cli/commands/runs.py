@@ -99,7 +99,11 @@ def list_all(
     """List runs, newest first."""
     with at_work(app, as_json=as_json) as (platform, screen):
         digest = platform.release_store.get(release).digest if release else None
-        found = platform.runs.list(state=state, release=digest, workflow=workflow, limit=limit)
+        from fairlead.operations import reach
+
+        found = platform.runs.list(
+            state=state, release=digest, workflow=workflow, tenant=reach(platform), limit=limit
+        )
         if screen.as_json:
             screen.json([asdict(run) for run in found])
         else:
@@ -111,7 +115,9 @@ def list_all(
 def show(id: Id, *, app: App = HERE, as_json: AsJson = False) -> None:
     """Draw a run: its calls on the time axis, verdicts, outcome, sources."""
     with at_work(app, as_json=as_json) as (platform, screen):
-        run = platform.runs.get(id)
+        from fairlead.operations import reached_run
+
+        run = reached_run(platform, id)
         calls = platform.journal.of_run(run.id)
         if screen.as_json:
             screen.json({**asdict(run), "calls": [asdict(call) for call in calls]})

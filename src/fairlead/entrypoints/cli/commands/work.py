@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fairlead.core.errors import CodeMismatch, RunTimedOut
+from fairlead.core.errors import CodeMismatch, InvalidInput, RunTimedOut
 from fairlead.core.identity import Principal
 from fairlead.core.outcome import FINAL_STATES
 from fairlead.entrypoints.cli.interruption import INTERRUPTION
@@ -24,7 +24,6 @@ from fairlead.settings import database_url, queues_of
 if TYPE_CHECKING:
     from fairlead.operations import Platform, RunRecord, Worker
 
-LOCAL = Principal()
 POLL_S = 0.02
 """Seconds between two looks at whether a run has ended, or a signal has come."""
 
@@ -39,7 +38,10 @@ Workflow = Annotated[str, typer.Argument(metavar="WORKFLOW", help="The workflow'
 Input = Annotated[
     str, typer.Argument(metavar="INPUT", help="JSON, or plain text; - reads it from stdin.")
 ]
-User = Annotated[str, typer.Option("--user", metavar="NAME", help="Who asks.")]
+User = Annotated[
+    str | None,
+    typer.Option("--user", metavar="NAME", help="Who asks; else the token's user, or `local`."),
+]
 Detach = Annotated[
     bool, typer.Option("--detach", help="Print the run's id and leave; start no worker.")
 ]
@@ -89,7 +91,7 @@ def ingest(
     collection: Collection = None,
     *,
     folder: From = None,
-    tenant: Tenant = LOCAL.tenant,
+    tenant: Tenant = None,
     app: App = HERE,
     as_json: AsJson = False,
 ) -> None:
@@ -122,8 +124,8 @@ def run(  # noqa: PLR0913 - each is an option of the command line
     workflow: Workflow,
     input: Input,
     *,
-    user: User = LOCAL.user,
-    tenant: Tenant = LOCAL.tenant,
+    user: User = None,
+    tenant: Tenant = None,
     detach: Detach = False,
     key: StartKey = None,
     priority: Priority = 0,
@@ -140,12 +142,15 @@ def run(  # noqa: PLR0913 - each is an option of the command line
 
     text = read(input)
     with at_work(app, as_json=as_json) as (platform, screen):
-        from fairlead.operations import StartOptions, outcome_of_run, working
+        from fairlead.operations import StartOptions, asking, outcome_of_run, working
+
+        if platform.principal is not None and (user is not None or tenant is not None):
+            raise InvalidInput("the token says who asks: --user and --tenant cannot say it again")
 
         release = platform.releases.current()
         terms = release.manifest.workflows.get(workflow)
         value = text if terms is None else parse(text, terms.input_schema)
-        principal = Principal(user=user, tenant=tenant)
+        principal = asking(platform, stated(user, tenant))
         options = StartOptions(key=key, priority=priority, conversation=conversation)
         start = partial(
             platform.admission.start, release, workflow, value, principal=principal, options=options
@@ -181,6 +186,15 @@ def run(  # noqa: PLR0913 - each is an option of the command line
             screen.show(*outcome_view(ended, outcome_of_run(ended)))
     if ended.state != "succeeded":
         raise typer.Exit(1)
+
+
+def stated(user: str | None, tenant: str | None) -> Principal:
+    """Return who asks without a token, as far as it was said."""
+    local = Principal()
+    return Principal(
+        user=local.user if user is None else user,
+        tenant=local.tenant if tenant is None else tenant,
+    )
 
 
 def _end_of(

@@ -10,25 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from fairlead.core.errors import AppFileMissing, InvalidConfig
+from fairlead.settings.identity import IDENTITY_SETTINGS, Identity, read_identity
+from fairlead.settings.setting import Setting
 
 APP_FILE = "fairlead.toml"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Setting:
-    """One setting for the reference docs.
-
-    Attributes:
-        key: Where it stands in `fairlead.toml`.
-        env: Environment variable that wins over the file; empty for none.
-        default: Its default, as text.
-        meaning: What it does, with its unit.
-    """
-
-    key: str
-    default: str
-    meaning: str
-    env: str = ""
 
 
 SETTINGS: tuple[Setting, ...] = (
@@ -166,6 +151,7 @@ SETTINGS: tuple[Setting, ...] = (
         env="OTEL_EXPORTER_OTLP_ENDPOINT",
         meaning="OTLP endpoint for spans and metrics; without one nothing is exported.",
     ),
+    *IDENTITY_SETTINGS,
 )
 """Every setting that is not a workflow's."""
 
@@ -200,6 +186,7 @@ class Settings:
     audit_key: Path
     audit_file: Path
     every_s: float
+    identity: Identity
     config: dict[str, Any] = field(default_factory=dict)
 
 
@@ -248,6 +235,7 @@ def load_settings(folder: Path, environment: Mapping[str, str] | None = None) ->
         audit_key=folder / values.text("audit.key_file"),
         audit_file=folder / values.text("audit.file"),
         every_s=values.number("audit.every_s"),
+        identity=read_identity(folder, values),
         config=config,
     )
 
@@ -287,6 +275,12 @@ class _Values:
         if not isinstance(value, str):
             raise InvalidConfig(f"{key} must be text, not {value!r}", key=key)
         return value
+
+    def truth(self, key: str) -> bool:
+        value = self._raw(key, None)
+        if not isinstance(value, bool) and value not in ("true", "false"):
+            raise InvalidConfig(f"{key} must be true or false, not {value!r}", key=key)
+        return value in (True, "true")
 
     def number(self, key: str, *, least: float = 0.0) -> float:
         value = self._raw(key, None)

@@ -1,0 +1,141 @@
+"""What each verb of an operator needs: one table for every way in."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+from fairlead.core.errors import FourEyes, RoleMissing, TokenMissing
+from fairlead.core.identity import ROLES, Principal, Role
+
+Need: TypeAlias = Role | Literal["anyone", "open", "key"]
+"""A role; or `anyone` with a verified name where identity is required; or `open`, which asks for
+nobody; or `key`: an admin, or without any token whoever can read the key file."""
+
+VERBS: dict[str, Need] = {
+    "init": "open",
+    "version": "open",
+    "intent show": "open",
+    "check": "operator",
+    "ingest": "operator",
+    "run": "anyone",
+    # It is a process and no person, and acts for whoever asked each of its runs.
+    "worker": "open",
+    "release create": "operator",
+    "release list": "viewer",
+    "release show": "viewer",
+    "release diff": "viewer",
+    "release activate": "operator",
+    "release activate --override": "admin",
+    "rollback": "operator",
+    "runs list": "viewer",
+    "runs show": "viewer",
+    "runs cancel": "operator",
+    "runs pause": "operator",
+    "runs resume": "operator",
+    "runs retry": "operator",
+    "runs fork": "operator",
+    "runs send": "operator",
+    "runs stream": "viewer",
+    "runs prune": "operator",
+    "conversations list": "viewer",
+    "conversations show": "viewer",
+    "approvals list": "viewer",
+    "approvals show": "viewer",
+    "approvals approve": "approver",
+    "approvals deny": "approver",
+    "effects list": "viewer",
+    "effects resolve": "operator",
+    "events list": "viewer",
+    "events verify": "viewer",
+    "audit init": "admin",
+    "audit checkpoint": "operator",
+    "audit verify": "viewer",
+    "audit export": "operator",
+    "token init": "key",
+    "token create": "key",
+    "token show": "open",
+}
+"""Every verb, as the command line names it, with what it needs. What is not here is refused."""
+
+
+def permit(principal: Principal | None, verb: str, *, required: bool) -> None:
+    """Refuse a verb that a principal may not do.
+
+    Args:
+        principal: Whom a verified token names; None without a token: the user of this machine,
+            who may do everything unless identity is required.
+        verb: One of VERBS.
+        required: Whether the app wants to know who asks.
+
+    Raises:
+        TokenMissing: There is no token, and one is required.
+        RoleMissing: The principal's roles do not allow it, or the verb is unknown.
+    """
+    need = VERBS.get(verb)
+    if need is None:
+        raise RoleMissing(f"no role allows {verb!r}: it is no known verb")
+    if need == "open":
+        return
+    if principal is None:
+        if required and need != "key":
+            raise TokenMissing(f"{verb} needs a token here: `identity.required` is set")
+        return
+    if need == "anyone":
+        return
+    role: Role = "admin" if need == "key" else need
+    if not principal.acts_as(role):
+        has = ", ".join(principal.roles) or "no role"
+        raise RoleMissing(f"{verb} needs the role {role}; {principal.user} has {has}")
+
+
+def permit_role(principal: Principal | None, role: str, *, what: str) -> None:
+    """Refuse what needs a role that a policy names.
+
+    Args:
+        principal: Who acts; None without a token: the user of this machine.
+        role: The role; one that nobody can have is refused to everybody but an admin.
+        what: What is to be done, for the message.
+
+    Raises:
+        RoleMissing: The principal has not the role.
+    """
+    if principal is None or "admin" in principal.roles:
+        return
+    known = [one for one in ROLES if one == role]
+    if not known or not principal.acts_as(known[0]):
+        has = ", ".join(principal.roles) or "no role"
+        raise RoleMissing(f"{what} needs the role {role}; {principal.user} has {has}")
+
+
+def permit_answer(
+    principal: Principal | None, *, asker: Principal, starters: tuple[str, ...], four_eyes: bool
+) -> None:
+    """Refuse an answer to an approval that a principal may not give.
+
+    Args:
+        principal: Who answers; None without a token.
+        asker: For whom the run acts.
+        starters: Who else started it, by forking or retrying another run.
+        four_eyes: Whether whoever starts a run may not agree to its calls.
+
+    Raises:
+        RoleMissing: The approval is another tenant's.
+        FourEyes: Whoever answers started the run, or nobody verified who started or answers.
+    """
+    if (
+        principal is not None
+        and principal.tenant != asker.tenant
+        and "admin" not in principal.roles
+    ):
+        raise RoleMissing(
+            f"the approval belongs to tenant {asker.tenant}, and {principal.user} to "
+            f"{principal.tenant}; only an admin answers for another tenant"
+        )
+    if not four_eyes:
+        return
+    # What cannot be told apart counts as the same.
+    if principal is None or not asker.verified:
+        whose = "answers" if principal is None else "started the run"
+        raise FourEyes(f"no token says who {whose}, and `identity.four_eyes` is set")
+    if principal.user in (asker.user, *starters):
+        raise FourEyes(f"{principal.user} started the run, and may not agree to its calls")
