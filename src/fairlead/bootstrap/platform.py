@@ -25,6 +25,7 @@ from fairlead.runtime.execute import Runner, Stores
 from fairlead.runtime.prune import Pruning
 from fairlead.runtime.scope import Services
 from fairlead.runtime.seats import Seats
+from fairlead.runtime.switches import Switches
 from fairlead.runtime.worker import Lease, Registry, Worker
 from fairlead.settings import Settings
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
     from fairlead.adapters.dbos.queue import DbosRunQueue
     from fairlead.adapters.sql.approvals import SqlApprovalStore
+    from fairlead.adapters.sql.budgets import SqlBudgetStore
     from fairlead.adapters.sql.conversations import SqlConversationStore
     from fairlead.adapters.sql.database import Database
     from fairlead.adapters.sql.dispatch import SqlDispatchStore
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     from fairlead.adapters.sql.effects import SqlEffectsLedger
     from fairlead.adapters.sql.events import SqlEventLog
     from fairlead.adapters.sql.journal import SqlJournal
+    from fairlead.adapters.sql.kills import SqlKillStore
     from fairlead.adapters.sql.releases import SqlReleaseStore
     from fairlead.adapters.sql.runs import SqlRunStore
     from fairlead.adapters.sql.streams import SqlStreamStore
@@ -71,6 +74,8 @@ class Platform:
         conversations: What runs of one conversation say to each other.
         streams: What runs say while they work.
         throttle: Rates and breakers, shared by all workers.
+        budgets: What all runs together may use, shared by all workers.
+        kills: What operators stopped.
         documents: Where documents are kept.
         telemetry: Where spans and metrics go.
         faults: What a test breaks; nothing in production.
@@ -93,6 +98,8 @@ class Platform:
     conversations: SqlConversationStore
     streams: SqlStreamStore
     throttle: SqlThrottle
+    budgets: SqlBudgetStore
+    kills: SqlKillStore
     documents: SqlDocumentStore
     telemetry: Telemetry
     faults: Faults = NO_FAULTS
@@ -108,7 +115,7 @@ class Platform:
     def admission(self) -> Admission:
         """The way in for requests."""
         room = Room(backlog=self.settings.backlog, waiting_turns=self.settings.waiting_turns)
-        return Admission(runs=self.runs, clock=self.clock, room=room)
+        return Admission(runs=self.runs, clock=self.clock, kills=self.kills, room=room)
 
     @property
     def control(self) -> Control:
@@ -200,6 +207,8 @@ class Platform:
     @property
     def services(self) -> Services:
         """What interceptors and durable waits use."""
+        from fairlead.adapters.pydantic_ai.prices import KnownPrices
+
         return Services(
             journal=self.journal,
             effects=self.effects,
@@ -212,6 +221,9 @@ class Platform:
             clock=self.clock,
             telemetry=self.telemetry,
             throttle=self.throttle,
+            budgets=self.budgets,
+            prices=KnownPrices(),
+            switches=Switches(self.kills, self.clock),
             faults=self.faults,
         )
 
@@ -232,6 +244,7 @@ def open_platform(
     """
     from fairlead.adapters.dbos.queue import DbosRunQueue
     from fairlead.adapters.sql.approvals import SqlApprovalStore
+    from fairlead.adapters.sql.budgets import SqlBudgetStore
     from fairlead.adapters.sql.conversations import SqlConversationStore
     from fairlead.adapters.sql.database import Database
     from fairlead.adapters.sql.dispatch import SqlDispatchStore
@@ -240,6 +253,7 @@ def open_platform(
     from fairlead.adapters.sql.events import SqlEventLog
     from fairlead.adapters.sql.faults import translated
     from fairlead.adapters.sql.journal import SqlJournal
+    from fairlead.adapters.sql.kills import SqlKillStore
     from fairlead.adapters.sql.releases import SqlReleaseStore
     from fairlead.adapters.sql.runs import SqlRunStore
     from fairlead.adapters.sql.streams import SqlStreamStore
@@ -276,6 +290,8 @@ def open_platform(
         conversations=faults.store("conversations", SqlConversationStore(database)),
         streams=faults.store("streams", SqlStreamStore(database, clock)),
         throttle=faults.store("throttle", SqlThrottle(database, clock)),
+        budgets=faults.store("budgets", SqlBudgetStore(database, clock)),
+        kills=faults.store("kills", SqlKillStore(database, clock)),
         documents=faults.store("documents", SqlDocumentStore(database)),
         telemetry=telemetry or _telemetry(settings),
         faults=faults,

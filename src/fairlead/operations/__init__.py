@@ -24,12 +24,21 @@ from fairlead.core.event import verify_chain
 from fairlead.core.grounding import GroundedSource
 from fairlead.core.guarding import Check
 from fairlead.core.identity import Principal
+from fairlead.core.kill import Kill
 from fairlead.core.outcome import Outcome
 from fairlead.core.release import Release
 from fairlead.delivery.collections import chosen, declared_collections
 from fairlead.delivery.gate import CheckRun, concludes
 from fairlead.delivery.resolve import code_digest
 from fairlead.memory.ingest import Ingested
+from fairlead.operations.bounds import (
+    BudgetUse,
+    Pulled,
+    lift_kill,
+    list_budgets,
+    list_kills,
+    pull_kill,
+)
 from fairlead.operations.control import (
     Controlled,
     Selection,
@@ -47,6 +56,7 @@ from fairlead.operations.conversations import (
     list_conversations,
     show_conversation,
 )
+from fairlead.operations.pruning import prune_runs
 from fairlead.ports.approvals import ApprovalRecord
 from fairlead.ports.conversations import ConversationRecord, TurnRecord
 from fairlead.ports.effects import EffectRecord
@@ -56,12 +66,12 @@ from fairlead.ports.runs import Order, RunRecord
 from fairlead.ports.waits import Signal
 from fairlead.ports.workers import WorkerRecord
 from fairlead.runtime.admission import StartOptions
-from fairlead.runtime.prune import Wanted
 from fairlead.runtime.worker import Worker
 from fairlead.settings import Settings, load_settings
 
 __all__ = [
     "ApprovalRecord",
+    "BudgetUse",
     "CheckRun",
     "Controlled",
     "Conversation",
@@ -69,10 +79,12 @@ __all__ = [
     "EffectRecord",
     "GateReport",
     "Ingested",
+    "Kill",
     "Order",
     "Platform",
     "PolicyContext",
     "Pruned",
+    "Pulled",
     "Release",
     "RunRecord",
     "Selection",
@@ -90,13 +102,17 @@ __all__ = [
     "create_release",
     "fork_run",
     "ingest",
+    "lift_kill",
+    "list_budgets",
     "list_conversations",
+    "list_kills",
     "load_settings",
     "make_worker",
     "open_platform",
     "operator",
     "outcome_of_run",
     "prune_runs",
+    "pull_kill",
     "read_stream",
     "resolve_app",
     "resolve_effect",
@@ -342,31 +358,6 @@ def outcome_of_run(run: RunRecord) -> Outcome[Json]:
         reason=run.reason,
         code=data["code"],
     )
-
-
-def prune_runs(
-    platform: Platform,
-    order: Order,
-    *,
-    older_than_days: float | None = None,
-    workflow: str | None = None,
-    dry_run: bool = False,
-    limit: int = Wanted.limit,
-) -> Pruned:
-    """Remove what is left of runs that ended long ago; their rows and events stay.
-
-    Args:
-        platform: The open platform.
-        order: Who and why; it is kept with each run's event.
-        older_than_days: Stands in place of each workflow's retention; None keeps to that.
-        workflow: Only its runs, with their children; None for all.
-        dry_run: Change nothing, and return what would be removed.
-        limit: Most runs, in whole histories.
-    """
-    wanted = Wanted(
-        older_than_days=older_than_days, workflow=workflow, dry_run=dry_run, limit=limit
-    )
-    return platform.pruning.prune(wanted, order)
 
 
 def verify_events(platform: Platform) -> Verification:

@@ -272,6 +272,8 @@ def rules_of(manifest: Manifest, compile: PolicyCompiler) -> Rules:
         policies=digest(manifest.policies),
         rates=manifest.rates,
         breaker=manifest.breaker,
+        app=manifest.app,
+        budgets=manifest.budgets,
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from fairlead.core.breaker import BreakerTerms
+from fairlead.core.budget import Budget
 from fairlead.core.calls import Call, CallKind, Done, Refused, Result
 from fairlead.core.context import Context
 from fairlead.core.digests import Json
@@ -18,18 +19,21 @@ from fairlead.core.release import ToolContract, WorkflowTerms
 from fairlead.guardrails.shapes import SchemaCheck
 from fairlead.ports.approvals import ApprovalStore
 from fairlead.ports.authorizer import Authorizer
+from fairlead.ports.budgets import BudgetStore
 from fairlead.ports.clock import Clock
 from fairlead.ports.conversations import ConversationStore
 from fairlead.ports.dispatch import DispatchStore
 from fairlead.ports.effects import EffectsLedger
 from fairlead.ports.faults import NO_FAULTS, Faults
 from fairlead.ports.journal import Journal
+from fairlead.ports.prices import Prices
 from fairlead.ports.runs import RunStore
 from fairlead.ports.streams import StreamStore
 from fairlead.ports.telemetry import Telemetry
 from fairlead.ports.throttle import Throttle
 from fairlead.ports.waits import WaitStore
 from fairlead.runtime.seats import Seat
+from fairlead.runtime.switches import Switches
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +47,8 @@ class Rules:
         policies: Digest of the policies' texts: what an approval is bound to.
         rates: Rates by `model:NAME` and `tool:NAME`; what is not there has the default rate.
         breaker: When breakers open, and for how long.
+        app: The app.
+        budgets: What all runs together may use.
     """
 
     contracts: Mapping[str, ToolContract]
@@ -51,6 +57,8 @@ class Rules:
     policies: str = ""
     rates: Mapping[str, Rate] = field(default_factory=dict)
     breaker: BreakerTerms = field(default_factory=BreakerTerms)
+    app: str = ""
+    budgets: tuple[Budget, ...] = ()
 
     def rate_of(self, kind: CallKind, name: str) -> Rate:
         """Return the rate of a model or a tool."""
@@ -153,4 +161,7 @@ class Services:
     clock: Clock
     telemetry: Telemetry
     throttle: Throttle
+    budgets: BudgetStore
+    prices: Prices
+    switches: Switches
     faults: Faults = NO_FAULTS

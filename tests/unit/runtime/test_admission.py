@@ -19,7 +19,7 @@ from fairlead.core.release import Release, manifest_digest
 from fairlead.ports.dispatch import Fence
 from fairlead.ports.runs import Ending, Room
 from fairlead.runtime.admission import INPUT_BYTES_MAX, Admission, StartOptions
-from fairlead.testing import FakeClock
+from fairlead.testing import FakeClock, FakeKills
 from tests.unit.runtime.bench import SLO_OF_TESTS, FakeRuns, manifest_of
 
 
@@ -40,7 +40,8 @@ class Door:
 
     def __init__(self, **options: Any) -> None:
         self.runs, self.clock = FakeRuns(), FakeClock()
-        self.admission = Admission(runs=self.runs, clock=self.clock, **options)
+        self.kills = FakeKills(self.clock)
+        self.admission = Admission(runs=self.runs, clock=self.clock, kills=self.kills, **options)
 
     def start(
         self,

@@ -1,6 +1,12 @@
 """Every error that a user can meet, each with a stable code and what to do next."""
 
 from fairlead.core.errors.base import FairleadError, error_classes, error_from_json
+from fairlead.core.errors.bounded import (
+    BudgetExhausted,
+    KillNotFound,
+    KillsFull,
+    KillSwitchPulled,
+)
 from fairlead.core.errors.call import (
     AnswerCut,
     AnswerFiltered,
@@ -119,6 +125,7 @@ __all__ = [
     "ApprovalVoid",
     "ArgumentsInvalid",
     "BreakerOpen",
+    "BudgetExhausted",
     "CallFailed",
     "CallTimedOut",
     "ChainBroken",
@@ -153,6 +160,9 @@ __all__ = [
     "InvalidInput",
     "JournalForeign",
     "KeyReused",
+    "KillNotFound",
+    "KillSwitchPulled",
+    "KillsFull",
     "LeaseLost",
     "LoopDetected",
     "ModelKeyMissing",

@@ -35,6 +35,8 @@ async def record(attempt: Attempt, services: Services, inner: Next) -> tuple[Res
             finished_at=clock.now(),
             attempts=tries,
             claim=attempt.scope.seat.fence.claim,
+            busy_s=attempt.meter.busy_s,
+            budgeted=bool(attempt.scope.rules.budgets),
         )
         # The code alone: a reason may quote an argument, and the log holds digests and facts.
         decision = result.code if isinstance(result, Refused) else "allowed"
