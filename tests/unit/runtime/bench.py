@@ -256,23 +256,7 @@ class Bench:
                 documents=self.documents,
                 events=self.events,
             ),
-            services=Services(
-                journal=self.journal,
-                effects=self.effects,
-                approvals=self.approvals,
-                waits=self.waits,
-                dispatch=self.dispatch,
-                runs=self.runs,
-                conversations=self.conversations,
-                streams=self.streams,
-                clock=self.clock,
-                telemetry=self.telemetry,
-                throttle=self.throttle,
-                budgets=self.budgets,
-                prices=self.prices,
-                switches=Switches(self.kills, self.clock),
-                faults=self.faults,
-            ),
+            services=self._services(),
             seats=self,
             generator=PydanticGenerator(),
             compile=lambda _: self.authorizer,
@@ -287,6 +271,25 @@ class Bench:
             state="queued",
             input=input,
             created_at=self.clock.now(),
+        )
+
+    def _services(self) -> Services:
+        return Services(
+            journal=self.journal,
+            effects=self.effects,
+            approvals=self.approvals,
+            waits=self.waits,
+            dispatch=self.dispatch,
+            runs=self.runs,
+            conversations=self.conversations,
+            streams=self.streams,
+            clock=self.clock,
+            telemetry=self.telemetry,
+            throttle=self.throttle,
+            budgets=self.budgets,
+            prices=self.prices,
+            switches=Switches(self.kills, self.clock),
+            faults=self.faults,
         )
 
     def execute(self, engine: FakeEngine | None = None) -> RunRecord:

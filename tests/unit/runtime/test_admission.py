@@ -10,6 +10,7 @@ import pytest
 import fairlead as fl
 from fairlead.core.errors import (
     InvalidInput,
+    KillSwitchPulled,
     QueueFull,
     RunTimedOut,
     StartKeyReused,
@@ -17,7 +18,7 @@ from fairlead.core.errors import (
 )
 from fairlead.core.release import Release, manifest_digest
 from fairlead.ports.dispatch import Fence
-from fairlead.ports.runs import Ending, Room
+from fairlead.ports.runs import Ending, Order, Room
 from fairlead.runtime.admission import INPUT_BYTES_MAX, Admission, StartOptions
 from fairlead.testing import FakeClock, FakeKills
 from tests.unit.runtime.bench import SLO_OF_TESTS, FakeRuns, manifest_of
@@ -181,3 +182,17 @@ def test_invariant_11_nobody_waits_for_ever() -> None:
     with pytest.raises(RunTimedOut):
         asyncio.run(door.admission.wait(run.id, -1.0))
     assert door.runs.get(run.id).state == "queued"
+
+
+@pytest.mark.parametrize(
+    ("scope", "which"),
+    [("app", "bench"), ("workflow", "echo"), ("release", RELEASE.digest), ("tenant", "acme")],
+)
+def test_what_is_stopped_is_not_started(scope: Any, which: str) -> None:
+    door = Door()
+    door.kills.pull(scope, which, Order(by="ann", reason="it pays twice"))
+    with pytest.raises(KillSwitchPulled, match=r"was stopped by ann .* it pays twice"):
+        door.start()
+    assert door.runs.records == {}
+    door.kills.lift(scope, which, Order(by="ann", reason="repaired"))
+    assert door.start().state == "queued"

@@ -41,11 +41,19 @@ _MINE = (budget_chunks.c.pot == sa.bindparam("of")) & (
 _POT = budget_pots.c.id == sa.bindparam("of")
 
 
-class _Short(Exception):
-    """Takes a reservation back, of which a part was made."""
+class _TooSmall(Exception):
+    """Takes a reservation back: the worker's chunk of a pot is not enough."""
 
-    def __init__(self, exhausted: Exhausted | None = None) -> None:
-        super().__init__()
+    def __init__(self, pot: str) -> None:
+        super().__init__(pot)
+        self.pot = pot
+
+
+class _UsedUp(Exception):
+    """Takes a reservation back: a pot is not enough."""
+
+    def __init__(self, exhausted: Exhausted) -> None:
+        super().__init__(exhausted.reason)
         self.exhausted = exhausted
 
 
@@ -77,43 +85,41 @@ class SqlBudgetStore:
     def _reserve(
         self, call: Call, charges: Sequence[Charge], worker_id: str, forced: bool
     ) -> Exhausted | None:
-        try:
-            with self._database.transaction() as connection:
-                if connection.execute(_HELD, _place(call)).first() is not None:
+        # A run's own pot has no chunks: nobody else queues for it.
+        from_pot = {charge.pot for charge in charges if charge.budget.scope == "run"}
+        while True:
+            try:
+                with self._database.transaction() as connection:
+                    if connection.execute(_HELD, _place(call)).first() is not None:
+                        return None
+                    for charge in charges:
+                        if charge.pot in from_pot:
+                            begun = self._from_pot(connection, charge, worker_id, forced)
+                        else:
+                            begun = self._from_chunk(connection, charge, worker_id)
+                        _hold(connection, call, charge, worker_id=worker_id, begins_at=begun)
                     return None
-                for charge in charges:
-                    begins_at = self._from_chunk(connection, charge, worker_id)
-                    _hold(connection, call, charge, worker_id=worker_id, begins_at=begins_at)
-                return None
-        except _Short:
-            pass
-        try:
-            with self._database.transaction() as connection:
-                if connection.execute(_HELD, _place(call)).first() is not None:
-                    return None
-                for charge in charges:
-                    begins_at = self._from_pot(connection, charge, worker_id, forced)
-                    _hold(connection, call, charge, worker_id=worker_id, begins_at=begins_at)
-                return None
-        except _Short as short:
-            assert short.exhausted is not None
-            self._tell(short.exhausted)
-            return short.exhausted
+            except _TooSmall as small:
+                # From the beginning: a pot is locked before its chunks, by everybody.
+                from_pot.add(small.pot)
+            except _UsedUp as used_up:
+                self._tell(used_up.exhausted)
+                return used_up.exhausted
 
     def _from_chunk(self, connection: sa.Connection, charge: Charge, worker_id: str) -> float:
         """Take from the worker's own chunk; return when its window began.
 
         Raises:
-            _Short: It is too small, of another window, or was leased under another limit.
+            _TooSmall: It is too small, of another window, or was leased under another limit.
         """
         mine = {"of": charge.pot, "worker": worker_id}
         row = connection.execute(self._chunk, mine).first()
         if row is None or row.terms != charge.terms:
-            raise _Short
+            raise _TooSmall(charge.pot)
         begins_at, _ = charge.budget.window(row.now)
         left = _amount(row, "left")
         if row.begins_at != begins_at or not left.covers(charge.need):
-            raise _Short
+            raise _TooSmall(charge.pot)
         values = _columns("left", left - charge.need)
         connection.execute(sa.update(budget_chunks).where(_MINE).values(values), mine)
         return begins_at
@@ -124,7 +130,7 @@ class SqlBudgetStore:
         """Take from the pot and lease a chunk of it; return when its window began.
 
         Raises:
-            _Short: There is not enough, though all that workers have leased was taken back.
+            _UsedUp: There is not enough, though all that workers have leased was taken back.
         """
         pot, now = self._locked(connection, charge)
         # A clock that was set back does not begin a former window again.
@@ -134,14 +140,13 @@ class SqlBudgetStore:
         mine = budget_chunks.c.worker_id == worker_id
         unspent = _take_back(connection, charge.pot, begins_at, mine)
         limit = charge.budget.limit
-        # A run's own pot has nobody who queues for it.
         plan = partial(take, limit=limit, need=charge.need, chunked=charge.budget.scope != "run")
         found = plan(taken, unspent=unspent)
         if found is None:
             unspent = unspent + _take_back(connection, charge.pot, begins_at, sa.true())
             found = plan(taken, unspent=unspent, forced=forced)
         if found is None:
-            raise _Short(Exhausted(charge=charge, used=taken - unspent, ends_at=ends_at))
+            raise _UsedUp(Exhausted(charge=charge, used=taken - unspent, ends_at=ends_at))
         values = {
             "limit": canonical_json(limit),
             "begins_at": begins_at,
