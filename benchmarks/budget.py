@@ -7,6 +7,8 @@ body appends one line. 20 rounds on each database. The figures:
 - `admitted`: the largest number of calls that were executed in any round; it may not be above 10.
 - `reached`: the smallest number, so it is 10 when the budget was used up in each round.
 - `refused_rightly`: runs that were denied with FL-520, which are all others.
+- `repeats`: executions of a call that was reserved before: a slow machine can cost a worker its
+  lease, and then a call that only reads is executed again under its one reservation.
 - `workers_min`: the fewest workers that had runs of a round.
 - `events`: how many `budget.exhausted` were recorded: one for each round.
 """
@@ -65,6 +67,7 @@ def main() -> None:
         "rounds": len(rounds),
         "runs": sum(played["runs"] for played in rounds),
         "refused_rightly": sum(played["FL-520"] for played in rounds),
+        "repeats": sum(played["repeats"] for played in rounds),
         "workers_min": min(played["workers"] for played in rounds),
         "events": sum(played["events"] for played in rounds),
     }
@@ -146,7 +149,8 @@ def _round(platform: Platform, release: Release, tenant: str, folder: Path) -> C
     return Counter(
         {
             "runs": len(ids),
-            "executed": executed.total(),
+            "executed": len(executed),
+            "repeats": executed.total() - len(executed),
             "FL-520": codes["FL-520"],
             "workers": len(workers),
             "events": len(platform.events.list(chain=chain)),

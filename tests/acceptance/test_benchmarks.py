@@ -73,7 +73,7 @@ def test_bench_failover() -> None:
 @pytest.mark.postgresql
 def test_bench_budget() -> None:
     done = run("benchmarks.budget", "--rounds", "1")
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, done.stdout + done.stderr
     figures = json.loads(done.stdout.splitlines()[-1])
     assert (figures["admitted"], figures["reached"], figures["rounds"]) == (10, 10, 2)
     assert (figures["refused_rightly"], figures["events"]) == (80, 2)
