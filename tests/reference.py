@@ -14,6 +14,7 @@ from unittest import mock
 import typer
 
 from fairlead.core.breaker import BreakerTerms
+from fairlead.core.budget import BUDGETS_MAX
 from fairlead.core.errors import error_classes
 from fairlead.core.event import EVENT_TYPES
 from fairlead.core.limits import Limits
@@ -119,6 +120,21 @@ OTHER_TABLES: tuple[tuple[str, str, tuple[Row, ...]], ...] = (
         (
             ("calls", "required", "So many calls; as many may also come at once."),
             ("per_s", "required", "In so many seconds."),
+        ),
+    ),
+    (
+        "`[[budgets]]`",
+        "What runs may use together, shared by all workers. A release has at most "
+        f"{BUDGETS_MAX}. At least one of `calls`, `tokens`, `cost_usd`, `seconds` must be there.",
+        (
+            ("name", "required", "Its name, which no other budget of the release has."),
+            ("scope", "required", "`run`, `workflow`, `tenant`, `app` or `model`."),
+            ("which", "each one", "One workflow, tenant or model; else each has a pot of its own."),
+            ("per_s", "required", "Seconds of a window; none for the scope `run`."),
+            ("calls", "none", "Calls of any kind; all tries of a call are one."),
+            ("tokens", "none", "Tokens of model turns, in and out."),
+            ("cost_usd", "none", "US dollars for models."),
+            ("seconds", "none", "Seconds for which bodies of calls are executed."),
         ),
     ),
     (

@@ -70,6 +70,15 @@ def test_bench_failover() -> None:
     assert (figures["recorded_calls_reexecuted"], figures["runs_lost"]) == (0, 0)
 
 
+@pytest.mark.postgresql
+def test_bench_budget() -> None:
+    done = run("benchmarks.budget", "--rounds", "1")
+    assert done.returncode == 0, done.stdout + done.stderr
+    figures = json.loads(done.stdout.splitlines()[-1])
+    assert (figures["admitted"], figures["reached"], figures["rounds"]) == (10, 10, 2)
+    assert (figures["refused_rightly"], figures["events"]) == (80, 2)
+
+
 def run(module: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", module, *arguments],

@@ -28,6 +28,7 @@ from fairlead.runtime.execute import Runner, Stores
 from fairlead.runtime.prune import Pruning
 from fairlead.runtime.scope import Services
 from fairlead.runtime.seats import Seats
+from fairlead.runtime.switches import Switches
 from fairlead.runtime.worker import Lease, Registry, Worker
 from fairlead.settings import Settings
 
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from fairlead.adapters.dbos.queue import DbosRunQueue
     from fairlead.adapters.sql.approvals import SqlApprovalStore
     from fairlead.adapters.sql.audit import SqlAuditStore
+    from fairlead.adapters.sql.budgets import SqlBudgetStore
     from fairlead.adapters.sql.conversations import SqlConversationStore
     from fairlead.adapters.sql.database import Database
     from fairlead.adapters.sql.dispatch import SqlDispatchStore
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
     from fairlead.adapters.sql.effects import SqlEffectsLedger
     from fairlead.adapters.sql.events import SqlEventLog
     from fairlead.adapters.sql.journal import SqlJournal
+    from fairlead.adapters.sql.kills import SqlKillStore
     from fairlead.adapters.sql.releases import SqlReleaseStore
     from fairlead.adapters.sql.runs import SqlRunStore
     from fairlead.adapters.sql.streams import SqlStreamStore
@@ -75,6 +78,8 @@ class Platform:
         conversations: What runs of one conversation say to each other.
         streams: What runs say while they work.
         throttle: Rates and breakers, shared by all workers.
+        budgets: What all runs together may use, shared by all workers.
+        kills: What operators stopped.
         documents: Where documents are kept.
         telemetry: Where spans and metrics go.
         tokens: Verifies tokens, and signs those of the local key.
@@ -100,6 +105,8 @@ class Platform:
     conversations: SqlConversationStore
     streams: SqlStreamStore
     throttle: SqlThrottle
+    budgets: SqlBudgetStore
+    kills: SqlKillStore
     documents: SqlDocumentStore
     telemetry: Telemetry
     tokens: Tokens
@@ -120,6 +127,7 @@ class Platform:
         return Admission(
             runs=self.runs,
             clock=self.clock,
+            kills=self.kills,
             room=room,
             verified=self.settings.identity.required,
         )
@@ -239,6 +247,8 @@ class Platform:
     @property
     def services(self) -> Services:
         """What interceptors and durable waits use."""
+        from fairlead.adapters.pydantic_ai.prices import KnownPrices
+
         return Services(
             journal=self.journal,
             effects=self.effects,
@@ -251,6 +261,9 @@ class Platform:
             clock=self.clock,
             telemetry=self.telemetry,
             throttle=self.throttle,
+            budgets=self.budgets,
+            prices=KnownPrices(),
+            switches=Switches(self.kills, self.clock),
             faults=self.faults,
         )
 
@@ -271,6 +284,7 @@ def open_platform(
     """
     from fairlead.adapters.dbos.queue import DbosRunQueue
     from fairlead.adapters.sql.approvals import SqlApprovalStore
+    from fairlead.adapters.sql.budgets import SqlBudgetStore
     from fairlead.adapters.sql.conversations import SqlConversationStore
     from fairlead.adapters.sql.database import Database
     from fairlead.adapters.sql.dispatch import SqlDispatchStore
@@ -279,6 +293,7 @@ def open_platform(
     from fairlead.adapters.sql.events import SqlEventLog
     from fairlead.adapters.sql.faults import translated
     from fairlead.adapters.sql.journal import SqlJournal
+    from fairlead.adapters.sql.kills import SqlKillStore
     from fairlead.adapters.sql.releases import SqlReleaseStore
     from fairlead.adapters.sql.runs import SqlRunStore
     from fairlead.adapters.sql.streams import SqlStreamStore
@@ -315,6 +330,8 @@ def open_platform(
         conversations=faults.store("conversations", SqlConversationStore(database)),
         streams=faults.store("streams", SqlStreamStore(database, clock)),
         throttle=faults.store("throttle", SqlThrottle(database, clock)),
+        budgets=faults.store("budgets", SqlBudgetStore(database, clock)),
+        kills=faults.store("kills", SqlKillStore(database, clock)),
         documents=faults.store("documents", SqlDocumentStore(database)),
         telemetry=telemetry or _telemetry(settings),
         tokens=make_tokens(settings),

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 from fairlead.core.errors import FourEyes, RoleMissing, TokenMissing
 from fairlead.core.identity import ROLES, Principal, Role
+from fairlead.core.kill import KillScope
 
 Need: TypeAlias = Role | Literal["anyone", "open", "key"]
 """A role; or `anyone` with a verified name where identity is required; or `open`, which asks for
@@ -51,6 +52,10 @@ VERBS: dict[str, Need] = {
     "audit checkpoint": "operator",
     "audit verify": "viewer",
     "audit export": "operator",
+    "budgets list": "viewer",
+    **{f"kill {scope}": "operator" for scope in get_args(KillScope)},
+    "kill list": "viewer",
+    "kill lift": "operator",
     "token init": "key",
     "token create": "key",
     "token show": "open",

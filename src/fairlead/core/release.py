@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from fairlead.core.breaker import BreakerTerms
+from fairlead.core.budget import Budget
 from fairlead.core.calls import Effect
 from fairlead.core.digests import Json, digest
 from fairlead.core.intent import IntentPage
@@ -147,6 +148,7 @@ class Manifest:
         telemetry: Signals that must be emitted, beside the platform's own.
         rates: Rates by `model:NAME` and `tool:NAME`.
         breaker: When breakers open, and for how long.
+        budgets: What all runs together may use, and a run with its children.
     """
 
     app: str
@@ -160,6 +162,7 @@ class Manifest:
     telemetry: tuple[SignalRule, ...] = ()
     rates: dict[str, Rate] = field(default_factory=dict)
     breaker: BreakerTerms = field(default_factory=BreakerTerms)
+    budgets: tuple[Budget, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

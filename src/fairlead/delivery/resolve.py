@@ -20,6 +20,7 @@ from fairlead.core.intent import IntentPage
 from fairlead.core.limits import SLO, Limits
 from fairlead.core.rates import DEFAULT_RATE, Rate
 from fairlead.core.release import Manifest, RecallTerms, SignalRule, WorkflowTerms
+from fairlead.delivery.budgets import budgets_of
 from fairlead.guardrails.shapes import shape_of
 from fairlead.ports.app_files import AppFiles
 from fairlead.runtime.tools import contract_of
@@ -120,6 +121,7 @@ def resolve(app: App, files: AppFiles, config: Mapping[str, Any]) -> Manifest:
         name: _terms(workflow, files, tables.get(name, {}))
         for name, workflow in sorted(app.workflows.items())
     }
+    rates = _rates(app, workflows, config.get("rates", {}))
     return Manifest(
         app=_text(config.get("app", {}).get("name", app.name), "app.name"),
         code_digest=code_digest(files),
@@ -130,8 +132,9 @@ def resolve(app: App, files: AppFiles, config: Mapping[str, Any]) -> Manifest:
         contracts={name: contract_of(tool) for name, tool in sorted(app.tools.items())},
         policies=files.below("policies"),
         telemetry=_signals(config.get("telemetry", {})),
-        rates=_rates(app, workflows, config.get("rates", {})),
+        rates=rates,
         breaker=_breaker(config.get("breaker", {})),
+        budgets=budgets_of(config.get("budgets", []), workflows, rates),
     )
 
 

@@ -22,6 +22,7 @@ from fairlead.core.errors import CodeMismatch, CollectionMissing
 from fairlead.core.grounding import GroundedSource
 from fairlead.core.guarding import Check
 from fairlead.core.identity import Principal
+from fairlead.core.kill import Kill
 from fairlead.core.outcome import Outcome
 from fairlead.core.release import Release
 from fairlead.core.tokens import Grant
@@ -39,6 +40,14 @@ from fairlead.operations.audit import (
     verify_audit,
     verify_events,
     verify_export,
+)
+from fairlead.operations.bounds import (
+    BudgetUse,
+    Pulled,
+    lift_kill,
+    list_budgets,
+    list_kills,
+    pull_kill,
 )
 from fairlead.operations.control import (
     Controlled,
@@ -90,6 +99,7 @@ __all__ = [
     "ApprovalRecord",
     "AuditKey",
     "AuditReport",
+    "BudgetUse",
     "CheckRun",
     "Controlled",
     "Conversation",
@@ -99,10 +109,12 @@ __all__ = [
     "GateReport",
     "Grant",
     "Ingested",
+    "Kill",
     "Order",
     "Platform",
     "PolicyContext",
     "Pruned",
+    "Pulled",
     "Release",
     "RunRecord",
     "Selection",
@@ -127,7 +139,10 @@ __all__ = [
     "fork_run",
     "ingest",
     "init_audit",
+    "lift_kill",
+    "list_budgets",
     "list_conversations",
+    "list_kills",
     "load_settings",
     "make_checkpoint",
     "make_token_key",
@@ -136,6 +151,7 @@ __all__ = [
     "operator",
     "outcome_of_run",
     "prune_runs",
+    "pull_kill",
     "reach",
     "reached_run",
     "read_stream",

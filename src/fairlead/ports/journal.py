@@ -55,12 +55,16 @@ class Execution:
         finished_at: The same.
         attempts: Executions of the body.
         claim: Number of the claim under which its run was executed.
+        busy_s: Seconds for which the body was executed in the last try.
+        budgeted: Whether something may be reserved for it, which is settled with its outcome.
     """
 
     started_at: float
     finished_at: float
     attempts: int
     claim: int
+    busy_s: float = 0.0
+    budgeted: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,12 +8,20 @@ import unicodedata
 from dataclasses import dataclass, field
 
 from fairlead.core.digests import Json, canonical_json
-from fairlead.core.errors import InvalidInput, RunTimedOut, TokenMissing, UnknownWorkflow
+from fairlead.core.errors import (
+    InvalidInput,
+    KillSwitchPulled,
+    RunTimedOut,
+    TokenMissing,
+    UnknownWorkflow,
+)
 from fairlead.core.identity import Principal
+from fairlead.core.kill import Target, kills_of, stopping
 from fairlead.core.outcome import FINAL_STATES
 from fairlead.core.release import Release
 from fairlead.guardrails.shapes import require
 from fairlead.ports.clock import Clock
+from fairlead.ports.kills import KillStore
 from fairlead.ports.runs import Room, RunRecord, RunStore
 
 INPUT_BYTES_MAX = 1_000_000
@@ -67,12 +75,14 @@ class Admission:
     Attributes:
         runs: Where runs are kept; a run that is queued there waits for a worker.
         clock: Time and ids.
+        kills: What operators stopped: nothing of it begins.
         room: How much is accepted.
         verified: Whether whoever asks must be named by a verified token.
     """
 
     runs: RunStore
     clock: Clock
+    kills: KillStore
     room: Room = field(default_factory=Room)
     verified: bool = False
 
@@ -100,6 +110,7 @@ class Admission:
         Raises:
             TokenMissing: No token says who asks, and one is required.
             UnknownWorkflow: The release has no such workflow.
+            KillSwitchPulled: An operator stopped the app, the workflow, the release or the tenant.
             InvalidInput: The input does not fit the workflow's schema, or is too large.
             QueueFull: Too many runs wait for a worker.
             ConversationBusy: Too many turns of the conversation wait.
@@ -118,6 +129,7 @@ class Admission:
                 f"release {release.id} has no workflow {workflow!r}; it has: {names}",
                 workflow=workflow,
             )
+        self._refuse_stopped(release, workflow, principal)
         try:
             size = len(canonical_json(input))
         except (TypeError, ValueError) as error:
@@ -142,6 +154,18 @@ class Admission:
             conversation=options.conversation,
         )
         return self.runs.admit(run, room=self.room)
+
+    def _refuse_stopped(self, release: Release, workflow: str, principal: Principal) -> None:
+        target = Target(
+            app=release.manifest.app,
+            workflow=workflow,
+            release=release.digest,
+            tenant=principal.tenant,
+        )
+        # Read anew: a start is no hot path, and the operator sees at once that nothing begins.
+        kill = stopping(kills_of(self.kills.active()), target)
+        if kill is not None:
+            raise KillSwitchPulled(kill.text, **{kill.scope: kill.which})
 
     async def wait(self, run_id: str, timeout_s: float) -> RunRecord:
         """Wait until a run has ended.

@@ -291,6 +291,8 @@ def rules_of(manifest: Manifest, compile: PolicyCompiler) -> Rules:
         arguments=arguments,
         rates=manifest.rates,
         breaker=manifest.breaker,
+        app=manifest.app,
+        budgets=manifest.budgets,
     )
 
 

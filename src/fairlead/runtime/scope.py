@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from fairlead.core.breaker import BreakerTerms
+from fairlead.core.budget import Budget
 from fairlead.core.calls import Call, CallKind, Done, Refused, Result
 from fairlead.core.context import Context
 from fairlead.core.digests import Json
@@ -20,18 +21,21 @@ from fairlead.guardrails.decide import Bundle
 from fairlead.guardrails.labels import Flow
 from fairlead.guardrails.shapes import SchemaCheck
 from fairlead.ports.approvals import ApprovalStore
+from fairlead.ports.budgets import BudgetStore
 from fairlead.ports.clock import Clock
 from fairlead.ports.conversations import ConversationStore
 from fairlead.ports.dispatch import DispatchStore
 from fairlead.ports.effects import EffectsLedger
 from fairlead.ports.faults import NO_FAULTS, Faults
 from fairlead.ports.journal import Journal
+from fairlead.ports.prices import Prices
 from fairlead.ports.runs import RunStore
 from fairlead.ports.streams import StreamStore
 from fairlead.ports.telemetry import Telemetry
 from fairlead.ports.throttle import Throttle
 from fairlead.ports.waits import WaitStore
 from fairlead.runtime.seats import Seat
+from fairlead.runtime.switches import Switches
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,12 +47,16 @@ class Rules:
         arguments: Compiled schemas of the tools' arguments.
         rates: Rates by `model:NAME` and `tool:NAME`; what is not there has the default rate.
         breaker: When breakers open, and for how long.
+        app: The app.
+        budgets: What all runs together may use.
     """
 
     bundle: Bundle
     arguments: Mapping[str, SchemaCheck]
     rates: Mapping[str, Rate] = field(default_factory=dict)
     breaker: BreakerTerms = field(default_factory=BreakerTerms)
+    app: str = ""
+    budgets: tuple[Budget, ...] = ()
 
     @property
     def contracts(self) -> Mapping[str, ToolContract]:
@@ -169,4 +177,7 @@ class Services:
     clock: Clock
     telemetry: Telemetry
     throttle: Throttle
+    budgets: BudgetStore
+    prices: Prices
+    switches: Switches
     faults: Faults = NO_FAULTS

@@ -1,6 +1,7 @@
 """For test suites: fakes of the ports that a run touches, scripted models, fault plans, and a
 provider that speaks real HTTP."""
 
+from fairlead.testing.bounds import FakeBudgets, FakeKills, FakePrices
 from fairlead.testing.collector import Collector
 from fairlead.testing.durable import (
     FakeApprovals,
@@ -30,6 +31,7 @@ __all__ = [
     "Collector",
     "FakeApprovals",
     "FakeAuthorizer",
+    "FakeBudgets",
     "FakeClock",
     "FakeConversations",
     "FakeDispatch",
@@ -38,6 +40,8 @@ __all__ = [
     "FakeEngine",
     "FakeEvents",
     "FakeJournal",
+    "FakeKills",
+    "FakePrices",
     "FakeSeat",
     "FakeStreams",
     "FakeTelemetry",

@@ -105,6 +105,10 @@ def _settle_nothing(call: Call, result: Result) -> None:
     """Tell no ledger."""
 
 
+def _book_nothing(call: Call, result: Result, execution: Execution) -> None:
+    """Book nothing."""
+
+
 @dataclass
 class FakeJournal:
     """Keeps calls in a dict by run and number.
@@ -113,12 +117,14 @@ class FakeJournal:
         records: Every call on record, by run and number.
         decisions: What was decided, the same way.
         settle: Told of each call with an effect and how it came back, as the ledger is.
+        book: Told of each call, how it came back and how it was executed, as budgets are.
         read: How many results were read that their steps only name.
     """
 
     records: dict[tuple[str, int], CallRecord] = field(default_factory=dict)
     decisions: dict[tuple[str, int], CallVerdict] = field(default_factory=dict)
     settle: Callable[[Call, Result], None] = field(default_factory=lambda: _settle_nothing)
+    book: Callable[[Call, Result, Execution], None] = field(default_factory=lambda: _book_nothing)
     read: int = 0
 
     def find(self, run_id: str, number: int) -> CallRecord | None:
@@ -156,6 +162,7 @@ class FakeJournal:
         self.decisions[place] = verdict
         if call.effect != "read":
             self.settle(call, result)
+        self.book(call, result, execution)
         return result
 
     def of_run(self, run_id: str) -> Sequence[CallRecord]:

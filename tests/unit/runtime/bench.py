@@ -31,9 +31,11 @@ from fairlead.ports.runs import Ending, Room, RunRecord, Spent
 from fairlead.runtime.execute import Runner, Stores
 from fairlead.runtime.scope import Services
 from fairlead.runtime.seats import Seat
+from fairlead.runtime.switches import Switches
 from fairlead.testing import (
     FakeApprovals,
     FakeAuthorizer,
+    FakeBudgets,
     FakeClock,
     FakeConversations,
     FakeDispatch,
@@ -42,6 +44,8 @@ from fairlead.testing import (
     FakeEngine,
     FakeEvents,
     FakeJournal,
+    FakeKills,
+    FakePrices,
     FakeSeat,
     FakeStreams,
     FakeTelemetry,
@@ -221,10 +225,15 @@ class Bench:
         self.manifest = manifest or manifest_of(workflow)
         self.clock, self.telemetry = FakeClock(), FakeTelemetry()
         self.throttle = FakeThrottle(self.clock)
+        self.budgets, self.kills = FakeBudgets(self.clock), FakeKills(self.clock)
+        self.prices = FakePrices()
         self.runs, self.releases = FakeRuns(now=self.clock.now), FakeReleases()
         self.waits = FakeWaits(self.clock, runs=self.runs.records)
         self.effects = FakeEffects(self.clock, waits=self.waits)
-        self.journal, self.events = FakeJournal(settle=self.effects.settle), FakeEvents()
+        self.journal, self.events = (
+            FakeJournal(settle=self.effects.settle, book=self.budgets.settle),
+            FakeEvents(),
+        )
         self.approvals, self.streams = FakeApprovals(self.waits), FakeStreams()
         self.conversations = FakeConversations()
         self.dispatch = FakeDispatch(self.waits)
@@ -248,20 +257,7 @@ class Bench:
                 documents=self.documents,
                 events=self.events,
             ),
-            services=Services(
-                journal=self.journal,
-                effects=self.effects,
-                approvals=self.approvals,
-                waits=self.waits,
-                dispatch=self.dispatch,
-                runs=self.runs,
-                conversations=self.conversations,
-                streams=self.streams,
-                clock=self.clock,
-                telemetry=self.telemetry,
-                throttle=self.throttle,
-                faults=self.faults,
-            ),
+            services=self._services(),
             seats=self,
             generator=PydanticGenerator(),
             compile=lambda _: self.authorizer,
@@ -276,6 +272,25 @@ class Bench:
             state="queued",
             input=input,
             created_at=self.clock.now(),
+        )
+
+    def _services(self) -> Services:
+        return Services(
+            journal=self.journal,
+            effects=self.effects,
+            approvals=self.approvals,
+            waits=self.waits,
+            dispatch=self.dispatch,
+            runs=self.runs,
+            conversations=self.conversations,
+            streams=self.streams,
+            clock=self.clock,
+            telemetry=self.telemetry,
+            throttle=self.throttle,
+            budgets=self.budgets,
+            prices=self.prices,
+            switches=Switches(self.kills, self.clock),
+            faults=self.faults,
         )
 
     def execute(self, engine: FakeEngine | None = None) -> RunRecord:

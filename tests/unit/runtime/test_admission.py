@@ -10,6 +10,7 @@ import pytest
 import fairlead as fl
 from fairlead.core.errors import (
     InvalidInput,
+    KillSwitchPulled,
     QueueFull,
     RunTimedOut,
     StartKeyReused,
@@ -18,9 +19,9 @@ from fairlead.core.errors import (
 )
 from fairlead.core.release import Release, manifest_digest
 from fairlead.ports.dispatch import Fence
-from fairlead.ports.runs import Ending, Room
+from fairlead.ports.runs import Ending, Order, Room
 from fairlead.runtime.admission import INPUT_BYTES_MAX, Admission, StartOptions
-from fairlead.testing import FakeClock
+from fairlead.testing import FakeClock, FakeKills
 from tests.unit.runtime.bench import SLO_OF_TESTS, FakeRuns, manifest_of
 
 
@@ -41,7 +42,8 @@ class Door:
 
     def __init__(self, **options: Any) -> None:
         self.runs, self.clock = FakeRuns(), FakeClock()
-        self.admission = Admission(runs=self.runs, clock=self.clock, **options)
+        self.kills = FakeKills(self.clock)
+        self.admission = Admission(runs=self.runs, clock=self.clock, kills=self.kills, **options)
 
     def start(
         self,
@@ -191,3 +193,17 @@ def test_where_identity_is_required_a_name_that_is_only_stated_starts_nothing() 
     ada = fl.Principal(user="ada", tenant="acme", issuer="fairlead")
     run = door.admission.start(RELEASE, "echo", "hello", principal=ada)
     assert run.principal == ada
+
+
+@pytest.mark.parametrize(
+    ("scope", "which"),
+    [("app", "bench"), ("workflow", "echo"), ("release", RELEASE.digest), ("tenant", "acme")],
+)
+def test_what_is_stopped_is_not_started(scope: Any, which: str) -> None:
+    door = Door()
+    door.kills.pull(scope, which, Order(by="ann", reason="it pays twice"))
+    with pytest.raises(KillSwitchPulled, match=r"was stopped by ann .* it pays twice"):
+        door.start()
+    assert door.runs.records == {}
+    door.kills.lift(scope, which, Order(by="ann", reason="repaired"))
+    assert door.start().state == "queued"

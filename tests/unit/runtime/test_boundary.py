@@ -31,15 +31,19 @@ from fairlead.guardrails.shapes import SchemaCheck
 from fairlead.ports.boundary import Driven, DriverError, current_call
 from fairlead.runtime.boundary import Boundary
 from fairlead.runtime.scope import Family, Rules, RunScope, Services
+from fairlead.runtime.switches import Switches
 from fairlead.testing import (
     FakeApprovals,
     FakeAuthorizer,
+    FakeBudgets,
     FakeClock,
     FakeConversations,
     FakeDispatch,
     FakeEffects,
     FakeEngine,
     FakeJournal,
+    FakeKills,
+    FakePrices,
     FakeSeat,
     FakeStreams,
     FakeTelemetry,
@@ -69,10 +73,12 @@ class Bench:
     ) -> None:
         self.clock, self.engine, self.runs = FakeClock(), FakeEngine(), FakeRuns()
         self.throttle = FakeThrottle(self.clock)
+        self.budgets, self.kills = FakeBudgets(self.clock), FakeKills(self.clock)
+        self.prices = FakePrices()
         self.telemetry, self.executed = FakeTelemetry(), 0
         self.waits = FakeWaits(self.clock)
         self.effects = FakeEffects(self.clock, waits=self.waits)
-        self.journal = FakeJournal(settle=self.effects.settle)
+        self.journal = FakeJournal(settle=self.effects.settle, book=self.budgets.settle)
         self.approvals, self.dispatch = FakeApprovals(self.waits), FakeDispatch(self.waits)
         self.seat, self.streams = FakeSeat(self.clock, self.waits), FakeStreams()
         self.conversations = FakeConversations()
@@ -121,6 +127,9 @@ class Bench:
             clock=self.clock,
             telemetry=self.telemetry,
             throttle=self.throttle,
+            budgets=self.budgets,
+            prices=self.prices,
+            switches=Switches(self.kills, self.clock),
         )
         self.boundary = Boundary(self.scope, engine, self.services, self.clock.now())
 

@@ -2,7 +2,7 @@
 
 A worker asks for as many runs as it has free places, so it cannot hoard. Tenants take turns: the
 one with the fewest runs at work is served first, and within a tenant priority and age count. Of a
-conversation only the first turn that has not ended is given out.
+conversation only the first turn that has not ended is given out, and nothing that is stopped.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from fairlead.adapters.sql.conversations import its_turn
 from fairlead.adapters.sql.database import Database
 from fairlead.adapters.sql.events import append
+from fairlead.adapters.sql.kills import may_begin
 from fairlead.adapters.sql.runs import end
 from fairlead.adapters.sql.schema import runs, waits, workers
 from fairlead.core.digests import Json
@@ -173,7 +173,7 @@ class SqlDispatchStore:
         )
         queued = (
             sa.select(*columns)
-            .where(ours, runs.c.state == "queued", its_turn())
+            .where(ours, runs.c.state == "queued", may_begin())
             .order_by(runs.c.priority.desc(), runs.c.created_at, runs.c.id)
         )
         found: list[Any] = []
@@ -392,7 +392,7 @@ def _tenants_query() -> sa.Select[Any]:
         sa.select(following.scalar_subquery()).where(found.c.tenant.is_not(None))
     )
     # With a limit, so that it is asked tenant by tenant and ends at the first run.
-    begins = sa.select(runs.c.id).where(mine, runs.c.tenant == found.c.tenant, its_turn()).limit(1)
+    begins = sa.select(runs.c.id).where(mine, runs.c.tenant == found.c.tenant, may_begin()).limit(1)
     may = begins.correlate(found).scalar_subquery().is_not(None)
     return sa.select(found.c.tenant).where(found.c.tenant.is_not(None), may).limit(TENANTS_MAX)
 

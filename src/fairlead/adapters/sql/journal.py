@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from fairlead.adapters.sql.blobs import get_json, put_json
+from fairlead.adapters.sql.budgets import settle_budgets
 from fairlead.adapters.sql.database import Database
 from fairlead.adapters.sql.effects import settle
 from fairlead.adapters.sql.events import append, holds
@@ -116,6 +117,8 @@ class SqlJournal:
             if call.effect != "read":
                 now = self._database.now_sql()
                 settle(connection, self._clock, call, result, kept=blob, now=now)
+            if execution.budgeted:
+                settle_budgets(connection, call, result, busy_s=execution.busy_s)
             append(connection, self._clock, _finished(call, result, blob, verdict))
             changed = changed_model(call, result)
             if changed is not None and not holds(connection, changed):

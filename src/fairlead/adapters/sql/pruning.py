@@ -26,13 +26,14 @@ from fairlead.adapters.sql.schema import (
     stream_items,
     waits,
 )
+from fairlead.adapters.sql.schema_bounds import budget_holds, budget_pots
 from fairlead.core.outcome import FINAL_STATES
 from fairlead.ports.clock import Clock
 from fairlead.ports.pruning import Member, Place, Pruned, RunGroup
 from fairlead.ports.runs import Order
 
 # An approval of a run that has ended can be answered no more, whatever its state.
-_ROWS = (calls, waits, signals, approvals, stream_items, history)
+_ROWS = (calls, waits, signals, approvals, stream_items, history, budget_holds)
 _SETTLED = ("done", "failed", "reconciled", "compensated")
 
 
@@ -119,6 +120,8 @@ class SqlPruneStore:
             self._settle_effects(connection, some)
             for table in _ROWS:
                 connection.execute(sa.delete(table).where(table.c.run_id.in_(some)))
+            of_runs = (budget_pots.c.scope == "run") & budget_pots.c.value.in_(some)
+            connection.execute(sa.delete(budget_pots).where(of_runs))
             # A reason may quote what was asked; what ended the run is in its events.
             connection.execute(
                 sa.update(runs)

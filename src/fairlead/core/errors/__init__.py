@@ -1,6 +1,12 @@
 """Every error that a user can meet, each with a stable code and what to do next."""
 
 from fairlead.core.errors.base import FairleadError, error_classes, error_from_json
+from fairlead.core.errors.bounded import (
+    BudgetExhausted,
+    KillNotFound,
+    KillsFull,
+    KillSwitchPulled,
+)
 from fairlead.core.errors.call import (
     AnswerCut,
     AnswerFiltered,
@@ -141,6 +147,7 @@ __all__ = [
     "AuditKeyExists",
     "AuditKeyMissing",
     "BreakerOpen",
+    "BudgetExhausted",
     "CallFailed",
     "CallTimedOut",
     "ChainBroken",
@@ -179,6 +186,9 @@ __all__ = [
     "JournalForeign",
     "KeyReused",
     "KeysUnavailable",
+    "KillNotFound",
+    "KillSwitchPulled",
+    "KillsFull",
     "LeaseLost",
     "LoopDetected",
     "ModelKeyMissing",

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import typer
 
+from fairlead.core.kill import KillScope
 from fairlead.entrypoints.cli.commands import (
     audit,
+    budgets,
     checks,
     conversations,
     events,
+    kills,
     make,
     people,
     releases,
@@ -76,6 +81,13 @@ _approvals.command("deny", cls=Command)(people.deny)
 _effects = _group("effects", LOOK, "The ledger of effects, and those that nobody knows of.")
 _effects.command("list", cls=Command)(people.effects_list)
 _effects.command("resolve", cls=Command)(people.effects_resolve)
+_budgets = _group("budgets", LOOK, "What runs may use together, and how much of it is used.")
+_budgets.command("list", cls=Command)(budgets.list_all)
+_kill = _group("kill", LOOK, "Stop an app, workflow, release, tool, model or tenant everywhere.")
+for _scope in get_args(KillScope):
+    _kill.command(_scope, cls=Command)(kills.killing(_scope))
+_kill.command("list", cls=Command)(kills.list_all)
+_kill.command("lift", cls=Command)(kills.lift)
 _events = _group("events", LOOK, "Read the event log, and prove that nobody changed it.")
 _events.command("list", cls=Command)(events.list_all)
 _events.command("verify", cls=Command)(events.verify)

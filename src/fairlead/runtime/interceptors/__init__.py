@@ -5,6 +5,7 @@ from __future__ import annotations
 from fairlead.runtime.interceptors.approval import approval
 from fairlead.runtime.interceptors.attempt import Before, Inside
 from fairlead.runtime.interceptors.breaker import breaker
+from fairlead.runtime.interceptors.budget import budget
 from fairlead.runtime.interceptors.context import context
 from fairlead.runtime.interceptors.contract import contract
 from fairlead.runtime.interceptors.deadline import deadline
@@ -13,6 +14,7 @@ from fairlead.runtime.interceptors.family import family
 from fairlead.runtime.interceptors.faults import driver_faults, journal_faults
 from fairlead.runtime.interceptors.grants import grants
 from fairlead.runtime.interceptors.intent import intent
+from fairlead.runtime.interceptors.kill_switch import kill_switch, kill_switch_again
 from fairlead.runtime.interceptors.label import label
 from fairlead.runtime.interceptors.ledger import ledger
 from fairlead.runtime.interceptors.limits import limits
@@ -36,6 +38,7 @@ INSIDE: tuple[Inside, ...] = (
     refusal,
     label,
     redact,
+    kill_switch,
     deadline,
     approval,
     family,
@@ -43,14 +46,17 @@ INSIDE: tuple[Inside, ...] = (
     retry,
     breaker,
     rate,
+    kill_switch_again,
+    budget,
     intent,
     driver_faults,
 )
 """Inside one journaled step, outermost first; the driver is innermost.
 
-What is known of an effect is looked at first. Each try then passes the breaker and takes a token.
-The intent comes after both: while a call only waits for its turn, nothing says that its effect may
-have happened.
+What is known of an effect is looked at first. Each try then passes the breaker and takes a token,
+which may take time: so the kill switches are looked at again. The budget is reserved once for all
+tries. The intent comes after all of them: while a call only waits for its turn, nothing says that
+its effect may have happened.
 """
 
 __all__ = ["BEFORE", "INSIDE", "Before", "Inside", "drive"]

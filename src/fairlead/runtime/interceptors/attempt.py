@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
 from fairlead.core.calls import Call, Refused, Result
@@ -40,6 +40,19 @@ class Asked:
     reason: str
 
 
+@dataclass(kw_only=True)
+class Meter:
+    """What the executions of one call took, in this process.
+
+    Attributes:
+        begun: How often the body was begun.
+        busy_s: Seconds for which it was executed in the last try; 0 once that is noted.
+    """
+
+    begun: int = 0
+    busy_s: float = 0.0
+
+
 @dataclass(frozen=True, kw_only=True)
 class Ruling:
     """What W1's checks said of a call.
@@ -70,6 +83,7 @@ class Attempt:
         shared: Whether the limits are shared with other runs of a family.
         handed_key: The idempotency key that the body gets; empty for the call's own.
         cleared: Whether it is known that an effect in doubt did not happen.
+        meter: What its executions take.
     """
 
     call: Call
@@ -84,6 +98,12 @@ class Attempt:
     shared: bool = False
     handed_key: str = ""
     cleared: bool = False
+    meter: Meter = field(default_factory=Meter)
+
+    @property
+    def undoing(self) -> bool:
+        """Whether the call undoes another one: limits that ended the run do not stop that."""
+        return self.deadline is None
 
     def left_s(self, now: float) -> float:
         """Return the seconds until the deadline, at most a day; negative when it is past.

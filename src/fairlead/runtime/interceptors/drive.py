@@ -49,7 +49,7 @@ class Stumble(Exception):
         self.throttled = throttled
 
 
-async def drive(attempt: Attempt, _: Services) -> tuple[Result, int]:
+async def drive(attempt: Attempt, services: Services) -> tuple[Result, int]:
     """Execute the body once.
 
     Raises:
@@ -61,6 +61,8 @@ async def drive(attempt: Attempt, _: Services) -> tuple[Result, int]:
         raise Suspended(f"the lease lapsed before {call.kind} {call.name} was executed")
     key = attempt.handed_key or call.key
     context = replace(attempt.scope.context, idempotency_key=key)
+    meter, begun_at = attempt.meter, services.clock.monotonic()
+    meter.begun += 1
     token = current_call.set(context)
     try:
         async with asyncio.timeout(timeout.total_seconds()):
@@ -80,6 +82,7 @@ async def drive(attempt: Attempt, _: Services) -> tuple[Result, int]:
         raise Stumble(f"{type(error).__name__}: {error}") from error
     finally:
         current_call.reset(token)
+        meter.busy_s = services.clock.monotonic() - begun_at
 
 
 def _done(call: Call, driven: Driven) -> Done | Failed:

@@ -36,6 +36,8 @@ async def record(attempt: Attempt, services: Services, inner: Next) -> tuple[Res
             finished_at=clock.now(),
             attempts=tries,
             claim=attempt.scope.seat.fence.claim,
+            busy_s=attempt.meter.busy_s,
+            budgeted=bool(attempt.scope.rules.budgets),
         )
         verdict = _verdict(result, attempt.before().decision)
         result = await persist(clock, journal.finish, call, result, execution, verdict)

@@ -14,7 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fairlead.adapters.sql import references
+from fairlead.adapters.sql.budgets import SqlBudgetStore
 from fairlead.adapters.sql.schema import metadata
+from fairlead.core.amounts import Amount
+from fairlead.core.budget import Asker, Budget, charges_of
 from fairlead.core.calls import Call, Done, Failed, Result, Unknown
 from fairlead.core.errors import RunPruned
 from fairlead.core.outcome import Outcome
@@ -59,6 +62,21 @@ def test_a_run_leaves_its_row_and_its_events(archive: Archive) -> None:
     assert archive.findings() == []
     assert archive.queue.known == set()
     assert archive.prune() == Pruned()
+
+
+def test_what_was_reserved_for_a_run_and_its_own_budgets_go_with_it(archive: Archive) -> None:
+    run_id, other = full(archive), archive.admit()
+    store = SqlBudgetStore(archive.database, archive.clock)
+    own = Budget(name="own", scope="run", calls=5)
+    for root_id in (run_id, other):
+        asker = Asker(app="a", workflow="w", tenant="default", root_id=root_id)
+        call = replace(archive.call(root_id, 90, Done(value=1)), number=91)
+        charges = charges_of([own], asker, call, Amount(calls=1))
+        assert store.reserve(call, charges, "w1") is None
+    archive.later(2)
+    assert archive.prune().runs == 1
+    assert [pot.value for pot in store.list()] == [other]
+    assert archive.count("budget_holds") == 1
 
 
 def test_a_rehearsal_says_what_would_go_and_changes_nothing(archive: Archive) -> None:

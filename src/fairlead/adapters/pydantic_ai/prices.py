@@ -1,0 +1,19 @@
+"""Prices of models, from the table that comes with the agent library."""
+
+from __future__ import annotations
+
+from genai_prices import Usage, calc_price
+
+
+class KnownPrices:
+    """Knows what models cost that stand in the table."""
+
+    def cost_usd(self, model: str, *, input_tokens: int, output_tokens: int) -> float | None:
+        """Return what a turn costs at most; None when no price is known."""
+        provider, _, name = model.partition(":")
+        usage = Usage(input_tokens=input_tokens, output_tokens=output_tokens)
+        try:
+            price = calc_price(usage, model_ref=name, provider_id=provider)
+        except (LookupError, ValueError, AssertionError):
+            return None
+        return float(price.total_price)
