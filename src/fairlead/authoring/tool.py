@@ -13,6 +13,7 @@ from fairlead.core.context import Context
 from fairlead.core.effects import Happened, NotHappened
 from fairlead.core.errors import InvalidDeclaration
 from fairlead.core.rates import Rate
+from fairlead.core.secrets import Secret
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -36,6 +37,7 @@ class Tool(Generic[P, R]):
         key: Arguments that name the effect; empty for the call's place in its run.
         reconcile: Finds out whether it happened; None when nobody can.
         compensate: The tool that undoes it; None when nothing does.
+        secrets: What its body may read with `ctx.secret`.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Tool(Generic[P, R]):
     reconcile: Callable[..., Awaitable[Happened[R] | NotHappened]] | None = None
     compensate: Tool[..., Any] | None = None
     rate: Rate | None = None
+    secrets: tuple[Secret, ...] = ()
 
     @cached_property
     def signature(self) -> inspect.Signature:
@@ -65,6 +68,7 @@ def tool(
     key: Sequence[str] = (),
     compensate: Tool[..., Any] | None = None,
     rate: Rate | None = None,
+    secrets: Sequence[Secret] = (),
 ) -> Callable[[Callable[Concatenate[Context, P], Awaitable[R]]], Tool[P, R]]: ...
 
 
@@ -78,6 +82,7 @@ def tool(
     reconcile: Reconcile[P, R],
     compensate: Tool[..., Any] | None = None,
     rate: Rate | None = None,
+    secrets: Sequence[Secret] = (),
 ) -> Callable[[Callable[Concatenate[Context, P], Awaitable[R]]], Tool[P, R]]: ...
 
 
@@ -90,6 +95,7 @@ def tool(  # noqa: PLR0913 - the contract is the point; all are keyword-only
     reconcile: Callable[..., Any] | None = None,
     compensate: Tool[..., Any] | None = None,
     rate: Rate | None = None,
+    secrets: Sequence[Secret] = (),
 ) -> Callable[[Callable[Concatenate[Context, P], Awaitable[R]]], Tool[P, R]]:
     """Declare what a tool may do.
 
@@ -106,6 +112,7 @@ def tool(  # noqa: PLR0913 - the contract is the point; all are keyword-only
             the tool's arguments that it names, and `result` for what the tool returned.
         rate: How often all runs together may call it; `fairlead.toml` may override it. None for
             the default rate.
+        secrets: Handles of what its body may read with `ctx.secret`, and no other code can.
 
     Returns:
         A decorator that turns an async function into a `Tool`.
@@ -148,6 +155,7 @@ def tool(  # noqa: PLR0913 - the contract is the point; all are keyword-only
             reconcile=reconcile,
             compensate=compensate,
             rate=rate,
+            secrets=tuple(secrets),
         )
 
     return declare

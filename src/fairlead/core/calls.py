@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Literal, TypeAlias
 
 from fairlead.core.digests import Json, digest
+from fairlead.core.guarding import Check
 
 CallKind: TypeAlias = Literal["model", "tool", "retrieval", "step", "child"]
 Effect: TypeAlias = Literal["read", "idempotent", "once"]
@@ -71,12 +72,14 @@ class Done:
         found: `executed`; or where the value comes from without an execution: `ledger` when the
             effect was on record under its key, `reconciled` when the probe found it outside.
         served_by: Id of the model that answered, as its provider says; empty for other kinds.
+        checks: The tool guardrails that failed on it and did not stop it.
     """
 
     value: Json
     usage: Usage = field(default_factory=Usage)
     found: Found = "executed"
     served_by: str = ""
+    checks: tuple[Check, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +88,7 @@ class Refused:
 
     code: str
     reason: str
+    checks: tuple[Check, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,6 +97,7 @@ class Failed:
 
     code: str
     reason: str
+    checks: tuple[Check, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,7 +142,10 @@ def result_state(result: Result) -> str:
 
 def result_to_json(result: Result) -> dict[str, Json]:
     """Return a result as JSON for the journal."""
-    return {"state": result_state(result), **asdict(result)}
+    data = {"state": result_state(result), **asdict(result)}
+    if not data.get("checks"):
+        data.pop("checks", None)
+    return data
 
 
 def result_from_json(data: dict[str, Json]) -> Result:
@@ -145,6 +153,8 @@ def result_from_json(data: dict[str, Json]) -> Result:
     fields = {name: value for name, value in data.items() if name != "state"}
     if data["state"] == "done":
         fields["usage"] = Usage(**fields["usage"])
+    if "checks" in fields:
+        fields["checks"] = tuple(Check(**check) for check in fields["checks"])
     result: Result = _TYPES[data["state"]](**fields)
     return result
 

@@ -29,6 +29,7 @@ class ToolContract:
             whichever run; empty for the call's place in its run.
         compensate: The tool that undoes it; empty for none.
         reconcile: Whether a probe can find out if it happened.
+        secrets: Names of the secrets that its body may read.
     """
 
     name: str
@@ -40,6 +41,7 @@ class ToolContract:
     key: tuple[str, ...] = ()
     compensate: str = ""
     reconcile: bool = False
+    secrets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +87,7 @@ class WorkflowTerms:
         output_schema: JSON schema of its output.
         queue: Which workers take its runs.
         retention_days: Days for which its finished runs are kept.
+        redacts: Kinds of personal data that are taken out of its input before it is recorded.
     """
 
     name: str
@@ -102,6 +105,7 @@ class WorkflowTerms:
     queue: str = "default"
     retention_days: int = 30
     fallbacks: tuple[str, ...] = ()
+    redacts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

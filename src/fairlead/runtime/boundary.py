@@ -17,7 +17,7 @@ one of the two tuples in `interceptors/__init__.py`, never by editing a driver.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -27,7 +27,6 @@ from fairlead.core.calls import (
     Call,
     CallKind,
     Done,
-    Effect,
     Failed,
     Refused,
     Result,
@@ -36,7 +35,7 @@ from fairlead.core.calls import (
     result_from_json,
     result_to_json,
 )
-from fairlead.core.digests import Json, canonical_json, digest, digest_bytes
+from fairlead.core.digests import Json, canonical_json, digest_bytes
 from fairlead.core.errors import (
     CallFailed,
     Denied,
@@ -44,9 +43,9 @@ from fairlead.core.errors import (
     FairleadError,
     OutsideRun,
     ReplayDiverged,
-    ResultNotJson,
     error_classes,
 )
+from fairlead.core.guarding import Check
 from fairlead.core.limits import INLINE_BYTES_MAX
 from fairlead.ports.boundary import Driver, current_call
 from fairlead.ports.engine import Engine
@@ -56,6 +55,7 @@ from fairlead.runtime.asking import ask_person
 from fairlead.runtime.interceptors.attempt import Attempt, Next
 from fairlead.runtime.persist import persist
 from fairlead.runtime.scope import RunScope, Services, Tally
+from fairlead.runtime.screening import Asking, Screened, refused_by, screened
 from fairlead.runtime.waiting import Awaited, wait_for
 
 PROBE_AFTER_S = 5.0
@@ -70,10 +70,12 @@ class Made:
     Attributes:
         call: The call.
         value: What came back.
+        given: The arguments that its body got.
     """
 
     call: Call
     value: Json
+    given: Json
 
 
 class Boundary:
@@ -87,6 +89,7 @@ class Boundary:
         engine: Journals its steps.
         services: What steps and waits use.
         made: The effects that the run made so far, in order.
+        noted: The tool guardrails that failed so far, in order.
     """
 
     def __init__(self, scope: RunScope, engine: Engine, services: Services, at: float) -> None:
@@ -103,6 +106,7 @@ class Boundary:
         self.engine = engine
         self.services = services
         self.made: list[Made] = []
+        self.noted: list[Check] = []
         self._turn = asyncio.Lock()
         self._tally = Tally()
         self._waits = 0
@@ -172,6 +176,7 @@ class Boundary:
         driver: Driver,
         *,
         approve_within: timedelta | None = None,
+        rebind: Callable[[Json], Driver] | None = None,
     ) -> Json:
         """Make a call under the whole protocol and return its value.
 
@@ -181,90 +186,64 @@ class Boundary:
             arguments: JSON arguments.
             driver: The body; not executed when the call is on record or refused.
             approve_within: A person must agree first, within this time; None asks nobody.
+            rebind: Makes the body for other arguments, when a guardrail takes something out of
+                them; None refuses the call then.
 
         Raises:
             FairleadError: The call was denied, failed, or its effect is unknown.
         """
         if current_call.get() is not None:
             raise OutsideRun(f"{kind} {name} was called inside the body of another call")
-        asking = self._call(kind, name, arguments, driver, approve_within=approve_within)
+        asked = Asking(kind=kind, name=name, arguments=arguments, driver=driver, rebind=rebind)
+        asking = self._call(asked, approve_within=approve_within)
         made = asyncio.ensure_future(asking)
         # A caller that gives up does not take the call with it: what was begun is recorded.
         made.add_done_callback(_retrieve)
         return await asyncio.shield(made)
 
-    async def _call(
-        self,
-        kind: CallKind,
-        name: str,
-        arguments: Json,
-        driver: Driver,
-        *,
-        approve_within: timedelta | None,
-    ) -> Json:
+    async def _call(self, asked: Asking, *, approve_within: timedelta | None) -> Json:
         async with self._turn:
             if self._closed:
-                raise OutsideRun(f"{kind} {name} was asked for when its run had ended")
-            call = self._number(kind, name, arguments)
+                what = f"{asked.kind} {asked.name}"
+                raise OutsideRun(f"{what} was asked for when its run had ended")
+            made = screened(self.scope, self.next_number, asked)
+            call = made.call
             # Pure, and S records what it says: a replay that reads the record need not ask again.
-            before = cache(partial(self._before, call))
-            asked = None
+            before = cache(partial(self._before, made))
+            answer = None
             if approve_within is not None and before() is None:
-                asked = await ask_person(
+                answer = await ask_person(
                     call, approve_within, self.scope, self.services, wait=self.wait
                 )
             attempt = Attempt(
                 call=call,
                 scope=self.scope,
                 before=before,
-                driver=driver,
+                driver=made.driver,
                 deadline=None if self._compensating else self._deadline,
-                asked=asked,
+                asked=answer,
                 shared=self._shared and not self._compensating,
+                given=made.given,
+                noted=made.checks,
             )
             result = await self._perform(attempt)
+            self.noted += getattr(result, "checks", ())
             repeats = self.scope.terms.limits.repeats
             self._tally = self._tally.after(call, result, repeats=repeats)
             # What another run did under the same business key is not this one's to undo.
             theirs = isinstance(result, Done) and result.found == "ledger" and call.business_key
             if isinstance(result, Done) and call.effect != "read" and not theirs:
-                self.made.append(Made(call=call, value=result.value))
+                self.made.append(Made(call=call, value=result.value, given=made.given))
         return _value(call, result)
 
-    def _number(self, kind: CallKind, name: str, arguments: Json) -> Call:
-        """W0."""
-        try:
-            canonical_json(arguments)
-        except (TypeError, ValueError) as error:
-            raise ResultNotJson(f"the arguments of {kind} {name} are not JSON: {error}") from error
-        scope = self.scope
-        contract = scope.rules.contracts.get(name) if kind == "tool" else None
-        effect: Effect = contract.effect if contract else "read"
-        business_key = ""
-        if contract and contract.key and isinstance(arguments, dict):
-            named = [arguments.get(argument) for argument in contract.key]
-            tenant = scope.context.principal.tenant
-            business_key = f"{name}:{digest([tenant, name, named])[:32]}"
-        return Call(
-            run_id=scope.context.run_id,
-            number=self.next_number,
-            kind=kind,
-            name=name,
-            arguments=arguments,
-            effect=effect,
-            lineage=scope.lineage,
-            root_id=scope.family.root_id,
-            business_key=business_key,
-        )
-
-    def _before(self, call: Call) -> Refused | None:
+    def _before(self, made: Screened) -> Refused | None:
         """W1: the first refusal, or None."""
         tally = Tally() if self._compensating else self._tally
         for interceptor in interceptors.BEFORE:
-            refusal = interceptor(self.scope, call, tally)
+            refusal = interceptor(self.scope, made.call, tally)
             if refusal is not None:
                 return refusal
-        return None
+        return refused_by(self.scope, made)
 
     async def wait(self, awaited: Awaited, *, counts: bool = False) -> Wait:
         """Wait durably for something, with the run's turn taken.

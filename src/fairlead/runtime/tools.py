@@ -41,6 +41,7 @@ def contract_of(tool: AnyTool) -> ToolContract:
         key=tool.key,
         compensate=tool.compensate.name if tool.compensate else "",
         reconcile=tool.reconcile is not None,
+        secrets=tuple(secret.name for secret in tool.secrets),
     )
 
 

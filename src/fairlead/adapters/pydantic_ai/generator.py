@@ -110,7 +110,12 @@ def _named(task: Task) -> str | None:
 
 
 def _turns(task: Task) -> Turns:
-    return Turns(make=make_model, fallbacks=tuple(task.fallbacks), reasks=task.reasks)
+    return Turns(
+        make=make_model,
+        fallbacks=tuple(task.fallbacks),
+        reasks=task.reasks,
+        complaint=task.complaint,
+    )
 
 
 def _settings(task: Task) -> ModelSettings | None:

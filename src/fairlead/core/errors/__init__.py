@@ -21,6 +21,10 @@ from fairlead.core.errors.call import (
     ProviderFailed,
     QuotaExhausted,
     RateExceeded,
+    ResultWithheld,
+    SecretMissing,
+    SecretOutside,
+    SecretUndeclared,
     ToolCallUnfit,
     ToolFailed,
 )
@@ -35,6 +39,7 @@ from fairlead.core.errors.denied import (
     Denied,
     LoopDetected,
     StepsExceeded,
+    ToolBlocked,
 )
 from fairlead.core.errors.given import (
     AppFileMissing,
@@ -61,6 +66,7 @@ from fairlead.core.errors.release import (
     NoPreviousRelease,
     ReasonMissing,
     ReleaseDamaged,
+    SecretInRelease,
     UnknownRelease,
 )
 from fairlead.core.errors.run import (
@@ -171,11 +177,16 @@ __all__ = [
     "ReplayDiverged",
     "ResultNotJson",
     "ResultTooLarge",
+    "ResultWithheld",
     "RunCancelled",
     "RunFinished",
     "RunPruned",
     "RunQuarantined",
     "RunTimedOut",
+    "SecretInRelease",
+    "SecretMissing",
+    "SecretOutside",
+    "SecretUndeclared",
     "StartKeyReused",
     "StepsExceeded",
     "StoreCorrupt",
@@ -186,6 +197,7 @@ __all__ = [
     "StoreUnavailable",
     "TargetExists",
     "TargetUnwritable",
+    "ToolBlocked",
     "ToolCallUnfit",
     "ToolFailed",
     "UnknownApproval",

@@ -18,9 +18,11 @@ from fairlead.runtime.interceptors.loop import loop
 from fairlead.runtime.interceptors.policy import policy
 from fairlead.runtime.interceptors.rate import rate
 from fairlead.runtime.interceptors.record import record
+from fairlead.runtime.interceptors.redaction import redaction
 from fairlead.runtime.interceptors.refusal import refusal
 from fairlead.runtime.interceptors.retry import retry
 from fairlead.runtime.interceptors.schema import schema
+from fairlead.runtime.interceptors.screen import screen
 from fairlead.runtime.interceptors.trace import trace
 
 BEFORE: tuple[Before, ...] = (contract, schema, policy, limits, loop, context)
@@ -30,6 +32,8 @@ INSIDE: tuple[Inside, ...] = (
     journal_faults,
     record,
     trace,
+    redaction,
+    screen,
     refusal,
     deadline,
     approval,

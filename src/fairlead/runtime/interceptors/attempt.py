@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 from fairlead.core.calls import Call, Refused, Result
+from fairlead.core.digests import Json
+from fairlead.core.guarding import Check
 from fairlead.ports.boundary import Driver
 from fairlead.runtime.scope import RunScope, Services, Tally
 
@@ -54,6 +56,8 @@ class Attempt:
         shared: Whether the limits are shared with other runs of a family.
         handed_key: The idempotency key that the body gets; empty for the call's own.
         cleared: Whether it is known that an effect in doubt did not happen.
+        given: The arguments that the body gets; the call's own are what is recorded of them.
+        noted: What guardrails took out of the arguments.
     """
 
     call: Call
@@ -67,6 +71,8 @@ class Attempt:
     shared: bool = False
     handed_key: str = ""
     cleared: bool = False
+    given: Json = None
+    noted: tuple[Check, ...] = ()
 
     def left_s(self, now: float) -> float:
         """Return the seconds until the deadline, at most a day; negative when it is past.
