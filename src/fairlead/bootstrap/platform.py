@@ -272,7 +272,7 @@ def open_platform(
         runs=faults.store("runs", redacting(SqlRunStore(database, clock))),
         journal=faults.store("journal", redacting(SqlJournal(database, clock))),
         events=faults.store("events", redacting(SqlEventLog(database, clock))),
-        release_store=faults.store("releases", SqlReleaseStore(database, clock)),
+        release_store=faults.store("releases", redacting(SqlReleaseStore(database, clock))),
         workers=faults.store("workers", redacting(SqlWorkerStore(database, clock))),
         dispatch=faults.store("dispatch", redacting(SqlDispatchStore(database, clock))),
         waits=faults.store("waits", redacting(SqlWaitStore(database, clock))),

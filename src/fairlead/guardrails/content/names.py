@@ -42,6 +42,7 @@ _NO_VALUE = frozenset(
         "version",
     )
 )  # fmt: skip
+_PLACEHOLDER = re.compile(r"\[redacted:[^\]]*\]?")
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _NAME = re.compile(r"[A-Za-z0-9_.\-]*")
 _BEFORE_NAME = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-"
@@ -56,7 +57,8 @@ _DIGIT, _LETTER = re.compile("[0-9]"), re.compile("[A-Za-z]")
 
 def is_secret_name(name: str) -> bool:
     """Say whether a field of this name holds a secret: `apiKey`, `DB_PASSWORD`, `client-secret`."""
-    words = [word.lower() for word in _WORDS.findall(name[-_NAME_CHARS_MAX:])]
+    plain = _PLACEHOLDER.sub("", name[-_NAME_CHARS_MAX:])
+    words = [word.lower() for word in _WORDS.findall(plain)]
     if not words or words[-1] in _NO_VALUE:
         return False
     for place, word in enumerate(words):
@@ -74,7 +76,9 @@ def is_secret_value(value: str, name: str) -> bool:
         value: What stands under the name.
         name: The name: a password may be shorter than a key.
     """
-    if value.startswith(("[redacted:", "${", "http://", "https://")) or "environ" in value:
+    if value.startswith(("${", "http://", "https://")):
+        return False
+    if "[redacted:" in value or "environ" in value:
         return False
     if _LETTER.search(value) is None:
         return False

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Collection, Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from fairlead.core.digests import Json
@@ -142,12 +142,12 @@ def _walk(value: Json, kinds: frozenset[str], found: list[Found], path: str, dep
 
 
 def _walk_object(
-    value: dict[str, Json], kinds: frozenset[str], found: list[Found], path: str, depth: int
+    value: dict[Any, Json], kinds: frozenset[str], found: list[Found], path: str, depth: int
 ) -> Json:
-    made: dict[str, Json] = {}
+    made: dict[Any, Json] = {}
     same = True
     for key, item in value.items():
-        name = key if not isinstance(key, str) else _name(key, kinds, found, path, made)
+        name = _name(key, kinds, found, path, made)
         inner = f"{path}.{name}" if path else str(name)
         secret = (
             "named-secret" in kinds
@@ -165,9 +165,11 @@ def _walk_object(
 
 
 def _name(
-    key: str, kinds: frozenset[str], found: list[Found], path: str, made: dict[str, Json]
-) -> str:
+    key: Any, kinds: frozenset[str], found: list[Found], path: str, made: dict[Any, Json]
+) -> Any:
     """Return an object's key as it is kept; two that become the same are told apart."""
+    if not isinstance(key, str):
+        return key
     name, taken = redacted_text(key, kinds)
     if not taken:
         return key
