@@ -94,8 +94,8 @@ def test_invariant_10_a_canary_is_nowhere(url: str, tmp_path: Path) -> None:
                 wait_for(lambda: state(run) == "waiting")
                 do("runs", "send", run, "word", json.dumps(TEXT))
                 wait_for(lambda: len(platform.approvals.list()) == 1)
-                [question] = json.loads(do("approvals", "list", "--json"))
-                do("approvals", "deny", question["id"], "--reason", TEXT)
+                [open_one] = json.loads(do("approvals", "list", "--json"))
+                do("approvals", "deny", open_one["id"], "--reason", TEXT)
                 for one in (run, broken, asked):
                     wait_for(lambda one=one: state(one) in FINAL_STATES)
                 states = {one: state(one) for one in (run, broken, asked)}

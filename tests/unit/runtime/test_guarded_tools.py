@@ -189,7 +189,7 @@ def test_a_verdict_survives_the_journal() -> None:
     assert result_from_json(json.loads(json.dumps(result_to_json(call.result)))) == call.result
 
 
-# ---------------------------------------------------------------------------------- the request path
+# The request path.
 
 
 class Asked:
