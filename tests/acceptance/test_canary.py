@@ -55,7 +55,25 @@ def url(request: pytest.FixtureRequest) -> str:
     return "" if request.param == "sqlite" else request.getfixturevalue("postgres_url")
 
 
-def test_invariant_10_a_canary_is_nowhere(url: str, tmp_path: Path) -> None:
+def listings(run: str, broken: str, asked: str) -> list[tuple[str, ...]]:
+    """Return the commands that show what is on record."""
+    return [
+        ("runs", "list"),
+        ("runs", "show", run),
+        ("runs", "show", broken),
+        ("runs", "show", asked),
+        ("approvals", "list"),
+        ("effects", "list"),
+        ("events", "list"),
+        ("events", "verify"),
+        ("conversations", "list"),
+        ("conversations", "show", "talk"),
+        ("release", "list"),
+    ]
+
+
+def live(url: str, tmp_path: Path) -> tuple[list[tuple[str, str]], list[bytes], list[str]]:
+    """Let the app leak; return what was said, what was exported, and how the runs ended."""
     make(tmp_path)
     said: list[tuple[str, str]] = []
     with Collector() as collector:
@@ -103,27 +121,18 @@ def test_invariant_10_a_canary_is_nowhere(url: str, tmp_path: Path) -> None:
             worker.terminate()
             worker.wait(timeout=60)
         said += [(f"worker {name}", (tmp_path / name).read_text()) for name in ("out", "err")]
-        for listing in (
-            ("runs", "list"),
-            ("runs", "show", run),
-            ("runs", "show", broken),
-            ("runs", "show", asked),
-            ("approvals", "list"),
-            ("effects", "list"),
-            ("events", "list"),
-            ("events", "verify"),
-            ("conversations", "list"),
-            ("conversations", "show", "talk"),
-            ("release", "list"),
-            ("release", "show", release),
-        ):
+        for listing in listings(run, broken, asked):
             do(*listing, "--json")
         do("runs", "stream", run)
         do("runs", "show", run)
         exported = [body for bodies in collector.bodies.values() for body in bodies]
+    return said, exported, [states[one] for one in (run, broken, asked)]
 
-    assert (states[run], states[broken]) == ("succeeded", "failed"), said
-    assert states[asked] in ("succeeded", "escalated")
+
+def test_invariant_10_a_canary_is_nowhere(url: str, tmp_path: Path) -> None:
+    said, exported, states = live(url, tmp_path)
+    assert states[:2] == ["succeeded", "failed"], said
+    assert states[2] in ("succeeded", "escalated")
     shown = dict(said)["runs show"]
     for kind in ("aws-key", "github-token", "named-secret", "CANARY_HANDLE"):
         assert f"[redacted:{kind}]" in shown, shown

@@ -97,7 +97,7 @@ def redacted(value: Json, kinds: Collection[str] = KINDS) -> tuple[Json, tuple[F
     """
     found: list[Found] = []
     wanted = frozenset(kinds)
-    return _walk(value, wanted, found, "", 0), tuple(found)
+    return _walk(value, wanted, found, "", depth=0), tuple(found)
 
 
 def without(value: Json, secrets: Iterable[tuple[str, str]]) -> Json:
@@ -121,7 +121,7 @@ def _base64(secret: str) -> str:
     return b64encode(secret.encode()).decode().rstrip("=")
 
 
-def _walk(value: Json, kinds: frozenset[str], found: list[Found], path: str, depth: int) -> Json:
+def _walk(value: Json, kinds: frozenset[str], found: list[Found], path: str, *, depth: int) -> Json:
     if isinstance(value, str):
         text, taken = redacted_text(value, kinds)
         found += (Found(kind, path) for kind in taken)
@@ -132,9 +132,10 @@ def _walk(value: Json, kinds: frozenset[str], found: list[Found], path: str, dep
         found.append(Found("depth", path))
         return placeholder("depth")
     if isinstance(value, dict):
-        return _walk_object(value, kinds, found, path, depth)
+        return _walk_object(value, kinds, found, path, depth=depth)
     items = [
-        _walk(item, kinds, found, f"{path}[{place}]", depth + 1) for place, item in enumerate(value)
+        _walk(item, kinds, found, f"{path}[{place}]", depth=depth + 1)
+        for place, item in enumerate(value)
     ]
     if all(new is old for new, old in zip(items, value, strict=True)):
         return value
@@ -142,12 +143,12 @@ def _walk(value: Json, kinds: frozenset[str], found: list[Found], path: str, dep
 
 
 def _walk_object(
-    value: dict[Any, Json], kinds: frozenset[str], found: list[Found], path: str, depth: int
+    value: dict[Any, Json], kinds: frozenset[str], found: list[Found], path: str, *, depth: int
 ) -> Json:
     made: dict[Any, Json] = {}
     same = True
     for key, item in value.items():
-        name = _name(key, kinds, found, path, made)
+        name = _name(key, kinds, found, path, made=made)
         inner = f"{path}.{name}" if path else str(name)
         secret = (
             "named-secret" in kinds
@@ -159,13 +160,13 @@ def _walk_object(
             found.append(Found("named-secret", inner))
             made[name] = placeholder("named-secret")
         else:
-            made[name] = _walk(item, kinds, found, inner, depth + 1)
+            made[name] = _walk(item, kinds, found, inner, depth=depth + 1)
         same = same and name is key and made[name] is item
     return value if same else made
 
 
 def _name(
-    key: Any, kinds: frozenset[str], found: list[Found], path: str, made: dict[Any, Json]
+    key: Any, kinds: frozenset[str], found: list[Found], path: str, *, made: dict[Any, Json]
 ) -> Any:
     """Return an object's key as it is kept; two that become the same are told apart."""
     if not isinstance(key, str):
