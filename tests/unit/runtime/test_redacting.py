@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from fairlead.core.errors import InvalidInput, SecretInRelease
 from fairlead.core.event import Fact
 from fairlead.core.identity import Principal
 from fairlead.delivery.release import Releases
+from fairlead.operations import load_settings, open_platform
 from fairlead.ports.runs import Order
 from fairlead.runtime.admission import Admission
 from fairlead.runtime.redacting import RedactingEngine, recordable, redacting
@@ -85,3 +87,18 @@ def test_a_release_that_holds_a_secret_is_refused() -> None:
     with pytest.raises(SecretInRelease, match="aws-key") as caught:
         releases.create(manifest)
     assert KEY not in caught.value.message
+
+
+def test_every_store_of_a_platform_is_wrapped_and_its_documents_are_masked(tmp_path: Path) -> None:
+    (tmp_path / "fairlead.toml").write_text('[app]\nname = "a"\nmodule = "app.py:app"\n')
+    stores = (
+        "runs journal events release_store workers dispatch waits effects approvals conversations "
+        "streams throttle documents"
+    )
+    with open_platform(load_settings(tmp_path, {})) as platform:
+        for name in stores.split():
+            assert type(getattr(platform, name)).__name__ == "_Redacting", name
+        assert type(platform.control.control).__name__ == "_Redacting"
+        assert platform.ingestion.mask(KEY) == "*" * len(KEY)
+        platform.streams.write("r1", "default", 0, {"said": KEY})
+        assert platform.streams.read("r1", "default", 0) == [{"said": LEFT}]
