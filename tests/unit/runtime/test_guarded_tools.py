@@ -102,6 +102,7 @@ def test_a_blocked_result_is_withheld_and_the_effect_counts_as_done() -> None:
     played = Played(personal("block"), gives=CARD, effect="once", targets=["text"])
     assert (len(played.got), played.caught) == (1, ["FL-632"])
     assert played.run.state == "failed"
+    assert [effect.state for effect in played.bench.effects.list()] == ["done"]
     assert CARD not in played.recorded
 
 
