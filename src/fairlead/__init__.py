@@ -4,6 +4,7 @@ This face is for product teams, who declare workflows, tools and guardrails. Ope
 `fairlead.operations`, tests import `fairlead.testing`.
 """
 
+from fairlead import checks
 from fairlead.authoring.app import App
 from fairlead.authoring.grounded import grounded
 from fairlead.authoring.guardrail import Guardrail, guardrail
@@ -15,7 +16,7 @@ from fairlead.core.context import Context
 from fairlead.core.effects import NOT_HAPPENED, Happened, NotHappened
 from fairlead.core.errors import FairleadError, ToolFailed
 from fairlead.core.grounding import Answer, Citation, GroundedSource, Source
-from fairlead.core.guarding import PASS, Check, Sample, Verdict, fail
+from fairlead.core.guarding import PASS, Check, Sample, ToolCall, Verdict, fail
 from fairlead.core.history import History, ToolUse, Turn
 from fairlead.core.identity import Principal
 from fairlead.core.label import Label
@@ -23,6 +24,7 @@ from fairlead.core.limits import SLO, Limits
 from fairlead.core.outcome import NotSucceeded, Outcome
 from fairlead.core.rates import Rate
 from fairlead.core.request import Draft, Request
+from fairlead.core.secrets import Secret
 from fairlead.ports.boundary import Throttled
 
 __all__ = [
@@ -52,14 +54,17 @@ __all__ = [
     "Run",
     "SLO",
     "Sample",
+    "Secret",
     "Source",
     "Throttled",
     "Tool",
+    "ToolCall",
     "ToolFailed",
     "ToolUse",
     "Turn",
     "Verdict",
     "Workflow",
+    "checks",
     "fail",
     "grounded",
     "guardrail",

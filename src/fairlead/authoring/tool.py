@@ -14,6 +14,7 @@ from fairlead.core.effects import Happened, NotHappened
 from fairlead.core.errors import InvalidDeclaration
 from fairlead.core.label import READER_WORDS, UNDECLARED, Labels
 from fairlead.core.rates import Rate
+from fairlead.core.secrets import Secret
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -40,6 +41,7 @@ class Tool(Generic[P, R]):
         payload: Arguments that carry content to what is acted on.
         egress: Whether what it is given leaves the tenant.
         labels: Labels of its result by field.
+        secrets: What its body may read with `ctx.secret`.
     """
 
     name: str
@@ -55,6 +57,7 @@ class Tool(Generic[P, R]):
     payload: tuple[str, ...] = ()
     egress: bool = False
     labels: Labels = field(default_factory=dict)
+    secrets: tuple[Secret, ...] = ()
 
     @cached_property
     def signature(self) -> inspect.Signature:
@@ -75,6 +78,7 @@ def tool(
     payload: Sequence[str] = (),
     egress: bool = False,
     labels: Labels | None = None,
+    secrets: Sequence[Secret] = (),
 ) -> Callable[[Callable[Concatenate[Context, P], Awaitable[R]]], Tool[P, R]]: ...
 
 
@@ -91,6 +95,7 @@ def tool(
     payload: Sequence[str] = (),
     egress: bool = False,
     labels: Labels | None = None,
+    secrets: Sequence[Secret] = (),
 ) -> Callable[[Callable[Concatenate[Context, P], Awaitable[R]]], Tool[P, R]]: ...
 
 
@@ -106,6 +111,7 @@ def tool(  # noqa: PLR0913 - the contract is the point; all are keyword-only
     payload: Sequence[str] = (),
     egress: bool = False,
     labels: Labels | None = None,
+    secrets: Sequence[Secret] = (),
 ) -> Callable[[Callable[Concatenate[Context, P], Awaitable[R]]], Tool[P, R]]:
     """Declare what a tool may do.
 
@@ -127,6 +133,7 @@ def tool(  # noqa: PLR0913 - the contract is the point; all are keyword-only
         labels: What is known of its result, by field: `{"": Label(...), "body": Label(...)}`; the
             empty path means all the rest, and places in lists do not count. Its readers are
             `tenant` or `user`. None: the result is untrusted, and its tenant may read it.
+        secrets: Handles of what its body may read with `ctx.secret`, and no other code can.
 
     Returns:
         A decorator that turns an async function into a `Tool`.
@@ -177,6 +184,7 @@ def tool(  # noqa: PLR0913 - the contract is the point; all are keyword-only
             payload=tuple(payload),
             egress=egress,
             labels=_labels(name, labels),
+            secrets=tuple(secrets),
         )
 
     return declare

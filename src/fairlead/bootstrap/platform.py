@@ -14,6 +14,7 @@ from fairlead.core.identity import Principal
 from fairlead.core.release import Manifest
 from fairlead.delivery.release import Releases
 from fairlead.delivery.resolve import code_digest, read_config, resolve
+from fairlead.guardrails.content import masked
 from fairlead.memory.ingest import Ingestion
 from fairlead.ports.app_files import AppFiles
 from fairlead.ports.clock import Clock, SystemClock
@@ -26,6 +27,7 @@ from fairlead.runtime.audit import Auditing, Cadence
 from fairlead.runtime.control import Control
 from fairlead.runtime.execute import Runner, Stores
 from fairlead.runtime.prune import Pruning
+from fairlead.runtime.redacting import redacting
 from fairlead.runtime.scope import Services
 from fairlead.runtime.seats import Seats
 from fairlead.runtime.switches import Switches
@@ -139,7 +141,7 @@ class Platform:
 
         return Control(
             runs=self.runs,
-            control=SqlRunControl(self.database, self.clock),
+            control=redacting(SqlRunControl(self.database, self.clock)),
             journal=self.journal,
             queue=self.queue,
             clock=self.clock,
@@ -187,7 +189,7 @@ class Platform:
         from fairlead.adapters.files.reader import FolderReader
 
         source = FolderReader(max_bytes=self.settings.max_bytes)
-        return Ingestion(source=source, store=self.documents, events=self.events)
+        return Ingestion(source=source, store=self.documents, events=self.events, mask=masked)
 
     def worker(self, app: App, files: AppFiles) -> Worker:
         """Return a worker for an app's code; a process runs one at a time."""
@@ -247,6 +249,7 @@ class Platform:
     @property
     def services(self) -> Services:
         """What interceptors and durable waits use."""
+        from fairlead.adapters.environment.secrets import EnvironmentSecrets
         from fairlead.adapters.pydantic_ai.prices import KnownPrices
 
         return Services(
@@ -265,6 +268,7 @@ class Platform:
             prices=KnownPrices(),
             switches=Switches(self.kills, self.clock),
             faults=self.faults,
+            secrets=EnvironmentSecrets(),
         )
 
 
@@ -318,21 +322,21 @@ def open_platform(
         database=database,
         engine_connections=connections,
         queue=faults.queue(queue),
-        runs=faults.store("runs", SqlRunStore(database, clock)),
-        journal=faults.store("journal", SqlJournal(database, clock)),
-        events=faults.store("events", SqlEventLog(database, clock)),
-        release_store=faults.store("releases", SqlReleaseStore(database, clock)),
-        workers=faults.store("workers", SqlWorkerStore(database, clock)),
-        dispatch=faults.store("dispatch", SqlDispatchStore(database, clock)),
-        waits=faults.store("waits", SqlWaitStore(database, clock)),
-        effects=faults.store("effects", SqlEffectsLedger(database, clock)),
-        approvals=faults.store("approvals", SqlApprovalStore(database, clock)),
-        conversations=faults.store("conversations", SqlConversationStore(database)),
-        streams=faults.store("streams", SqlStreamStore(database, clock)),
-        throttle=faults.store("throttle", SqlThrottle(database, clock)),
-        budgets=faults.store("budgets", SqlBudgetStore(database, clock)),
-        kills=faults.store("kills", SqlKillStore(database, clock)),
-        documents=faults.store("documents", SqlDocumentStore(database)),
+        runs=faults.store("runs", redacting(SqlRunStore(database, clock))),
+        journal=faults.store("journal", redacting(SqlJournal(database, clock))),
+        events=faults.store("events", redacting(SqlEventLog(database, clock))),
+        release_store=faults.store("releases", redacting(SqlReleaseStore(database, clock))),
+        workers=faults.store("workers", redacting(SqlWorkerStore(database, clock))),
+        dispatch=faults.store("dispatch", redacting(SqlDispatchStore(database, clock))),
+        waits=faults.store("waits", redacting(SqlWaitStore(database, clock))),
+        effects=faults.store("effects", redacting(SqlEffectsLedger(database, clock))),
+        approvals=faults.store("approvals", redacting(SqlApprovalStore(database, clock))),
+        conversations=faults.store("conversations", redacting(SqlConversationStore(database))),
+        streams=faults.store("streams", redacting(SqlStreamStore(database, clock))),
+        throttle=faults.store("throttle", redacting(SqlThrottle(database, clock))),
+        budgets=faults.store("budgets", redacting(SqlBudgetStore(database, clock))),
+        kills=faults.store("kills", redacting(SqlKillStore(database, clock))),
+        documents=faults.store("documents", redacting(SqlDocumentStore(database))),
         telemetry=telemetry or _telemetry(settings),
         tokens=make_tokens(settings),
         faults=faults,

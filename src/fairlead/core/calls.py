@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Literal, TypeAlias
 
 from fairlead.core.digests import Json, digest
+from fairlead.core.guarding import Check
 from fairlead.core.label import Labels, label_from_json
 
 CallKind: TypeAlias = Literal["model", "tool", "retrieval", "step", "child"]
@@ -73,6 +74,7 @@ class Done:
             effect was on record under its key, `reconciled` when the probe found it outside.
         served_by: Id of the model that answered, as its provider says; empty for other kinds.
         labels: Labels of the value by field; see `core/label.py`.
+        checks: The tool guardrails that failed on it and did not stop it.
     """
 
     value: Json
@@ -80,6 +82,7 @@ class Done:
     found: Found = "executed"
     served_by: str = ""
     labels: Labels = field(default_factory=dict)
+    checks: tuple[Check, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +91,7 @@ class Refused:
 
     code: str
     reason: str
+    checks: tuple[Check, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,6 +100,7 @@ class Failed:
 
     code: str
     reason: str
+    checks: tuple[Check, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,7 +164,10 @@ def result_state(result: Result) -> str:
 
 def result_to_json(result: Result) -> dict[str, Json]:
     """Return a result as JSON for the journal."""
-    return {"state": result_state(result), **asdict(result)}
+    data = {"state": result_state(result), **asdict(result)}
+    if not data.get("checks"):
+        data.pop("checks", None)
+    return data
 
 
 def result_from_json(data: dict[str, Json]) -> Result:
@@ -169,6 +177,8 @@ def result_from_json(data: dict[str, Json]) -> Result:
         fields["usage"] = Usage(**fields["usage"])
         named = fields.get("labels") or {}
         fields["labels"] = {path: label_from_json(label) for path, label in named.items()}
+    if "checks" in fields:
+        fields["checks"] = tuple(Check(**check) for check in fields["checks"])
     result: Result = _TYPES[data["state"]](**fields)
     return result
 

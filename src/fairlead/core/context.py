@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from fairlead.core.errors import SecretOutside
 from fairlead.core.identity import Principal
+from fairlead.core.secrets import Secret, Vault
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,6 +21,7 @@ class Context:
         conversation: The run's conversation; empty for none.
         idempotency_key: Hand it to the outside system, so that it can tell a repeat; the same on
             every try and every recovery of this call. Empty in guardrails.
+        vault: Hands out the secrets that the tool declares, inside its body; None elsewhere.
     """
 
     run_id: str
@@ -27,3 +30,19 @@ class Context:
     principal: Principal
     conversation: str = ""
     idempotency_key: str = ""
+    vault: Vault | None = field(default=None, repr=False, compare=False)
+
+    def secret(self, secret: Secret | str) -> str:
+        """Return the value of a secret that the tool declares, inside of the tool's body only.
+
+        Args:
+            secret: The handle, or its name.
+
+        Raises:
+            SecretOutside: This is not the context of a tool's body.
+            SecretUndeclared: The tool does not declare the secret.
+        """
+        name = secret.name if isinstance(secret, Secret) else secret
+        if self.vault is None:
+            raise SecretOutside(f"secret {name} was asked for outside of a tool's body")
+        return self.vault.read(name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -125,3 +126,34 @@ def ground(output: Any, sources: tuple[Source, ...]) -> tuple[GroundedSource, ..
     """Locate every quote of an output that stands verbatim in a source."""
     places = (locate(citation, sources) for citation in citations_of(output))
     return tuple(place for place in places if place is not None)
+
+
+_SENTENCE = re.compile(r"[^.!?\n]+(?:[.!?](?=\S)[^.!?\n]*)*")
+_NUMBER = re.compile(r"[0-9]+(?:[.,][0-9]+)*")
+_WORD = re.compile(r"[^\W\d_]{4,}")
+
+
+def unsupported(
+    text: str, citations: tuple[Citation, ...], sources: tuple[Source, ...], share: float
+) -> tuple[str, ...]:
+    """Return the sentences of an answer that nothing it cites bears out.
+
+    A sentence is borne out when each of its numbers, and at least a share of its words of four
+    letters and more, stand in a passage that the answer quotes verbatim.
+
+    Args:
+        text: The answer in words.
+        citations: What it cites.
+        sources: What was retrieved.
+        share: Share of the words, from 0.0 to 1.0.
+    """
+    quoted = {one.source for one in citations if locate(one, sources) is not None}
+    cited = " ".join(one.passage.text for one in sources if one.id in quoted).lower()
+    numbers, words = set(_NUMBER.findall(cited)), set(_WORD.findall(cited))
+    lone = []
+    for sentence in (one.strip() for one in _SENTENCE.findall(text)):
+        own = _WORD.findall(sentence.lower())
+        known = sum(word in words for word in own)
+        if not numbers.issuperset(_NUMBER.findall(sentence)) or known < share * len(own):
+            lone.append(sentence)
+    return tuple(lone)

@@ -5,10 +5,33 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
+from fairlead.core.digests import Json
 from fairlead.core.grounding import Source
 
-Stage: TypeAlias = Literal["input", "output"]
-OnFail: TypeAlias = Literal["block", "escalate", "warn"]
+Stage: TypeAlias = Literal["input", "tool", "output"]
+OnFail: TypeAlias = Literal["block", "escalate", "warn", "redact", "retry"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ToolCall:
+    """A call of a tool as a guardrail of the stage `tool` sees it: twice, before and after.
+
+    Attributes:
+        name: The tool.
+        arguments: What its body gets.
+        returned: False before the body is executed, True once there is a result.
+        result: What came back; None before.
+    """
+
+    name: str
+    arguments: Json
+    returned: bool = False
+    result: Json = None
+
+    @property
+    def subject(self) -> Json:
+        """What is judged now: the arguments before, the result after."""
+        return self.result if self.returned else self.arguments
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +69,9 @@ class Check:
         stage: Where it ran.
         passed: Its verdict.
         reason: Why it failed; empty when it passed.
-        on_fail: What its failure does: block (the run is denied), escalate (to a person), warn.
+        on_fail: What its failure does: block (the run or the call is denied), escalate (to a
+            person), warn, redact (what failed is taken out), retry (the model is asked again).
+            A redaction that did not help is a block.
     """
 
     name: str
@@ -65,9 +90,11 @@ class Sample:
         output: The draft's output, for the output stage.
         sources: What was retrieved, for the output stage.
         question: The request's question, for the input stage.
+        call: The tool call, for the tool stage.
     """
 
     passes: bool
     output: Any = None
     sources: tuple[Source, ...] = ()
     question: str = ""
+    call: ToolCall | None = None

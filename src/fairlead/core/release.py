@@ -35,6 +35,7 @@ class ToolContract:
         egress: Whether what it is given leaves the tenant, such as by mail.
         labels: Labels of its result by field; the empty path means all the rest. Without any, a
             result is untrusted and its tenant's.
+        secrets: Names of the secrets that its body may read.
     """
 
     name: str
@@ -49,6 +50,7 @@ class ToolContract:
     payload: tuple[str, ...] = ()
     egress: bool = False
     labels: dict[str, Label] = field(default_factory=dict)
+    secrets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,6 +100,7 @@ class WorkflowTerms:
         output_schema: JSON schema of its output.
         queue: Which workers take its runs.
         retention_days: Days for which its finished runs are kept.
+        redacts: Kinds of personal data that are taken out of its input before it is recorded.
     """
 
     name: str
@@ -115,6 +118,7 @@ class WorkflowTerms:
     queue: str = "default"
     retention_days: int = 30
     fallbacks: tuple[str, ...] = ()
+    redacts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

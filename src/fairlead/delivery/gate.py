@@ -215,9 +215,11 @@ def _count(number: int, noun: str) -> str:
 
 def _try(rail: Guardrail[Any], sample: Sample) -> Check:
     context = Context(run_id="sample", workflow="", release="", principal=Principal())
-    subject: Any = (
-        Request(question=sample.question, input=sample.question)
-        if rail.stage == "input"
-        else Draft(output=sample.output, sources=sample.sources)
-    )
+    subject: Any
+    if rail.stage == "input":
+        subject = Request(question=sample.question, input=sample.question)
+    elif rail.stage == "tool":
+        subject = sample.call
+    else:
+        subject = Draft(output=sample.output, sources=sample.sources)
     return ask(rail, context, subject)

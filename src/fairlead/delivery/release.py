@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fairlead.core.errors import GateRefused, NoPreviousRelease, ReasonMissing, UnknownRelease
+from fairlead.core.errors import (
+    GateRefused,
+    NoPreviousRelease,
+    ReasonMissing,
+    SecretInRelease,
+    UnknownRelease,
+)
 from fairlead.core.release import Manifest, Release, diff_json, manifest_digest, manifest_json
+from fairlead.guardrails.content import SECRETS, redacted
 from fairlead.ports.clock import Clock
 from fairlead.ports.releases import Activation, ReleaseStore
 
@@ -29,7 +36,14 @@ class Releases:
 
         Returns:
             The release, and whether it is new.
+
+        Raises:
+            SecretInRelease: A prompt, a policy or a value holds a secret; nothing was stored.
         """
+        secrets = redacted(manifest_json(manifest), SECRETS)[1]
+        if secrets:
+            what = "; ".join(f"{one.path} holds a secret ({one.kind})" for one in secrets[:5])
+            raise SecretInRelease(what)
         release = Release(
             digest=manifest_digest(manifest), manifest=manifest, created_at=self.clock.now()
         )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fairlead.core.errors import FairleadError
@@ -39,11 +40,13 @@ class Ingestion:
         source: Reads documents from a folder.
         store: Keeps them.
         events: Where each ingestion is recorded.
+        mask: Blanks out of a text what may not be kept; every other character keeps its place.
     """
 
     source: DocumentSource
     store: DocumentStore
     events: EventLog
+    mask: Callable[[str], str] = str
 
     def ingest(self, tenant: str, collection: str, folder: Path) -> Ingested:
         """Make a collection hold what a folder holds; a refused file does not stop the others.
@@ -63,7 +66,7 @@ class Ingestion:
                 if isinstance(item, FairleadError):
                     refused.append(item)
                 else:
-                    yield item
+                    yield _masked(item, self.mask)
 
         written, unchanged, removed = self.store.replace(tenant, collection, documents())
         counts = {"written": written, "unchanged": unchanged, "removed": removed}
@@ -77,3 +80,20 @@ class Ingestion:
             ]
         )
         return Ingested(collection=collection, refused=tuple(refused), **counts)
+
+
+def _masked(document: Document, mask: Callable[[str], str]) -> Document:
+    """Return a document with what may not be kept blanked out; the passages keep their places."""
+    text = mask(document.text)
+    if text == document.text:
+        return document
+    return replace(
+        document,
+        title=mask(document.title),
+        text=text,
+        digest=hashlib.sha256(text.encode()).hexdigest(),
+        passages=tuple(
+            replace(one, title=mask(one.title), text=text[one.start : one.end])
+            for one in document.passages
+        ),
+    )

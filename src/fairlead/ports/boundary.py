@@ -73,7 +73,15 @@ class Throttled(DriverError):
 class CallBoundary(Protocol):
     """The boundary of one run."""
 
-    async def call(self, kind: CallKind, name: str, arguments: Json, driver: Driver) -> Json:
+    async def call(
+        self,
+        kind: CallKind,
+        name: str,
+        arguments: Json,
+        driver: Driver,
+        *,
+        rebind: Callable[[Json], Driver] | None = None,
+    ) -> Json:
         """Make a call under the whole protocol and return its value.
 
         Args:
@@ -81,6 +89,8 @@ class CallBoundary(Protocol):
             name: Name of the model, tool or collection.
             arguments: JSON arguments.
             driver: The body; not executed when the call is on record or refused.
+            rebind: Makes the body for other arguments, when a guardrail takes something out of
+                them; None refuses the call then.
 
         Raises:
             FairleadError: The call was denied, failed, or its effect is unknown.

@@ -47,6 +47,8 @@ class Task:
             may pass.
         reasks: Times in a row that the model is asked again after what does not fit.
         history: What was said before in the conversation, oldest first.
+        complaint: Says why an output must be made again, None when it may stand; after `reasks`
+            times it stands as it is. None asks nobody.
     """
 
     name: str
@@ -60,6 +62,7 @@ class Task:
     fallbacks: Sequence[str] = ()
     reasks: int = 2
     history: Sequence[Turn] = ()
+    complaint: Callable[[Any], str | None] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

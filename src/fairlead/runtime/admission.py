@@ -19,6 +19,7 @@ from fairlead.core.identity import Principal
 from fairlead.core.kill import Target, kills_of, stopping
 from fairlead.core.outcome import FINAL_STATES
 from fairlead.core.release import Release
+from fairlead.guardrails.content import SECRETS, redacted
 from fairlead.guardrails.shapes import require
 from fairlead.ports.clock import Clock
 from fairlead.ports.kills import KillStore
@@ -136,6 +137,8 @@ class Admission:
             raise InvalidInput(f"the input is not JSON: {error}") from error
         if size > INPUT_BYTES_MAX:
             raise InvalidInput(f"the input is larger than {INPUT_BYTES_MAX} characters")
+        # First, so that no message quotes what is taken out; and what is recorded fits the schema.
+        input = redacted(input, (*SECRETS, *terms.redacts))[0]
         require(terms.input_schema, input, InvalidInput, f"the input of {workflow}")
         code = release.manifest.code_digest
         run = RunRecord(

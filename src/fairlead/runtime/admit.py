@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from fairlead.authoring.guardrail import Guardrail
+from fairlead.core.guarding import Check
 from fairlead.core.request import Admitted, Request
-from fairlead.runtime.check import ask, enforce
+from fairlead.runtime.check import ask, blocking, enforce, redacted_once
 from fairlead.runtime.scope import RunScope
 
 
@@ -37,8 +38,18 @@ def admit(request: Request, scope: RunScope, guardrails: Iterable[Guardrail[Any]
     Raises:
         GuardrailBlocked: A check failed that blocks or escalates.
     """
-    checks = tuple(
-        ask(rail, scope.context, request) for rail in guardrails if rail.stage == "input"
-    )
-    enforce(checks)
-    return Admitted(request=request, context=scope.context, terms=scope.terms, checks=checks)
+    checks: list[Check] = []
+    for rail in guardrails:
+        if rail.stage != "input":
+            continue
+        said = ask(rail, scope.context, request)
+        if not said.passed and rail.on_fail == "redact":
+            left = redacted_once(rail, [request.question, request.input])
+            made = None if left is None else Request(question=left[0][0], input=left[0][1])
+            if made is None or not ask(rail, scope.context, made).passed:
+                said = blocking(said)
+            else:
+                request = made
+        checks.append(said)
+    enforce(tuple(checks))
+    return Admitted(request=request, context=scope.context, terms=scope.terms, checks=tuple(checks))

@@ -17,7 +17,7 @@ one of the two tuples in `interceptors/__init__.py`, never by editing a driver.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -36,6 +36,7 @@ from fairlead.core.calls import (
 )
 from fairlead.core.digests import Json, canonical_json, digest_bytes
 from fairlead.core.errors import FairleadError, OutsideRun, ReplayDiverged, error_classes
+from fairlead.core.guarding import Check
 from fairlead.core.label import Labels
 from fairlead.core.limits import INLINE_BYTES_MAX
 from fairlead.core.policy import Decision
@@ -45,10 +46,11 @@ from fairlead.ports.engine import Engine
 from fairlead.ports.waits import Wait
 from fairlead.runtime import interceptors
 from fairlead.runtime.asking import ask_person, by_workflow
-from fairlead.runtime.calling import call_of, denial, value_of
+from fairlead.runtime.calling import denial, value_of
 from fairlead.runtime.interceptors.attempt import Attempt, Next, Ruling
 from fairlead.runtime.persist import persist
 from fairlead.runtime.scope import RunScope, Services, Tally
+from fairlead.runtime.screening import Asking, Screened, refused_by, screened
 from fairlead.runtime.waiting import Awaited, wait_for
 
 PROBE_AFTER_S = 5.0
@@ -63,10 +65,12 @@ class Made:
     Attributes:
         call: The call.
         value: What came back.
+        given: The arguments that its body got.
     """
 
     call: Call
     value: Json
+    given: Json
 
 
 class Boundary:
@@ -80,6 +84,7 @@ class Boundary:
         engine: Journals its steps.
         services: What steps and waits use.
         made: The effects that the run made so far, in order.
+        noted: The tool guardrails that failed so far, in order.
     """
 
     def __init__(self, scope: RunScope, engine: Engine, services: Services, at: float) -> None:
@@ -96,6 +101,7 @@ class Boundary:
         self.engine = engine
         self.services = services
         self.made: list[Made] = []
+        self.noted: list[Check] = []
         self._turn = asyncio.Lock()
         self._tally = Tally()
         self._waits = 0
@@ -165,6 +171,7 @@ class Boundary:
         driver: Driver,
         *,
         approve_within: timedelta | None = None,
+        rebind: Callable[[Json], Driver] | None = None,
     ) -> Json:
         """Make a call under the whole protocol and return its value.
 
@@ -174,53 +181,53 @@ class Boundary:
             arguments: JSON arguments.
             driver: The body; not executed when the call is on record or refused.
             approve_within: A person must agree first, within this time; None asks nobody.
+            rebind: Makes the body for other arguments, when a guardrail takes something out of
+                them; None refuses the call then.
 
         Raises:
             FairleadError: The call was denied, failed, or its effect is unknown.
         """
         if current_call.get() is not None:
             raise OutsideRun(f"{kind} {name} was called inside the body of another call")
-        asking = self._call(kind, name, arguments, driver, approve_within=approve_within)
+        asked = Asking(kind=kind, name=name, arguments=arguments, driver=driver, rebind=rebind)
+        asking = self._call(asked, approve_within=approve_within)
         made = asyncio.ensure_future(asking)
         # A caller that gives up does not take the call with it: what was begun is recorded.
         made.add_done_callback(_retrieve)
         return await asyncio.shield(made)
 
-    async def _call(
-        self,
-        kind: CallKind,
-        name: str,
-        arguments: Json,
-        driver: Driver,
-        *,
-        approve_within: timedelta | None,
-    ) -> Json:
+    async def _call(self, asked: Asking, *, approve_within: timedelta | None) -> Json:
         async with self._turn:
             if self._closed:
-                raise OutsideRun(f"{kind} {name} was asked for when its run had ended")
-            call = call_of(self.scope, kind, name, arguments, number=self.next_number)
+                what = f"{asked.kind} {asked.name}"
+                raise OutsideRun(f"{what} was asked for when its run had ended")
+            made = screened(self.scope, self.next_number, asked)
+            call = made.call
             attempt = Attempt(
                 call=call,
                 scope=self.scope,
                 # Pure, and S records what it says: a replay that reads the record does not ask.
-                before=cache(partial(self._before, call)),
+                before=cache(partial(self._before, made)),
                 flow=self._tally.flow,
-                driver=driver,
+                driver=made.driver,
                 deadline=None if self._compensating else self._deadline,
                 shared=self._shared and not self._compensating,
+                given=made.given,
+                noted=made.checks,
             )
             if approve_within is not None and attempt.before().refused is None:
                 attempt = await self._ask(attempt, by_workflow(attempt, approve_within))
             result = await self._perform(attempt)
+            self.noted += getattr(result, "checks", ())
             repeats = self.scope.terms.limits.repeats
             self._tally = self._tally.after(call, result, repeats=repeats)
             # What another run did under the same business key is not this one's to undo.
             theirs = isinstance(result, Done) and result.found == "ledger" and call.business_key
             if isinstance(result, Done) and call.effect != "read" and not theirs:
-                self.made.append(Made(call=call, value=result.value))
+                self.made.append(Made(call=call, value=result.value, given=made.given))
         return value_of(call, result)
 
-    def _before(self, call: Call) -> Ruling:
+    def _before(self, made: Screened) -> Ruling:
         """W1: the first refusal, or none, and what the policies said."""
         tally = self._tally
         if self._compensating:
@@ -228,13 +235,13 @@ class Boundary:
             tally = Tally(flow=tally.flow, tools=tally.tools)
         decision = None
         for interceptor in interceptors.BEFORE:
-            said = interceptor(self.scope, call, tally)
+            said = interceptor(self.scope, made.call, tally)
             if isinstance(said, Decision):
                 decision = said
                 said = denial(decision)
             if said is not None:
                 return Ruling(refused=said, decision=decision)
-        return Ruling(decision=decision)
+        return Ruling(refused=refused_by(self.scope, made), decision=decision)
 
     def received(self, value: Json, labels: Labels) -> None:
         """Take note of something that the run received, and that no call of it returned."""

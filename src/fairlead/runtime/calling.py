@@ -1,56 +1,17 @@
-"""W0, and the way back: how a call gets its number and key, and how a result reaches the code."""
+"""The way back: how a decision becomes a refusal, and how a result reaches the code."""
 
 from __future__ import annotations
 
-from fairlead.core.calls import Call, CallKind, Done, Effect, Failed, Refused, Result, Unknown
-from fairlead.core.digests import Json, canonical_json, digest
+from fairlead.core.calls import Call, Done, Failed, Refused, Result, Unknown
+from fairlead.core.digests import Json
 from fairlead.core.errors import (
     CallFailed,
     Denied,
     EffectUnknown,
     FairleadError,
-    ResultNotJson,
     error_classes,
 )
 from fairlead.core.policy import Decision
-from fairlead.runtime.scope import RunScope
-
-
-def call_of(scope: RunScope, kind: CallKind, name: str, arguments: Json, *, number: int) -> Call:
-    """Return a run's call with its key.
-
-    Args:
-        scope: The run.
-        kind: What is called.
-        name: Name of the model, tool or collection.
-        arguments: JSON arguments.
-        number: Position in the run, from 1.
-
-    Raises:
-        ResultNotJson: The arguments are no JSON.
-    """
-    try:
-        canonical_json(arguments)
-    except (TypeError, ValueError, RecursionError) as error:
-        raise ResultNotJson(f"the arguments of {kind} {name} are not JSON: {error}") from error
-    contract = scope.rules.contracts.get(name) if kind == "tool" else None
-    effect: Effect = contract.effect if contract else "read"
-    business_key = ""
-    if contract and contract.key and isinstance(arguments, dict):
-        named = [arguments.get(argument) for argument in contract.key]
-        tenant = scope.context.principal.tenant
-        business_key = f"{name}:{digest([tenant, name, named])[:32]}"
-    return Call(
-        run_id=scope.context.run_id,
-        number=number,
-        kind=kind,
-        name=name,
-        arguments=arguments,
-        effect=effect,
-        lineage=scope.lineage,
-        root_id=scope.family.root_id,
-        business_key=business_key,
-    )
 
 
 def denial(decision: Decision) -> Refused | None:

@@ -3,29 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from fairlead.authoring.guardrail import Guardrail
 from fairlead.core.calls import cut
 from fairlead.core.context import Context
-from fairlead.core.errors import GuardrailBlocked, GuardrailEscalated
+from fairlead.core.digests import Json
+from fairlead.core.errors import FairleadError, GuardrailBlocked, GuardrailEscalated
 from fairlead.core.guarding import Check, fail
 from fairlead.core.request import Admitted, Checked, Draft
+from fairlead.guardrails.shapes import Shape
+
+_BLOCKING = ("block", "retry")
+"""A model that was asked again as often as it may be leaves a block."""
 
 
 def enforce(checks: tuple[Check, ...]) -> None:
     """Raise for the first failed check that blocks, else for the first that escalates."""
     failed = [check for check in checks if not check.passed]
-    for on_fail, error in (("block", GuardrailBlocked), ("escalate", GuardrailEscalated)):
+    for on_fails, error in ((_BLOCKING, GuardrailBlocked), (("escalate",), GuardrailEscalated)):
         for check in failed:
-            if check.on_fail == on_fail:
+            if check.on_fail in on_fails:
                 stopped = error(f"{check.name}: {check.reason}", guardrail=check.name)
                 stopped.checks = checks
                 raise stopped
 
 
 def check(
-    draft: Draft[Any], admitted: Admitted, guardrails: Iterable[Guardrail[Any]]
+    draft: Draft[Any],
+    admitted: Admitted,
+    guardrails: Iterable[Guardrail[Any]],
+    *,
+    shape: Shape | None = None,
 ) -> Checked[Any]:
     """Ask every output guardrail; what their failures do is decided when the outcome is made.
 
@@ -33,11 +43,43 @@ def check(
         draft: What the model made.
         admitted: The request, with the verdicts of the input stage.
         guardrails: The workflow's guardrails; those of the output stage are asked.
+        shape: The output's type, for what is taken out of it; None takes nothing out.
     """
-    checks = tuple(
-        ask(rail, admitted.context, draft) for rail in guardrails if rail.stage == "output"
-    )
-    return Checked(draft=draft, checks=admitted.checks + checks)
+    checks = []
+    for rail in guardrails:
+        if rail.stage != "output":
+            continue
+        said = ask(rail, admitted.context, draft)
+        if not said.passed and rail.on_fail == "redact":
+            left = None if shape is None else _left(rail, draft, shape)
+            if left is None or not ask(rail, admitted.context, left).passed:
+                said = blocking(said)
+            else:
+                draft = left
+        checks.append(said)
+    return Checked(draft=draft, checks=admitted.checks + tuple(checks))
+
+
+def redacted_once(rail: Guardrail[Any], value: Json) -> tuple[Json] | None:
+    """Let a guardrail take out of a value what failed; None when it cannot."""
+    try:
+        return None if rail.redact is None else (rail.redact(value),)
+    except Exception:  # noqa: BLE001 - whatever it raises, nothing was taken out
+        return None
+
+
+def blocking(check: Check) -> Check:
+    """Return the verdict of a redaction that did not help: it blocks."""
+    return replace(check, on_fail="block", reason=cut(f"redaction did not help: {check.reason}"))
+
+
+def _left(rail: Guardrail[Any], draft: Draft[Any], shape: Shape) -> Draft[Any] | None:
+    try:
+        left = redacted_once(rail, shape.dump(draft.output, of="the model"))
+        return None if left is None else replace(draft, output=shape.load(left[0]))
+    except FairleadError:
+        # Without what was taken out it is no output of this workflow any more.
+        return None
 
 
 def ask(guardrail: Guardrail[Any], context: Context, subject: object) -> Check:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from fairlead.authoring.guardrail import redacts
 from fairlead.authoring.run import Child
 from fairlead.core.context import Context
 from fairlead.core.digests import Json, canonical_json
@@ -17,6 +18,7 @@ from fairlead.core.errors import ChildFailed, FamilyTooDeep
 from fairlead.core.label import label_from_json
 from fairlead.core.limits import INLINE_BYTES_MAX
 from fairlead.core.outcome import NotSucceeded, Outcome
+from fairlead.guardrails.content import SECRETS, redacted
 from fairlead.guardrails.shapes import shape_of
 from fairlead.ports.boundary import Driven
 from fairlead.ports.runs import Room, RunRecord
@@ -67,7 +69,8 @@ class Children:
                 run=self.parent.id,
             )
         self.boundary.share()
-        input = shape_of(child.workflow.input).dump(child.input, of=f"the caller of {name}")
+        given = shape_of(child.workflow.input).dump(child.input, of=f"the caller of {name}")
+        input = redacted(given, (*SECRETS, *redacts(getattr(child.workflow, "guardrails", ()))))[0]
 
         async def admit(_: Context) -> Driven:
             # Only in the call's own turn: other calls may be asked for before this one is made.

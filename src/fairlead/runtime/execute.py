@@ -45,9 +45,11 @@ from fairlead.runtime.children import Children
 from fairlead.runtime.conversing import join
 from fairlead.runtime.persist import persist
 from fairlead.runtime.pipeline import Path, outcome_of
+from fairlead.runtime.redacting import RedactingEngine
 from fairlead.runtime.run import DurableRun
 from fairlead.runtime.saga import compensate
 from fairlead.runtime.scope import Family, Rules, RunScope, Services
+from fairlead.runtime.screening import tool_rails
 from fairlead.runtime.seats import Places, Seat
 from fairlead.runtime.tools import probe_of
 
@@ -107,7 +109,7 @@ class Runner:
         Raises:
             Suspended: This execution ends here, and the run goes on later.
         """
-        seat = self.seats.sit(run_id)
+        seat, engine = self.seats.sit(run_id), RedactingEngine(engine)
         try:
             clock, runs = self.services.clock, self.stores.runs
             begun = await persist(clock, runs.begin, run_id, seat.fence)
@@ -175,6 +177,7 @@ class Runner:
             if outcome.state in ("failed", "denied"):
                 left = await compensate(path.boundary, self.app.tools)
                 outcome = _with_left(outcome, left)
+            outcome = await path.with_noted(outcome)
             said = _said(path, begun, outcome, output)
             label = path.boundary.flow.whole
             return _Ended(outcome=outcome, output=output, said=said, label=label)
@@ -235,6 +238,7 @@ class Runner:
             lineage=begun.lineage or begun.id,
             family=await self._family(begun, pinned.manifest),
             seat=seat,
+            rails=tool_rails(workflow.guardrails),
             probes={name: probe for name, probe in probes.items() if probe is not None},
         )
         at = begun.started_at if begun.started_at is not None else self.services.clock.now()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from fairlead.authoring.workflow import Workflow
@@ -9,6 +10,7 @@ from fairlead.core.errors import ModelUnknown
 from fairlead.core.prompting import render
 from fairlead.core.request import Draft, Grounding
 from fairlead.ports.generator import Generator, Task
+from fairlead.runtime.check import ask
 from fairlead.runtime.conversing import Thread
 from fairlead.runtime.tools import binding_of
 
@@ -38,7 +40,25 @@ async def generate(
         fallbacks=terms.fallbacks,
         reasks=terms.limits.reasks,
         history=thread.history.turns,
+        complaint=_complaint(grounding, workflow),
     )
     made = await generator.generate(task)
     thread.uses.extend(made.uses)
     return Draft(output=made.output, sources=grounding.sources)
+
+
+def _complaint(
+    grounding: Grounding, workflow: Workflow[Any, Any]
+) -> Callable[[Any], str | None] | None:
+    """Return what says why an output must be made again; None when no guardrail asks for that."""
+    context = grounding.authorized.admitted.context
+    rails = [rail for rail in workflow.guardrails if rail.on_fail == "retry"]
+    if not rails:
+        return None
+
+    def complaint(output: Any) -> str | None:
+        draft = Draft(output=output, sources=grounding.sources)
+        checks = (ask(rail, context, draft) for rail in rails)
+        return next((check.reason for check in checks if not check.passed), None)
+
+    return complaint

@@ -9,7 +9,7 @@ once.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from fairlead.authoring.workflow import Workflow
@@ -23,6 +23,7 @@ from fairlead.core.errors import (
 from fairlead.core.guarding import Check
 from fairlead.core.outcome import Outcome, OutcomeState
 from fairlead.core.request import Request
+from fairlead.guardrails.shapes import shape_of
 from fairlead.ports.clock import Clock
 from fairlead.ports.documents import DocumentStore
 from fairlead.ports.events import EventLog
@@ -75,9 +76,18 @@ class Path:
         authorized = authorize(admitted, scope.rules.bundle)
         grounding = await retrieve(authorized, self.boundary, self.documents)
         draft = await generate(grounding, self.workflow, self.generator, self.thread)
-        checked = check(draft, admitted, self.workflow.guardrails)
+        shape = shape_of(self.workflow.output)
+        checked = check(draft, admitted, self.workflow.guardrails, shape=shape)
         await self._record(checked.checks)
         return conclude(checked)
+
+    async def with_noted(self, outcome: Outcome[Any]) -> Outcome[Any]:
+        """Return a run's outcome with the tool guardrails that failed on its calls, recorded."""
+        noted = tuple(self.boundary.noted)
+        if not noted:
+            return outcome
+        await self._record(noted)
+        return replace(outcome, checks=outcome.checks + noted)
 
     async def _record(self, checks: tuple[Check, ...]) -> None:
         run_id = self.boundary.scope.context.run_id

@@ -7,6 +7,7 @@ import inspect
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, ParamSpec, TypeVar
 from uuid import UUID, uuid4
 
@@ -99,7 +100,12 @@ class DurableRun:
         self, tool: Tool[..., R], arguments: dict[str, Json], within: timedelta | None
     ) -> R:
         value = await self._boundary.call(
-            "tool", tool.name, arguments, driver_of(tool, arguments), approve_within=within
+            "tool",
+            tool.name,
+            arguments,
+            driver_of(tool, arguments),
+            approve_within=within,
+            rebind=partial(driver_of, tool),
         )
         result: R = result_of(tool).load(value)
         return result

@@ -7,10 +7,10 @@ was cancelled or escalated is not undone by itself, because a person is looking 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 from fairlead.core.digests import Json
 from fairlead.core.errors import FairleadError
-from fairlead.ports.boundary import Driver
 from fairlead.runtime.boundary import Boundary, Made
 from fairlead.runtime.persist import persist
 from fairlead.runtime.tools import AnyTool, driver_of
@@ -39,7 +39,9 @@ async def compensate(boundary: Boundary, tools: Mapping[str, AnyTool]) -> Sequen
     for made in reversed(undoable):
         undo = tools[contracts[made.call.name].compensate]
         try:
-            await boundary.call("tool", undo.name, *_undoing(undo, made))
+            arguments = _undoing(undo, made)
+            driver, rebind = driver_of(undo, arguments), partial(driver_of, undo)
+            await boundary.call("tool", undo.name, arguments, driver, rebind=rebind)
         except FairleadError as error:
             left.append(f"{made.call.name}, call {made.call.number}: {error.message}")
             continue
@@ -47,10 +49,9 @@ async def compensate(boundary: Boundary, tools: Mapping[str, AnyTool]) -> Sequen
     return left
 
 
-def _undoing(undo: AnyTool, made: Made) -> tuple[Json, Driver]:
-    known = {**made.call.arguments, "result": made.value}
-    arguments = {name: known[name] for name in undo.signature.parameters if name in known}
-    return arguments, driver_of(undo, arguments)
+def _undoing(undo: AnyTool, made: Made) -> dict[str, Json]:
+    known = {**made.given, "result": made.value}
+    return {name: known[name] for name in undo.signature.parameters if name in known}
 
 
 async def _record(boundary: Boundary, made: Made) -> None:

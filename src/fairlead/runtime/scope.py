@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
+from fairlead.authoring.guardrail import Guardrail
 from fairlead.core.breaker import BreakerTerms
 from fairlead.core.budget import Budget
 from fairlead.core.calls import Call, CallKind, Done, Refused, Result
@@ -30,6 +31,7 @@ from fairlead.ports.faults import NO_FAULTS, Faults
 from fairlead.ports.journal import Journal
 from fairlead.ports.prices import Prices
 from fairlead.ports.runs import RunStore
+from fairlead.ports.secrets import NO_SECRETS, SecretSource
 from fairlead.ports.streams import StreamStore
 from fairlead.ports.telemetry import Telemetry
 from fairlead.ports.throttle import Throttle
@@ -99,6 +101,7 @@ class RunScope:
         family: What the run shares with its children, or with its parent.
         seat: Its execution's place with a worker.
         probes: Reconcile probes by tool: each finds out whether its effect happened.
+        rails: The workflow's guardrails of the stage `tool`.
     """
 
     context: Context
@@ -108,6 +111,7 @@ class RunScope:
     family: Family
     seat: Seat
     probes: Mapping[str, Probe] = field(default_factory=dict)
+    rails: tuple[Guardrail[Any], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,3 +185,4 @@ class Services:
     prices: Prices
     switches: Switches
     faults: Faults = NO_FAULTS
+    secrets: SecretSource = NO_SECRETS

@@ -45,6 +45,7 @@ def contract_of(tool: AnyTool) -> ToolContract:
         payload=tool.payload,
         egress=tool.egress,
         labels=_checked(tool),
+        secrets=tuple(secret.name for secret in tool.secrets),
     )
 
 

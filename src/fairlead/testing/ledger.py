@@ -10,8 +10,10 @@ from fairlead.core.digests import Json
 from fairlead.core.errors import (
     CallFailed,
     EffectSettled,
+    GuardrailEscalated,
     KeyReused,
     ResultNotJson,
+    ResultWithheld,
     UnknownEffectKey,
 )
 from fairlead.ports.clock import Clock
@@ -146,6 +148,6 @@ def _state_after(call: Call, result: Unknown | Failed) -> EffectState:
     """Return what is known of an effect whose call did not return a value."""
     if isinstance(result, Unknown):
         return "unknown"
-    if result.code == ResultNotJson.code:
+    if result.code in (ResultNotJson.code, ResultWithheld.code, GuardrailEscalated.code):
         return "done"
     return "unknown" if call.effect == "once" and result.code == CallFailed.code else "failed"

@@ -77,14 +77,12 @@ class Cli:
         assert lines[1].strip(), ended.stderr
         return ended.stderr
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
+    def start(
+        self, *arguments: str, stdout: Any = subprocess.PIPE, stderr: Any = subprocess.PIPE
+    ) -> subprocess.Popen[str]:
         """Start a command, and return while it runs."""
         return subprocess.Popen(
-            [COMMAND, *arguments],
-            env=self._environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
+            [COMMAND, *arguments], env=self._environment, stdout=stdout, stderr=stderr, text=True
         )
 
     def ask(self) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Generic, Literal, TypeVar
 
-from pydantic_ai import AgentRunResult, RunContext
+from pydantic_ai import AgentRunResult, ModelRetry, RunContext
 from pydantic_ai.capabilities import WrapRunHandler
 from pydantic_ai.durable_exec import (
     JSON_CODEC,
@@ -30,6 +30,7 @@ from pydantic_ai.models import (
     ModelRequestContext,
     ModelResolutionContext,
 )
+from pydantic_ai.output import OutputContext
 from pydantic_ai.tools import ToolDefinition
 from pydantic_core import to_jsonable_python
 
@@ -58,11 +59,13 @@ class Turns:
         make: Returns a model by its name.
         fallbacks: Models that are asked in this order when the one before fails and may pass.
         reasks: Times in a row that a model is asked again after what does not fit.
+        complaint: Says why an output must be made again; None when nobody is asked.
     """
 
     make: Callable[[str], Model]
     fallbacks: Sequence[str]
     reasks: int
+    complaint: Callable[[Any], str | None] | None = None
 
 
 class Durability(BaseDurabilityCapability[Any]):
@@ -98,6 +101,7 @@ class Durability(BaseDurabilityCapability[Any]):
         super().__init__(name=name, models=models)
         self._turns = turns
         self._backend = _Backend(model, turns)
+        self._complaints = 0
 
     @property
     def in_durable_context(self) -> bool:
@@ -124,6 +128,25 @@ class Durability(BaseDurabilityCapability[Any]):
             raise unfit(code, context.model.model_name, self._turns.reasks)
         tools = [*(tool.name for tool in asked.function_tools), *outputs]
         return replace(context, messages=outgoing(context.messages, tools))
+
+    async def after_output_process(
+        self,
+        ctx: RunContext[Any],
+        *,
+        output_context: OutputContext,
+        output: Any,
+    ) -> Any:
+        """Ask the model again for what a guardrail complains of, as often as that is allowed."""
+        output = await super().after_output_process(
+            ctx, output_context=output_context, output=output
+        )
+        if self._turns.complaint is None or self._complaints >= self._turns.reasks:
+            return output
+        complaint = self._turns.complaint(output)
+        if complaint is not None:
+            self._complaints += 1
+            raise ModelRetry(complaint)
+        return output
 
     def get_durable_operation_backend(self) -> DurableOperationBackend[Any]:
         """Return the backend that turns operations into calls."""
@@ -180,7 +203,13 @@ class _Operation(Generic[ParamsT, WireT, ResultT]):
             wire = await self._turn(boundary, params)
         elif isinstance(params, ToolsetCallToolParams):
             arguments = to_jsonable_python(params.tool_args)
-            wire = await boundary.call("tool", params.name, arguments, self._tool(params))
+            wire = await boundary.call(
+                "tool",
+                params.name,
+                arguments,
+                self._tool(params),
+                rebind=lambda left: self._tool(replace(params, tool_args=left)),
+            )
         else:
             what = type(operation.operation_id).__name__
             raise InvalidDeclaration(f"an agent inside a run may not use {what}")

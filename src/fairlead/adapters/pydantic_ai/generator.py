@@ -22,8 +22,9 @@ from fairlead.adapters.pydantic_ai.failures import model_error
 from fairlead.adapters.pydantic_ai.history import messages_of, uses_of
 from fairlead.adapters.pydantic_ai.reask import MISFIT
 from fairlead.core.context import Context
+from fairlead.core.digests import Json
 from fairlead.core.errors import AnswerUnfit, CallFailed, InvalidDeclaration, OutsideRun
-from fairlead.ports.boundary import Driven, current_boundary, current_call
+from fairlead.ports.boundary import Driven, Driver, current_boundary, current_call
 from fairlead.ports.generator import Generated, Task, ToolBinding
 
 EXTRACTIVE = "fairlead:extractive"
@@ -128,7 +129,12 @@ def _named(task: Task) -> str | None:
 
 
 def _turns(task: Task) -> Turns:
-    return Turns(make=make_model, fallbacks=tuple(task.fallbacks), reasks=task.reasks)
+    return Turns(
+        make=make_model,
+        fallbacks=tuple(task.fallbacks),
+        reasks=task.reasks,
+        complaint=task.complaint,
+    )
 
 
 def _settings(task: Task) -> ModelSettings | None:
@@ -181,13 +187,18 @@ def _lent_body(binding: ToolBinding) -> Callable[..., Awaitable[Any]]:
     among the toolsets that its capability wraps."""
 
     async def body(**arguments: Any) -> Any:
-        async def drive(context: Context) -> Driven:
-            return Driven(value=await binding.body(context, arguments))
+        def driver(given: Json) -> Driver:
+            async def drive(context: Context) -> Driven:
+                return Driven(value=await binding.body(context, given))
+
+            return drive
 
         boundary = current_boundary.get()
         if boundary is None:
             raise OutsideRun(f"tool {binding.name} was called outside of a run")
-        return await boundary.call("tool", binding.name, arguments, drive)
+        return await boundary.call(
+            "tool", binding.name, arguments, driver(arguments), rebind=driver
+        )
 
     return body
 

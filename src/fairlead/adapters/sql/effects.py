@@ -20,11 +20,14 @@ from fairlead.core.errors import (
     ArgumentsInvalid,
     BreakerOpen,
     EffectSettled,
+    GuardrailEscalated,
     InvalidInput,
     KeyReused,
     RateExceeded,
     ResultNotJson,
     ResultTooLarge,
+    ResultWithheld,
+    SecretMissing,
     ToolFailed,
     UnknownEffectKey,
 )
@@ -37,6 +40,7 @@ from fairlead.ports.runs import Order
 _NOTHING_DONE = frozenset(
     (
         ToolFailed.code,
+        SecretMissing.code,
         BreakerOpen.code,
         RateExceeded.code,
         InvalidInput.code,
@@ -44,6 +48,16 @@ _NOTHING_DONE = frozenset(
     )
 )
 """Codes of failures that say that the body did nothing outside."""
+
+_DONE_ALL_THE_SAME = frozenset(
+    (
+        ResultNotJson.code,
+        ResultTooLarge.code,
+        ResultWithheld.code,
+        GuardrailEscalated.code,
+    )
+)
+"""Codes of failures that say that the body returned, and the run did not get what it returned."""
 
 _FIND = sa.select(effects).where(effects.c.key == sa.bindparam("of"))
 _LOCK = _FIND.with_for_update()
@@ -276,7 +290,7 @@ def _state_after(call: Call, result: Unknown | Failed) -> str:
     """
     if isinstance(result, Unknown):
         return "unknown"
-    if result.code in (ResultNotJson.code, ResultTooLarge.code):
+    if result.code in _DONE_ALL_THE_SAME:
         return "done"
     return "failed" if call.effect != "once" or result.code in _NOTHING_DONE else "unknown"
 

@@ -27,6 +27,10 @@ from fairlead.core.errors.call import (
     ProviderFailed,
     QuotaExhausted,
     RateExceeded,
+    ResultWithheld,
+    SecretMissing,
+    SecretOutside,
+    SecretUndeclared,
     ToolCallUnfit,
     ToolFailed,
 )
@@ -41,6 +45,7 @@ from fairlead.core.errors.denied import (
     Denied,
     LoopDetected,
     StepsExceeded,
+    ToolBlocked,
 )
 from fairlead.core.errors.given import (
     AppFileMissing,
@@ -86,6 +91,7 @@ from fairlead.core.errors.release import (
     NoPreviousRelease,
     ReasonMissing,
     ReleaseDamaged,
+    SecretInRelease,
     UnknownRelease,
 )
 from fairlead.core.errors.run import (
@@ -207,12 +213,17 @@ __all__ = [
     "ReplayDiverged",
     "ResultNotJson",
     "ResultTooLarge",
+    "ResultWithheld",
     "RoleMissing",
     "RunCancelled",
     "RunFinished",
     "RunPruned",
     "RunQuarantined",
     "RunTimedOut",
+    "SecretInRelease",
+    "SecretMissing",
+    "SecretOutside",
+    "SecretUndeclared",
     "StartKeyReused",
     "StepsExceeded",
     "StoreCorrupt",
@@ -230,6 +241,7 @@ __all__ = [
     "TokenKeyUnknown",
     "TokenMissing",
     "TokenUnreadable",
+    "ToolBlocked",
     "ToolCallUnfit",
     "ToolFailed",
     "UnknownApproval",

@@ -162,6 +162,34 @@ class ToolFailed(FairleadError):
     hint = "Read the tool's reason; nothing happened outside, so it may be tried again."
 
 
+class ResultWithheld(CallFailed):
+    """A tool was executed, and a guardrail kept its result from the run."""
+
+    code = "FL-632"
+    hint = "See the verdict with `fairlead runs show ID`; the tool has done what it does."
+
+
+class SecretUndeclared(FairleadError):
+    """A tool asked for a secret that it does not declare."""
+
+    code = "FL-633"
+    hint = "List it: @fl.tool(secrets=[...]); a release says which tool reads which secret."
+
+
+class SecretMissing(FairleadError):
+    """A secret that a tool declares is not there; the tool was not executed."""
+
+    code = "FL-634"
+    hint = "Set the variable in the worker's environment; it has at least 8 characters."
+
+
+class SecretOutside(FairleadError):
+    """A secret was asked for outside of a tool's body, from where it could reach the record."""
+
+    code = "FL-635"
+    hint = "Call ctx.secret(...) in the tool's body, with the context that the body got."
+
+
 MAY_PASS = frozenset(
     (
         BreakerOpen.code,

@@ -75,6 +75,13 @@ class ApprovalExpired(Denied):
     hint = "Look at `fairlead approvals list` more often, or give `within` more time."
 
 
+class ToolBlocked(Denied):
+    """A guardrail refused a tool call before anything was executed."""
+
+    code = "FL-631"
+    hint = "See the verdict with `fairlead runs show ID`; change the arguments or the guardrail."
+
+
 class ApprovalVoid(Denied):
     """What a person agreed to is not what would be executed."""
 

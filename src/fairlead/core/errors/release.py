@@ -45,3 +45,10 @@ class ReleaseDamaged(FairleadError):
 
     code = "FL-305"
     hint = "Create the release again from its code; runs of the damaged one stay stopped."
+
+
+class SecretInRelease(FairleadError):
+    """A file or a value of a release holds what looks like a secret; nothing was stored."""
+
+    code = "FL-630"
+    hint = "Take it out and replace it where it was valid; a tool gets it with fl.Secret(...)."

@@ -46,7 +46,7 @@ def ended() -> Iterator[End]:
         if is_torn_apart(error):
             _end_now("interrupted")
         end.status = 70
-        traceback.print_exc()
+        sys.stderr.write(without_secrets(traceback.format_exc()))
     with suppress(BrokenPipeError):
         sys.stdout.flush()
 
@@ -54,8 +54,15 @@ def ended() -> Iterator[End]:
 def explain(error: FairleadError) -> None:
     """Say on stderr what went wrong and what to do: code and message, then the hint."""
     bold, dim, off = ("\x1b[1;31m", "\x1b[2m", "\x1b[0m") if wants_colour(sys.stderr) else [""] * 3
-    sys.stderr.write(f"{bold}{error.code}{off}  {one_line(error.message)}\n")
+    sys.stderr.write(f"{bold}{error.code}{off}  {without_secrets(one_line(error.message))}\n")
     sys.stderr.write(f"{dim}        {one_line(error.hint)}{off}\n")
+
+
+def without_secrets(text: str) -> str:
+    """Return a text without secrets; an error may quote what it was given."""
+    from fairlead.guardrails.content import redacted_text
+
+    return redacted_text(text)[0]
 
 
 def _status(error: SystemExit) -> int:

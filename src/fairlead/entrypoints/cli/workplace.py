@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fairlead.entrypoints.cli.ending import without_secrets
 from fairlead.entrypoints.cli.identity import principal_of_command
 from fairlead.entrypoints.cli.interruption import is_torn_apart
 from fairlead.entrypoints.cli.screen import Screen, speaking
@@ -45,13 +46,20 @@ def at_work(
             yield acting(platform, principal), screen
 
 
+class _Redacting(logging.Formatter):
+    """Formats a record, its traceback included, without secrets."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return without_secrets(super().format(record))
+
+
 def quieten() -> None:
     """Let libraries log what an operator must act on, and no more."""
     handler = logging.StreamHandler()
     # A pool that is closed while a signal comes in says so, with a traceback; it is no fault.
     handler.addFilter(lambda record: not record.exc_info or not is_torn_apart(record.exc_info[1]))
-    shape = "%(levelname)s %(name)s: %(message)s"
-    logging.basicConfig(level=logging.WARNING, format=shape, handlers=[handler])
+    handler.setFormatter(_Redacting("%(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
     # A collector that is down for a moment is retried; what is lost in the end is an error.
     logging.getLogger("opentelemetry").setLevel(logging.ERROR)
     for name in ("dbos", "alembic", "asyncio", "httpx", "pydantic_ai"):

@@ -23,9 +23,11 @@ from fairlead.runtime.interceptors.policy import policy
 from fairlead.runtime.interceptors.rate import rate
 from fairlead.runtime.interceptors.record import record
 from fairlead.runtime.interceptors.redact import redact
+from fairlead.runtime.interceptors.redaction import redaction
 from fairlead.runtime.interceptors.refusal import refusal
 from fairlead.runtime.interceptors.retry import retry
 from fairlead.runtime.interceptors.schema import schema
+from fairlead.runtime.interceptors.screen import screen
 from fairlead.runtime.interceptors.trace import trace
 
 BEFORE: tuple[Before, ...] = (contract, schema, grants, policy, limits, loop, context)
@@ -35,6 +37,8 @@ INSIDE: tuple[Inside, ...] = (
     journal_faults,
     record,
     trace,
+    redaction,
+    screen,
     refusal,
     label,
     redact,

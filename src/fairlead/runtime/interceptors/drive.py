@@ -19,6 +19,7 @@ from fairlead.ports.boundary import Driven, DriverError, current_call
 from fairlead.ports.engine import Suspended
 from fairlead.runtime.interceptors.attempt import Attempt
 from fairlead.runtime.scope import Services
+from fairlead.runtime.vault import vault_of
 
 _FINAL = (TypeError, ValueError, LookupError, AttributeError, AssertionError, NotImplementedError)
 """A mistake in the body's own code: trying again gives the same."""
@@ -60,7 +61,11 @@ async def drive(attempt: Attempt, services: Services) -> tuple[Result, int]:
     if not attempt.scope.seat.held():
         raise Suspended(f"the lease lapsed before {call.kind} {call.name} was executed")
     key = attempt.handed_key or call.key
-    context = replace(attempt.scope.context, idempotency_key=key)
+    try:
+        vault = vault_of(call, attempt.scope, services.secrets)
+    except FairleadError as error:
+        return Failed(code=error.code, reason=error.message), 1
+    context = replace(attempt.scope.context, idempotency_key=key, vault=vault)
     meter, begun_at = attempt.meter, services.clock.monotonic()
     meter.begun += 1
     token = current_call.set(context)

@@ -16,6 +16,7 @@ from fairlead.ports.effects import EffectRecord
 from fairlead.runtime.interceptors.attempt import Attempt, Next
 from fairlead.runtime.persist import persist
 from fairlead.runtime.scope import Services
+from fairlead.runtime.vault import vault_of
 
 IN_FLIGHT_S = 1.0
 """Seconds after which a run looks again whether another one has executed the same effect."""
@@ -60,9 +61,10 @@ async def _in_doubt(
     probe = scope.probes.get(call.name)
     if probe is None:
         return Unknown(reason=reason), tries
-    context = replace(scope.context, idempotency_key=known.handed_key)
     timeout_s = scope.terms.limits.call_timeout.total_seconds()
     try:
+        vault = vault_of(call, scope, services.secrets)
+        context = replace(scope.context, idempotency_key=known.handed_key, vault=vault)
         async with asyncio.timeout(timeout_s):
             found = await probe(context, dict(call.arguments))
     except Exception as error:  # noqa: BLE001 - a probe that cannot tell leaves the effect unknown

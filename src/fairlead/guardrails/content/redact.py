@@ -1,0 +1,198 @@
+"""Takes out of texts and JSON what was found in them.
+
+What stands in its place names the kind: `[redacted:aws-key]`. Redacting twice gives the same, and
+what is redacted has no finding.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Collection, Iterable
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+from fairlead.core.digests import Json
+from fairlead.guardrails.content.kinds import KINDS, SECRETS
+from fairlead.guardrails.content.names import is_secret_name, is_secret_value
+from fairlead.guardrails.content.scan import findings
+
+DEPTH_MAX = 100
+"""Deepest nesting of JSON that is looked through; what lies deeper is left out whole."""
+
+_ROUNDS_MAX = 4
+"""What is taken out may bare something beside it; after so many looks all of a text is left out."""
+
+
+class Found(NamedTuple):
+    """What was taken out of a JSON value.
+
+    Attributes:
+        kind: Its kind.
+        path: Where it stood, such as `order.notes[2]`.
+    """
+
+    kind: str
+    path: str
+
+
+def placeholder(kind: str) -> str:
+    """Return what stands in place of something of a kind."""
+    return f"[redacted:{kind}]"
+
+
+def redacted_text(text: str, kinds: Collection[str] = SECRETS) -> tuple[str, tuple[str, ...]]:
+    """Take out of a text what is of some kinds.
+
+    Args:
+        text: Any text.
+        kinds: What is taken out.
+
+    Returns:
+        The text, and the kinds that were taken out, in order.
+    """
+    taken: list[str] = []
+    for _ in range(_ROUNDS_MAX):
+        found = findings(text, kinds)
+        if not found:
+            return text, tuple(taken)
+        parts, place = [], 0
+        for one in found:
+            parts += [text[place : one.start], placeholder(one.kind)]
+            place = one.end
+            taken.append(one.kind)
+        text = "".join(parts) + text[place:]
+    if findings(text, kinds):
+        text = placeholder(taken[-1])
+    return text, tuple(taken)
+
+
+def masked(text: str, kinds: Collection[str] = SECRETS) -> str:
+    """Blank out of a text what is of some kinds; every other character keeps its place.
+
+    Args:
+        text: Any text.
+        kinds: What is blanked out.
+    """
+    for _ in range(_ROUNDS_MAX):
+        found = findings(text, kinds)
+        if not found:
+            return text
+        parts, place = [], 0
+        for one in found:
+            parts += [text[place : one.start], "*" * (one.end - one.start)]
+            place = one.end
+        text = "".join(parts) + text[place:]
+    return "*" * len(text) if findings(text, kinds) else text
+
+
+def redacted(value: Json, kinds: Collection[str] = KINDS) -> tuple[Json, tuple[Found, ...]]:
+    """Take out of a JSON value what is of some kinds, in texts and in names alike.
+
+    Args:
+        value: Any JSON value; what is no JSON is left as it is.
+        kinds: What is taken out.
+
+    Returns:
+        The value, the very same object when nothing was found, and what was taken out of it.
+    """
+    found: list[Found] = []
+    wanted = frozenset(kinds)
+    return _walk(value, wanted, found, "", depth=0), tuple(found)
+
+
+def without(value: Json, secrets: Iterable[tuple[str, str]]) -> Json:
+    """Take known secrets out of a JSON value, as they are and in the forms that they travel in.
+
+    Args:
+        value: Any JSON value.
+        secrets: Names and values.
+    """
+    forms = [
+        (form, placeholder(name))
+        for name, secret in secrets
+        for form in dict.fromkeys((secret, quote(secret, safe=""), _base64(secret)))
+    ]
+    # The longest first: one may stand inside of another.
+    forms.sort(key=lambda one: -len(one[0]))
+    return _replaced(value, forms, 0) if forms else value
+
+
+def _base64(secret: str) -> str:
+    return b64encode(secret.encode()).decode().rstrip("=")
+
+
+def _walk(value: Json, kinds: frozenset[str], found: list[Found], path: str, *, depth: int) -> Json:
+    if isinstance(value, str):
+        text, taken = redacted_text(value, kinds)
+        found += (Found(kind, path) for kind in taken)
+        return text if taken else value
+    if not isinstance(value, dict | list | tuple):
+        return value
+    if depth >= DEPTH_MAX:
+        found.append(Found("depth", path))
+        return placeholder("depth")
+    if isinstance(value, dict):
+        return _walk_object(value, kinds, found, path, depth=depth)
+    items = [
+        _walk(item, kinds, found, f"{path}[{place}]", depth=depth + 1)
+        for place, item in enumerate(value)
+    ]
+    if all(new is old for new, old in zip(items, value, strict=True)):
+        return value
+    return tuple(items) if isinstance(value, tuple) else items
+
+
+def _walk_object(
+    value: dict[Any, Json], kinds: frozenset[str], found: list[Found], path: str, *, depth: int
+) -> Json:
+    made: dict[Any, Json] = {}
+    same = True
+    for key, item in value.items():
+        name = _name(key, kinds, found, path, made=made)
+        inner = f"{path}.{name}" if path else str(name)
+        secret = (
+            "named-secret" in kinds
+            and isinstance(item, str)
+            and is_secret_name(str(key))
+            and is_secret_value(item, str(key))
+        )
+        if secret:
+            found.append(Found("named-secret", inner))
+            made[name] = placeholder("named-secret")
+        else:
+            made[name] = _walk(item, kinds, found, inner, depth=depth + 1)
+        same = same and name is key and made[name] is item
+    return value if same else made
+
+
+def _name(
+    key: Any, kinds: frozenset[str], found: list[Found], path: str, *, made: dict[Any, Json]
+) -> Any:
+    """Return an object's key as it is kept; two that become the same are told apart."""
+    if not isinstance(key, str):
+        return key
+    name, taken = redacted_text(key, kinds)
+    if not taken:
+        return key
+    found += (Found(kind, path) for kind in taken)
+    unique, number = name, 2
+    while unique in made:
+        unique, number = f"{name} {number}", number + 1
+    return unique
+
+
+def _replaced(value: Json, forms: list[tuple[str, str]], depth: int) -> Json:
+    if isinstance(value, str):
+        for form, place in forms:
+            if form in value:
+                value = value.replace(form, place)
+        return value
+    if depth >= DEPTH_MAX or not isinstance(value, dict | list | tuple):
+        return value
+    if isinstance(value, dict):
+        return {
+            _replaced(key, forms, depth): _replaced(item, forms, depth + 1)
+            for key, item in value.items()
+        }
+    items = [_replaced(item, forms, depth + 1) for item in value]
+    return tuple(items) if isinstance(value, tuple) else items

@@ -1,0 +1,94 @@
+"""The one way into the record: what is handed to a store passes here, and leaves secrets behind.
+
+A store is wrapped where it is made. So a value that reaches a table has passed, whichever part of
+the house wrote it, and a store that is added later is covered by the same line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import fields, is_dataclass, replace
+from functools import wraps
+from typing import Any, TypeVar, cast
+
+from fairlead.core.digests import Json
+from fairlead.guardrails.content import SECRETS, redacted
+from fairlead.ports.engine import Engine
+
+StoreT = TypeVar("StoreT")
+
+
+def recordable(value: Any) -> Any:
+    """Return a value without secrets: JSON, a text, or a frozen value that holds such.
+
+    What nothing was found in is returned as the same object.
+    """
+    if isinstance(value, str | dict):
+        return redacted(value, SECRETS)[0]
+    if isinstance(value, list | tuple):
+        items = [recordable(item) for item in value]
+        if all(new is old for new, old in zip(items, value, strict=True)):
+            return value
+        return tuple(items) if isinstance(value, tuple) else items
+    if not is_dataclass(value) or isinstance(value, type):
+        return value
+    changed = {}
+    for one in fields(value):
+        if one.init:
+            old = getattr(value, one.name)
+            new = recordable(old)
+            if new is not old:
+                changed[one.name] = new
+    return replace(value, **changed) if changed else value
+
+
+def redacting(store: StoreT) -> StoreT:
+    """Return a store whose methods get their arguments without secrets."""
+    return cast(StoreT, _Redacting(store))
+
+
+class _Redacting:
+    """Another object; what its methods are given is redacted first."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+        self._made: dict[str, Any] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        made = self._made.get(name)
+        if made is not None:
+            return made
+        found = getattr(self._inner, name)
+        if name.startswith("_") or not callable(found):
+            return found
+
+        @wraps(found)
+        def redacted_first(*args: Any, **kwargs: Any) -> Any:
+            given = {key: recordable(value) for key, value in kwargs.items()}
+            return found(*map(recordable, args), **given)
+
+        self._made[name] = redacted_first
+        return redacted_first
+
+
+class RedactingEngine:
+    """An engine that records of each step what the stores record: no secrets.
+
+    The run goes on with what is recorded, so that a replay reads what the run saw.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        """Wrap an engine.
+
+        Args:
+            engine: The engine that executes the run.
+        """
+        self._engine = engine
+
+    async def step(self, name: str, body: Callable[[], Awaitable[Json]]) -> Json:
+        """Execute a body as exactly one journaled step, or return what is on record."""
+
+        async def recorded() -> Json:
+            return recordable(await body())
+
+        return await self._engine.step(recordable(name), recorded)
