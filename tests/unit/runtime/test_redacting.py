@@ -17,7 +17,7 @@ from fairlead.operations import load_settings, open_platform
 from fairlead.ports.runs import Order
 from fairlead.runtime.admission import Admission
 from fairlead.runtime.redacting import RedactingEngine, recordable, redacting
-from fairlead.testing import FakeClock, FakeEngine
+from fairlead.testing import FakeClock, FakeEngine, FakeKills
 from tests.unit.runtime.bench import Bench, FakeReleases
 from tests.unit.runtime.test_guarded_tools import COMMON, KEY, fl
 
@@ -70,7 +70,7 @@ async def listen(run: fl.Run[str], text: str) -> str:
 
 def test_an_input_is_recorded_without_secrets_and_without_what_its_workflow_redacts() -> None:
     bench = Bench(listen)
-    admission = Admission(runs=bench.runs, clock=bench.clock)
+    admission = Admission(runs=bench.runs, clock=bench.clock, kills=FakeKills(bench.clock))
     started = admission.start(
         bench.release, "listen", f"{KEY} of anna@example.com", principal=Principal()
     )

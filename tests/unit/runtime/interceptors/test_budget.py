@@ -52,7 +52,7 @@ def test_the_call_after_the_last_one_is_refused_and_not_executed() -> None:
     assert bench.executed == 2
     record = bench.journal.records["r1", 3]
     assert (record.state, record.attempts) == ("denied", 0)
-    assert bench.journal.decisions["r1", 3] == BudgetExhausted.code
+    assert bench.journal.decisions["r1", 3].said == BudgetExhausted.code
     assert [fact.type for fact in bench.budgets.facts] == ["budget.exhausted"]
     assert bench.clock.pauses == bench.slept == []
 

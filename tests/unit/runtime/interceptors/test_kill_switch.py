@@ -38,7 +38,7 @@ def test_what_is_stopped_is_not_executed_and_says_by_whom_and_why(
     assert bench.executed == 0
     assert bench.effects.records == {}
     assert bench.throttle.takes == []
-    assert bench.journal.decisions["r1", 1] == KillSwitchPulled.code
+    assert bench.journal.decisions["r1", 1].said == KillSwitchPulled.code
 
 
 def test_other_tools_go_on() -> None:
