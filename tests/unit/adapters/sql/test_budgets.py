@@ -21,7 +21,7 @@ from fairlead.core.amounts import Amount
 from fairlead.core.budget import Asker, Budget, Charge, charges_of
 from fairlead.core.calls import Call, Done, Failed, Result, Unknown, Usage
 from fairlead.core.event import verify_chain
-from fairlead.ports.journal import Execution
+from fairlead.ports.journal import CallVerdict, Execution
 from fairlead.ports.runs import Room, RunRecord
 from fairlead.testing import FakeClock
 
@@ -86,7 +86,7 @@ class Shop:
         execution = Execution(
             started_at=0.0, finished_at=1.0, attempts=1, claim=1, busy_s=busy_s, budgeted=True
         )
-        self.journal.finish(call, result, execution, "allowed")
+        self.journal.finish(call, result, execution, CallVerdict())
 
     @property
     def pot(self) -> Any:
