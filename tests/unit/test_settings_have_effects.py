@@ -16,7 +16,7 @@ from fairlead import App
 from fairlead.adapters.files.reader import FolderReader
 from fairlead.adapters.otel import telemetry as otel
 from fairlead.adapters.otel.null import NullTelemetry
-from fairlead.bootstrap import Platform, load_app, open_platform, resolve_app
+from fairlead.bootstrap import Platform, load_app, make_gate, open_platform, resolve_app
 from fairlead.core.errors import FairleadError
 from fairlead.entrypoints.cli.scaffold import make_app
 from fairlead.ports.app_files import AppFiles
@@ -220,6 +220,12 @@ EFFECTS: dict[str, Effect] = {
     ),
     "ingest.max_bytes": Effect(
         of=on_platform(largest), default=3000, file=("300", 300), env=("30", 30)
+    ),
+    "gate.mutation": Effect(
+        of=lambda settings: make_gate(settings, mutate=True)[0].mutation,
+        default=0.95,
+        file=("0.5", 0.5),
+        env=None,
     ),
     "telemetry.endpoint": Effect(
         of=sender,

@@ -124,6 +124,8 @@ class Rule:
         resource_kind: Kind of what it names, one thing or all of a kind; None when it names none.
         ask: Whether what it permits waits for a person.
         obligations: What its annotations ask for.
+        principal: Whom it names, such as `in Tenant::"acme"`; None when it means everybody.
+        conditional: Whether it has a `when` or an `unless`.
     """
 
     id: str
@@ -133,3 +135,5 @@ class Rule:
     resource_kind: str | None
     ask: bool = False
     obligations: Obligations = NO_OBLIGATIONS
+    principal: str | None = None
+    conditional: bool = True

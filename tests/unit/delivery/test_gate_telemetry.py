@@ -57,7 +57,7 @@ def telemetry_of(shown: Evaluation, *, manifest: Any = GOOD) -> CheckRun:
     """Return the check of the telemetry contract, when everything else passes."""
     checks = gate_of(manifest, evaluate=lambda: shown).run()
     assert {check.conclusion for check in checks if check.name != "telemetry"} == {"success"}
-    found = checks[-1]
+    found = checks[-2]
     assert found.name == "telemetry"
     assert concludes(checks) == found.conclusion
     return found
@@ -192,13 +192,15 @@ def test_the_evidence_on_record_holds_each_check(
     assert evidence is not None
     assert (evidence.conclusion, report.passed) == (conclusion, conclusion == "success")
     assert [check["name"] for check in evidence.checks] == [
-        "schema", "contract", "policy", "intent", "model", "guardrail", "eval", "telemetry",
+        "schema", "contract", "policy", "decision", "intent", "model", "guardrail", "eval",
+        "telemetry", "digest",
     ]  # fmt: skip
     kept = [
         (c["name"], c["conclusion"], c["summary"], tuple(c["findings"])) for c in evidence.checks
     ]
     assert kept == [(c.name, c.conclusion, c.summary, c.findings) for c in report.checks]
-    *others, telemetry = kept
+    *others, telemetry, digests = kept
+    others.append(digests)
     assert {check[1] for check in others} == {"success"}, others
     assert telemetry[1] == conclusion
     assert stored == rules

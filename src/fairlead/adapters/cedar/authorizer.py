@@ -24,13 +24,16 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from decimal import Decimal
 from functools import lru_cache, reduce
 from typing import Any, Literal
 
 import cedarpy
 
+from fairlead.adapters.cedar.expressions import condition_of, paths
+from fairlead.adapters.cedar.mutants import mutations
+from fairlead.adapters.cedar.schema import Known, schema_findings
 from fairlead.core.calls import cut
 from fairlead.core.digests import Json
 from fairlead.core.errors import InvalidConfig
@@ -44,7 +47,8 @@ from fairlead.core.policy import (
     Rule,
     stricter,
 )
-from fairlead.ports.authorizer import Authorizer
+from fairlead.core.release import ToolContract
+from fairlead.ports.authorizer import Authorizer, PolicyMutant
 
 NO_RULE = "no rule permits it"
 
@@ -75,7 +79,7 @@ def compile_policies(policies: Mapping[str, str]) -> Authorizer:
     """
     rules: list[Rule] = []
     paths: dict[str, str] = {}
-    static: dict[str, Any] = {}
+    parsed: list[dict[str, Any]] = []
     for path in sorted(policies):
         for number, policy in enumerate(_parse(path, policies[path]), start=1):
             rule = _rule(path, number, policy)
@@ -84,33 +88,65 @@ def compile_policies(policies: Mapping[str, str]) -> Authorizer:
                     f'{path}: the id "{rule.id}" is taken by a rule in {paths[rule.id]}', file=path
                 )
             paths[rule.id] = path
-            static[f"r{len(rules)}"] = policy
+            parsed.append(policy)
             rules.append(rule)
-    document = {"staticPolicies": static, "templates": {}, "templateLinks": []}
     try:
-        handle = cedarpy.PolicySet.from_json_str(json.dumps(document))
+        return CedarAuthorizer(rules, parsed)
     except ValueError as error:
         named = ", ".join(sorted(policies))
         raise InvalidConfig(f"{named}: the policies do not fit together: {error}") from error
-    return CedarAuthorizer(tuple(rules), handle)
 
 
 class CedarAuthorizer:
     """A compiled set of policies; pure, and safe to share between threads.
 
     Args:
-        rules: The rules' heads; the rule at place n is `r<n>` in the handle.
-        handle: Cedar's parsed policies.
+        rules: The rules' heads.
+        policies: The same rules in Cedar's JSON form; the rule at place n is `r<n>` to Cedar.
     """
 
-    def __init__(self, rules: Sequence[Rule], handle: cedarpy.PolicySet) -> None:
+    def __init__(self, rules: Sequence[Rule], policies: Sequence[dict[str, Any]]) -> None:
+        static = {f"r{place}": policy for place, policy in enumerate(policies)}
+        document = {"staticPolicies": static, "templates": {}, "templateLinks": []}
         self._rules = tuple(rules)
-        self._handle = handle
+        self._policies = tuple(policies)
+        self._handle = cedarpy.PolicySet.from_json_str(json.dumps(document))
 
     @property
     def rules(self) -> Sequence[Rule]:
         """The heads of all rules, for static checks."""
         return self._rules
+
+    def findings(
+        self, contracts: Mapping[str, ToolContract], *, workflows: Collection[str] = ()
+    ) -> Sequence[str]:
+        """Find what the rules say that cannot be, held against the contracts; see `schema.py`."""
+        known = Known(contracts=contracts, workflows=workflows)
+        return [
+            finding
+            for rule, policy in zip(self._rules, self._policies, strict=True)
+            # A rule on a tool that is not there is found where heads are read.
+            if rule.resource_kind != "Tool" or rule.resource in (None, *contracts)
+            for finding in schema_findings(rule, policy, known)
+        ]
+
+    def reads(self) -> frozenset[str]:
+        """Return the facts of `context` that some rule reads, such as `seen.integrity`."""
+        read = (path for policy in self._policies for path in paths(condition_of(policy)))
+        return frozenset(".".join(path[1:3]) for path in read if path[0] == "context")
+
+    def mutants(self) -> Iterator[PolicyMutant]:
+        """Yield these policies with one small mistake each; see `mutants.py`."""
+        for place, (rule, policy) in enumerate(zip(self._rules, self._policies, strict=True)):
+            before, after = slice(None, place), slice(place + 1, None)
+            for change, changed in mutations(policy):
+                rules = [*self._rules[before], *self._rules[after]]
+                policies = [*self._policies[before], *self._policies[after]]
+                if changed is not None:
+                    rules.insert(place, _rule(rule.id, 0, changed))
+                    policies.insert(place, changed)
+                authorizer = CedarAuthorizer(rules, policies)
+                yield PolicyMutant(rule=rule.id, change=change, authorizer=authorizer)
 
     def decide(self, query: Query) -> Decision:
         """Decide one query; what cannot be decided is denied.
@@ -267,6 +303,8 @@ def _rule(path: str, number: int, policy: dict[str, Any]) -> Rule:
         resource_kind=kind,
         ask=ask,
         obligations=obligations,
+        principal=_whom(policy["principal"]),
+        conditional=bool(policy["conditions"]),
     )
 
 
@@ -319,6 +357,12 @@ def _check_principal(scope: dict[str, Any]) -> None:
     allowed = known["==" if scope["op"] == "==" else "in"]
     if not set(named) <= set(allowed) or scope.get("entity_type", "User") != "User":
         raise _NeverMatches("a principal is a User, and is in a Tenant")
+
+
+def _whom(scope: dict[str, Any]) -> str | None:
+    entity = scope.get("entity") or scope.get("in", {}).get("entity")
+    # A principal is always a user, so `principal is User` means everybody.
+    return f'{scope["op"]} {entity["type"]}::"{entity["id"]}"' if entity else None
 
 
 def _actions(scope: dict[str, Any]) -> tuple[str, ...]:
