@@ -34,6 +34,9 @@ from fairlead.runtime.check import ask
 
 Conclusion = Literal["success", "failure", "skipped"]
 
+SURVIVORS_NAMED = 50
+"""Mistakes that a failed check names at most."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class CheckRun:
@@ -182,8 +185,13 @@ class Gate:
         if found.score < least:
             share = f"{found.score:.1%} of the mistakes are noticed"
             findings.append(f"{share}, {least:.1%} are needed")
-        if findings:
-            findings += [f"nobody notices {one.where}: {one.change}" for one in found.survivors]
+        if not self.decisions:
+            findings.append("there is no guardrail test: write one in guardrails/")
+        elif findings:
+            named = found.survivors[:SURVIVORS_NAMED]
+            findings += [f"no test notices {one.where}: {one.change}" for one in named]
+            more = len(found.survivors) - len(named)
+            findings += [f"and {more} more; --json has all of them"] if more else []
         return CheckRun(
             name="mutation",
             conclusion="failure" if findings else "success",
