@@ -25,6 +25,7 @@ _COLUMNS = (
     events.c.previous,
     events.c.hash,
 )
+_NAMES = tuple(column.name for column in _COLUMNS)
 _APPEND = sa.insert(events)
 _TAILS = sa.select(events.c.chain, events.c.sequence, events.c.hash)
 _TAIL = (
@@ -54,7 +55,7 @@ def append(connection: sa.Connection, clock: Clock, *facts: Fact) -> None:
             previous=previous,
         )
         tails[fact.chain] = event.sequence, event.hash
-        values = {column.name: getattr(event, column.name) for column in _COLUMNS}
+        values = {name: getattr(event, name) for name in _NAMES}
         rows.append({**values, "data": canonical_json(event.data)})
     if rows:
         connection.execute(_APPEND, rows)

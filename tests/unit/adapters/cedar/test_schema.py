@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fairlead.adapters.cedar.authorizer import CedarAuthorizer, compile_policies
+from fairlead.adapters.cedar.authorizer import CedarAuthorizer, _entities, compile_policies
 from fairlead.adapters.cedar.schema import cedar_schema
+from fairlead.adapters.cedar.values import context_of
 from fairlead.core.declared import Declared, declared_by
 from fairlead.core.facts import CONTEXT_FACTS, declared_facts
 from fairlead.core.identity import Principal
@@ -238,16 +239,14 @@ class Validated(CedarAuthorizer):
     schema: dict[str, Any]
 
     def _decide(self, query: Query) -> Decision:
-        from fairlead.adapters.cedar import authorizer
-
         request = {
             "principal": {"type": "User", "id": query.user},
             "action": {"type": "Action", "id": query.action},
             "resource": {"type": "Tool", "id": query.resource},
-            "context": authorizer._context(query.context) | {"an open field": True},
+            "context": context_of(query.context) | {"an open field": True},
         }
-        entities = authorizer._entities(query.user, query.tenant)
-        made = cedarpy.is_authorized(request, self._handle, entities, schema=self.schema)
+        entities = _entities(query.user, query.tenant)
+        made = cedarpy.is_authorized(request, "", entities, schema=self.schema)
         assert made.diagnostics.errors == [], made.diagnostics.errors
         return Decision(effect="allow", reasons=())
 
