@@ -95,7 +95,9 @@ def schema_findings(rule: Rule, policy: Node, known: Known) -> Iterator[str]:
     yield from (f"rule {rule.id}: {one}" for one in _in_words(said))
     odd = list(dict.fromkeys(_odd_values(condition, context)))
     yield from (f"rule {rule.id}: {one}" for one in odd)
-    if not said and not _reached(policy, condition, context, contract, schema):
+    if not said and not _reached(
+        policy, condition, context=context, contract=contract, schema=schema
+    ):
         what = f" for tool {contract.name}" if contract else ""
         yield f"rule {rule.id} never applies: its conditions are never true{what}"
 
@@ -245,6 +247,7 @@ def _in_words(said: list[str]) -> list[str]:
 def _reached(
     policy: Node,
     condition: Node,
+    *,
     context: Declared,
     contract: ToolContract | None,
     schema: cedarpy.Schema,
