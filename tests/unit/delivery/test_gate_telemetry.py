@@ -14,6 +14,7 @@ from pydantic_ai.models.test import TestModel
 import fairlead as fl
 from fairlead.adapters.cedar.authorizer import compile_policies
 from fairlead.adapters.pydantic_ai.generator import PydanticGenerator
+from fairlead.bootstrap import make_gate
 from fairlead.core.errors import ModelUnknown
 from fairlead.core.release import SignalRule
 from fairlead.delivery.evaluate import Evaluation
@@ -206,6 +207,24 @@ def test_the_evidence_on_record_holds_each_check(
     assert stored == rules
     assert len(telemetry[3]) == len(rules)
     assert all(f"no `{rule.span}` span" in telemetry[3][0] for rule in rules)
+
+
+def test_the_gate_of_a_folder_reads_its_guardrail_tests_and_sees_what_changes(
+    tmp_path: Path,
+) -> None:
+    folder = write_app(tmp_path / "app", "")
+    tests = folder / "guardrails" / "look.yaml"
+    tests.parent.mkdir()
+    tests.write_text("cases: [{call: {tool: look, arguments: {}}, expect: allow}]")
+    gate, _ = make_gate(load_settings(folder))
+    assert [case.resource for case in gate.decisions] == ["look"]
+    assert gate.changed() == []
+    policy = folder / "policies" / "all.cedar"
+    policy.write_text(policy.read_text() + "\n// changed\n")
+    assert [finding.split(" is ")[0] for finding in gate.changed()] == [
+        "the digest of the bundle",
+        "the digest of the policies",
+    ]
 
 
 # ------------------------------------------------------------------------------------ ready agents

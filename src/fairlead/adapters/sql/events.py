@@ -58,7 +58,8 @@ def append(connection: sa.Connection, clock: Clock, *facts: Fact) -> None:
         values = {name: getattr(event, name) for name in _NAMES}
         rows.append({**values, "data": canonical_json(event.data)})
     if rows:
-        connection.execute(_APPEND, rows)
+        # One row alone takes a shorter way than a list of one.
+        connection.execute(_APPEND, rows[0] if len(rows) == 1 else rows)
 
 
 def _tails(connection: sa.Connection, chains: Collection[str]) -> dict[str, tuple[int, str]]:
