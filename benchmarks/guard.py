@@ -137,7 +137,7 @@ def measure(path: Path, calls: int) -> dict[str, list[float]]:
         )
         now = clock.now()
         execution = Execution(started_at=now, finished_at=now, attempts=1, claim=1)
-        result = Done(value={"order": call.number, "paid": True}, labels={"": UNDECLARED})
+        result = Done(value={"order": place, "paid": True}, labels={"": UNDECLARED})
         before = time.perf_counter()
         journal.finish(call, result, execution, verdict)
         after = time.perf_counter()
