@@ -61,6 +61,15 @@ def test_bench_effects() -> None:
     assert [figures[key] for key in (*zero, "log_findings")] == [0] * 5
 
 
+def test_bench_guard() -> None:
+    done = run("benchmarks.guard", "--calls", "200")
+    assert done.returncode == 0, done.stderr
+    figures = json.loads(done.stdout.splitlines()[-1])
+    assert (figures["calls"], figures["rules"], figures["synchronous"]) == (200, 50, "normal")
+    assert figures["p99_us"] >= figures["p50_us"] > figures["floor_us"] > 0
+    assert all(figures[part] > 0 for part in ("schema_us", "decide_us", "row_us", "ratio_p50"))
+
+
 @pytest.mark.postgresql
 def test_bench_failover() -> None:
     done = run("benchmarks.failover", "--trials", "1", "--runs", "8", "--ms", "800")

@@ -16,7 +16,7 @@ from fairlead import App
 from fairlead.adapters.files.reader import FolderReader
 from fairlead.adapters.otel import telemetry as otel
 from fairlead.adapters.otel.null import NullTelemetry
-from fairlead.bootstrap import Platform, load_app, open_platform, resolve_app
+from fairlead.bootstrap import Platform, load_app, make_gate, open_platform, resolve_app
 from fairlead.core.errors import FairleadError
 from fairlead.entrypoints.cli.scaffold import make_app
 from fairlead.operations import init_audit
@@ -268,6 +268,12 @@ EFFECTS: dict[str, Effect] = {
         of=on_platform(cadence), default=60.0, file=("3.5", 3.5), env=("5", 5.0)
     ),
     **{key: Effect(**fields) for key, fields in IDENTITY.items()},
+    "gate.mutation": Effect(
+        of=lambda settings: make_gate(settings, mutate=True)[0].mutation,
+        default=0.95,
+        file=("0.5", 0.5),
+        env=None,
+    ),
     "telemetry.endpoint": Effect(
         of=sender,
         default=("NullTelemetry", ""),

@@ -13,7 +13,9 @@ from fairlead.bootstrap.platform import open_platform, resolve_app
 from fairlead.core.identity import Principal
 from fairlead.core.release import Manifest
 from fairlead.delivery.collections import declared_collections
-from fairlead.delivery.datasets import Dataset, declared_datasets
+from fairlead.delivery.datasets import Dataset, declared_datasets, declared_mutation
+from fairlead.delivery.decisions import declared_decisions
+from fairlead.delivery.digests import digest_findings
 from fairlead.delivery.evaluate import Evaluation, ask
 from fairlead.delivery.gate import Gate
 from fairlead.delivery.resolve import read_config
@@ -21,14 +23,23 @@ from fairlead.ports.app_files import AppFiles
 from fairlead.settings import Settings
 
 
-def make_gate(settings: Settings) -> tuple[Gate, Manifest]:
-    """Prepare the gate for an app as it stands in its folder."""
+def make_gate(settings: Settings, *, mutate: bool = False) -> tuple[Gate, Manifest]:
+    """Prepare the gate for an app as it stands in its folder.
+
+    Args:
+        settings: The app's settings.
+        mutate: Whether the guardrail tests are tried with small mistakes.
+    """
     from fairlead.adapters.cedar.authorizer import compile_policies
     from fairlead.adapters.evals.dataset import parse_dataset
+    from fairlead.adapters.evals.decisions import parse_decisions
+    from fairlead.adapters.files.app import read_files
     from fairlead.adapters.pydantic_ai.generator import PydanticGenerator
 
     app, files, manifest = resolve_app(settings)
-    datasets = declared_datasets(files, read_config(files), parse_dataset)
+    config = read_config(files)
+    datasets = declared_datasets(files, config, parse_dataset)
+    least = declared_mutation(config)
     candidate = _Candidate(app=app, files=files, manifest=manifest, datasets=datasets)
     gate = Gate(
         app=app,
@@ -38,6 +49,9 @@ def make_gate(settings: Settings) -> tuple[Gate, Manifest]:
         today=datetime.now(tz=UTC).date(),
         thresholds={dataset.workflow: dataset.threshold for dataset in datasets},
         evaluate=lambda: _evaluate(settings, candidate),
+        decisions=declared_decisions(files, parse_decisions),
+        mutation=least if mutate else None,
+        changed=lambda: digest_findings(manifest, read_files(settings.folder)),
     )
     return gate, manifest
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
+from functools import cached_property
 from typing import Literal, TypeAlias
 
 from fairlead.core.digests import Json, digest
 from fairlead.core.guarding import Check
-from fairlead.core.label import Labels, label_from_json
+from fairlead.core.label import Labels, label_from_json, label_to_json
 
 CallKind: TypeAlias = Literal["model", "tool", "retrieval", "step", "child"]
 Effect: TypeAlias = Literal["read", "idempotent", "once"]
@@ -45,9 +46,9 @@ class Call:
         """The idempotency key: the contract's own, else lineage and logical position."""
         return self.business_key or f"{self.lineage}:{self.number}"
 
-    @property
+    @cached_property
     def arguments_digest(self) -> str:
-        """Digest of what is called and with what."""
+        """Digest of what is called and with what; they do not change while the call is made."""
         return digest([self.kind, self.name, self.arguments])
 
 
@@ -155,6 +156,8 @@ _TYPES: dict[str, type] = {
     "ask": Ask,
 }
 _NAMES = {cls: name for name, cls in _TYPES.items()}
+_FIELDS = {cls: tuple(one.name for one in fields(cls)) for cls in _NAMES}
+_USAGE_FIELDS = tuple(one.name for one in fields(Usage))
 
 
 def result_state(result: Result) -> str:
@@ -164,9 +167,17 @@ def result_state(result: Result) -> str:
 
 def result_to_json(result: Result) -> dict[str, Json]:
     """Return a result as JSON for the journal."""
-    data = {"state": result_state(result), **asdict(result)}
-    if not data.get("checks"):
-        data.pop("checks", None)
+    data = {"state": result_state(result)} | {
+        name: getattr(result, name) for name in _FIELDS[type(result)]
+    }
+    if isinstance(result, Done):
+        # By hand: `asdict` would copy the whole value, which may be large.
+        usage = result.usage
+        data["usage"] = {name: getattr(usage, name) for name in _USAGE_FIELDS}
+        data["labels"] = {path: label_to_json(label) for path, label in result.labels.items()}
+    checks = data.pop("checks", ())
+    if checks:
+        data["checks"] = [asdict(check) for check in checks]
     return data
 
 

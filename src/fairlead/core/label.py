@@ -88,10 +88,10 @@ Labels: TypeAlias = Mapping[str, Label]
 
 def joined(labels: Iterable[Label]) -> Label:
     """Return the label of what rests on all of these; of nothing, a public one."""
-    result = PUBLIC
+    result: Label | None = None
     for label in labels:
-        result = result.join(label)
-    return result
+        result = label if result is None else result.join(label)
+    return PUBLIC if result is None else result
 
 
 def own_label(principal: Principal) -> Label:

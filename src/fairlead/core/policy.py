@@ -65,11 +65,13 @@ class Obligations:
         role: Who may answer when a person is to be asked.
         within_s: Seconds for which the question stands.
         redact: Names of fields that nobody but the tool may see: they are taken out of its result.
+        asked_by: Ids of the rules that want a person to agree.
     """
 
     role: str = "approver"
     within_s: float = ASK_WITHIN_S
     redact: tuple[str, ...] = ()
+    asked_by: tuple[str, ...] = ()
 
     def both(self, other: Obligations) -> Obligations:
         """Return what meets two sets of obligations: the shorter time, and all fields."""
@@ -77,6 +79,7 @@ class Obligations:
             role=other.role if self.role == Obligations.role else self.role,
             within_s=min(self.within_s, other.within_s),
             redact=tuple(sorted({*self.redact, *other.redact})),
+            asked_by=tuple(dict.fromkeys((*self.asked_by, *other.asked_by))),
         )
 
 
@@ -109,15 +112,14 @@ def stricter(one: Decision, other: Decision) -> Decision:
         other: The second.
 
     Returns:
-        The stricter effect with the reasons for it, and what both oblige to.
+        The stricter effect; of a denial the reasons for it, else those of both; and what both
+        oblige to.
     """
-    effect = max(one.effect, other.effect, key=_STRICTNESS.index)
-    reasons = [
-        r for decision in (one, other) if decision.effect == effect for r in decision.reasons
-    ]
+    denied = [decision for decision in (one, other) if decision.effect == "deny"]
+    reasons = [reason for decision in denied or (one, other) for reason in decision.reasons]
     return replace(
         one,
-        effect=effect,
+        effect=max(one.effect, other.effect, key=_STRICTNESS.index),
         reasons=tuple(dict.fromkeys(reasons)),
         obligations=one.obligations.both(other.obligations),
     )
@@ -135,6 +137,8 @@ class Rule:
         resource_kind: Kind of what it names, one thing or all of a kind; None when it names none.
         ask: Whether what it permits waits for a person.
         obligations: What its annotations ask for.
+        principal: Whom it names, such as `in Tenant::"acme"`; None when it means everybody.
+        conditional: Whether it has a `when` or an `unless`.
     """
 
     id: str
@@ -144,3 +148,5 @@ class Rule:
     resource_kind: str | None
     ask: bool = False
     obligations: Obligations = NO_OBLIGATIONS
+    principal: str | None = None
+    conditional: bool = True

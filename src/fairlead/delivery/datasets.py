@@ -10,6 +10,9 @@ from fairlead.core.errors import InvalidConfig
 from fairlead.ports.app_files import AppFiles
 from fairlead.ports.datasets import Case, DatasetParser
 
+MUTATION_MIN = 0.95
+"""Share of small mistakes that the guardrail tests must notice, when nothing else is said."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Dataset:
@@ -41,8 +44,37 @@ def declared_datasets(
     """
     return tuple(
         _dataset(workflow, table, files, parse)
-        for workflow, table in sorted(config.get("gate", {}).items())
+        for workflow, table in sorted(_gate(config).items())
+        if workflow != "mutation" or isinstance(table, Mapping)
     )
+
+
+def declared_mutation(config: Mapping[str, Any]) -> float:
+    """Return the share of small mistakes in policies that the guardrail tests must notice.
+
+    Args:
+        config: All of `fairlead.toml`; `mutation` in `[gate]` says it.
+
+    Raises:
+        InvalidConfig: It is no share.
+    """
+    given = _gate(config).get("mutation", MUTATION_MIN)
+    if isinstance(given, Mapping):
+        # A workflow may have that name; then its dataset stands there.
+        return MUTATION_MIN
+    if isinstance(given, bool) or not isinstance(given, int | float) or not 0.0 < given <= 1.0:
+        raise InvalidConfig(
+            f"gate.mutation must be a number above 0 and at most 1, not {given!r}",
+            key="gate.mutation",
+        )
+    return float(given)
+
+
+def _gate(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    table = config.get("gate", {})
+    if not isinstance(table, Mapping):
+        raise InvalidConfig("gate must be a table", key="gate")
+    return table
 
 
 def _dataset(workflow: str, table: Any, files: AppFiles, parse: DatasetParser) -> Dataset:

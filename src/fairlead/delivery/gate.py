@@ -7,28 +7,35 @@ failed, is `skipped`, and a gate with a skipped check does not pass.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Literal
 
 from fairlead.authoring.app import App
 from fairlead.authoring.guardrail import Guardrail
 from fairlead.core.context import Context
+from fairlead.core.digests import Json
 from fairlead.core.errors import FairleadError
 from fairlead.core.guarding import Check, Sample
 from fairlead.core.identity import Principal
-from fairlead.core.release import Manifest
+from fairlead.core.release import Manifest, manifest_digest
 from fairlead.core.request import Draft, Request
+from fairlead.delivery.decisions import bundle_of, case_findings, decision_findings
 from fairlead.delivery.evaluate import Evaluation
+from fairlead.delivery.mutation import mutate
 from fairlead.guardrails.intent import intent_findings
 from fairlead.guardrails.policy import policy_findings
 from fairlead.guardrails.shapes import SchemaCheck
 from fairlead.guardrails.telemetry import PLATFORM_RULES, telemetry_findings
 from fairlead.ports.authorizer import PolicyCompiler
+from fairlead.ports.decisions import DecisionCase
 from fairlead.ports.generator import Generator
 from fairlead.runtime.check import ask
 
 Conclusion = Literal["success", "failure", "skipped"]
+
+SURVIVORS_NAMED = 50
+"""Mistakes that a failed check names at most."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,16 +43,19 @@ class CheckRun:
     """One check of a gate.
 
     Attributes:
-        name: schema, contract, policy, intent, model, guardrail, eval or telemetry.
+        name: schema, contract, policy, decision, intent, model, guardrail, mutation, eval,
+            telemetry or digest.
         conclusion: success, failure or skipped.
         summary: What was looked at, in a few words.
         findings: What is wrong; empty for a success.
+        figures: What was measured, as JSON.
     """
 
     name: str
     conclusion: Conclusion
     summary: str
     findings: tuple[str, ...] = ()
+    figures: dict[str, Json] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +70,10 @@ class Gate:
         today: For review dates.
         thresholds: Least share of passed cases (0.0 to 1.0) by workflow.
         evaluate: Runs the datasets on the candidate.
+        decisions: The guardrail tests.
+        mutation: Least share of small mistakes (0.0 to 1.0) that the guardrail tests must notice;
+            None when it is not measured.
+        changed: Says what of the candidate's files is not any more as the manifest says.
     """
 
     app: App
@@ -69,6 +83,9 @@ class Gate:
     today: date
     thresholds: dict[str, float]
     evaluate: Callable[[], Evaluation]
+    decisions: tuple[DecisionCase, ...] = ()
+    mutation: float | None = None
+    changed: Callable[[], list[str]] = list
 
     def run(self) -> tuple[CheckRun, ...]:
         """Do every check, in order."""
@@ -76,29 +93,32 @@ class Gate:
             self._check("schema", self._schema),
             self._check("contract", self._contract),
             self._check("policy", self._policy),
+            self._check("decision", self._decision),
             self._check("intent", self._intent),
             self._check("model", self._model),
             self._check("guardrail", self._guardrail),
         )
-        if any(check.conclusion != "success" for check in static):
-            why = "not tried: an earlier check failed"
-            skipped = (
-                CheckRun(name=name, conclusion="skipped", summary=why)
-                for name in ("eval", "telemetry")
-            )
-            return (*static, *skipped)
+        sound = all(check.conclusion == "success" for check in static)
+        why = "not tried: an earlier check failed"
+        asked = () if self.mutation is None else (self.mutation,)
+        if sound:
+            measured = tuple(self._mutation(least) for least in asked)
+            run = self._run()
+        else:
+            measured = tuple(_skipped("mutation", why) for _ in asked)
+            run = (_skipped("eval", why), _skipped("telemetry", why))
+        # The last: a file may change while everything else is looked at.
+        return (*static, *measured, *run, self._check("digest", self._digest))
+
+    def _run(self) -> tuple[CheckRun, ...]:
         try:
             evaluation = self.evaluate()
         except FairleadError as error:
             failed = CheckRun(
                 name="eval", conclusion="failure", summary="could not run", findings=(str(error),)
             )
-            skipped_one = CheckRun(
-                name="telemetry", conclusion="skipped", summary="not tried: no run was made"
-            )
-            return (*static, failed, skipped_one)
+            return failed, _skipped("telemetry", "not tried: no run was made")
         return (
-            *static,
             self._check("eval", lambda: self._eval(evaluation)),
             self._check("telemetry", lambda: self._telemetry(evaluation)),
         )
@@ -134,7 +154,8 @@ class Gate:
         return _count(len(self.manifest.contracts), "tool"), findings
 
     def _policy(self) -> tuple[str, list[str]]:
-        rules = self.compile(self.manifest.policies).rules
+        authorizer = self.compile(self.manifest.policies)
+        rules = authorizer.rules
         terms = self.manifest.workflows.values()
         declared = {name for t in terms for name in (t.model, *t.fallbacks) if name}
         findings = policy_findings(
@@ -143,7 +164,44 @@ class Gate:
             collections=sorted({t.recall.collection for t in terms if t.recall}),
             models=sorted(declared | {self.generator.check(agent) for agent in self._agents()}),
         )
+        findings += authorizer.findings(
+            self.manifest.contracts, workflows=tuple(self.manifest.workflows)
+        )
         return _count(len(rules), "rule"), findings
+
+    def _decision(self) -> tuple[str, list[str]]:
+        findings = case_findings(self.manifest, self.decisions)
+        if self.decisions and not findings:
+            bundle = bundle_of(self.manifest, self.compile(self.manifest.policies))
+            findings = list(decision_findings(bundle, self.decisions))
+        return _count(len(self.decisions), "guardrail test"), findings
+
+    def _mutation(self, least: float) -> CheckRun:
+        bundle = bundle_of(self.manifest, self.compile(self.manifest.policies))
+        found = mutate(bundle, self.decisions)
+        findings = []
+        if not found.complete:
+            findings.append(f"there was no time for more than {found.mutants} mistakes")
+        if found.score < least:
+            share = f"{found.score:.1%} of the mistakes are noticed"
+            findings.append(f"{share}, {least:.1%} are needed")
+        if not self.decisions:
+            findings.append("there is no guardrail test: write one in guardrails/")
+        elif findings:
+            named = found.survivors[:SURVIVORS_NAMED]
+            findings += [f"no test notices {one.where}: {one.change}" for one in named]
+            more = len(found.survivors) - len(named)
+            findings += [f"and {more} more; --json has all of them"] if more else []
+        return CheckRun(
+            name="mutation",
+            conclusion="failure" if findings else "success",
+            summary=f"{_count(found.mutants, 'mistake')}, {found.score:.1%} noticed",
+            findings=tuple(findings),
+            figures=found.as_json(),
+        )
+
+    def _digest(self) -> tuple[str, list[str]]:
+        return f"release {manifest_digest(self.manifest)[:12]}", self.changed()
 
     def _agents(self) -> list[Any]:
         """The ready agents that stand in place of a model's name."""
@@ -211,6 +269,10 @@ def concludes(checks: tuple[CheckRun, ...]) -> Conclusion:
 
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _skipped(name: str, why: str) -> CheckRun:
+    return CheckRun(name=name, conclusion="skipped", summary=why)
 
 
 def _try(rail: Guardrail[Any], sample: Sample) -> Check:

@@ -3,12 +3,12 @@
 `Bundle.decide` is pure and total. `fairlead check`, the filter before a ranking and every call of
 every run ask the same function of the same bundle. What cannot be decided is denied.
 
-What a rule may look at, beside principal, action and resource:
+What a rule may look at, beside principal, action and resource (`core/facts.py` has the list):
 
 - `context.point`: where it is asked: `call`, `recall`, `start` or `check`;
 - `context.workflow`, `context.effect`, `context.scope`, `context.egress`: of the run and of the
   tool's contract;
-- `context.arguments`: the tool's arguments;
+- `context.arguments`: the tool's arguments, numbers in the form that the contract declares;
 - `context.targets`, `context.payload`: the label of the arguments that the contract names so;
   `context.labels`: of all arguments together; each with `integrity`, `private` and `origins`;
 - `context.seen`: the same of everything that the run has received so far, with `tools`, the names
@@ -19,8 +19,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from fairlead.core.calls import Call, CallKind
+from fairlead.core.declared import Declared, declared_by, in_form
 from fairlead.core.digests import Json
 from fairlead.core.identity import Principal
 from fairlead.core.label import PUBLIC, Label, joined
@@ -90,6 +92,11 @@ class Bundle:
     authorizer: Authorizer
     digest: str = ""
 
+    @cached_property
+    def _declared(self) -> Mapping[str, Declared]:
+        """What each tool's arguments are, found out once."""
+        return {name: declared_by(one.parameters) for name, one in self.contracts.items()}
+
     def decide(
         self,
         point: Point,
@@ -130,13 +137,16 @@ class Bundle:
     ) -> Query:
         contract = self.contracts.get(act.resource) if act.action == "call" else None
         targets, payload = (contract.targets, contract.payload) if contract else ((), ())
+        arguments: Json = act.arguments
+        if contract:
+            arguments = in_form(arguments, self._declared[act.resource])
         facts: dict[str, Json] = {
             "point": point,
             "workflow": context.workflow,
             "effect": contract.effect if contract else "read",
             "scope": contract.scope if contract else "",
             "egress": contract.egress if contract else False,
-            "arguments": act.arguments,
+            "arguments": arguments,
             "labels": _facts(joined(labels.values())),
             "targets": _facts(joined(labels[name] for name in targets if name in labels)),
             "payload": _facts(joined(labels[name] for name in payload if name in labels)),

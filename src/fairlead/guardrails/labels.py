@@ -138,11 +138,13 @@ class _Trusted:
         text = str(leaf)
         if not text or (len(text) < WORD_CHARS_MIN and not text.isdecimal()):
             return None
-        word = re.compile(rf"(?<![\w.,-]){re.escape(text)}(?![\w-]|[.,]\w)")
+        word: re.Pattern[str] | None = None
         for whole, label in self._texts:
             # The plain search first: it says no to almost everything, and fast.
-            if text in whole and word.search(whole):
-                return label
+            if text in whole:
+                word = word or re.compile(rf"(?<![\w.,-]){re.escape(text)}(?![\w-]|[.,]\w)")
+                if word.search(whole):
+                    return label
         return None
 
 

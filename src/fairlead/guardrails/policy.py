@@ -43,7 +43,39 @@ def policy_findings(
     ]
     for rule in rules:
         found.extend(_dead_parts(rule, named))
+    found.extend(_shadowed(rules))
     return found
+
+
+def _shadowed(rules: Sequence[Rule]) -> Iterator[str]:
+    """Yield the rules that change nothing, because another one always has the last word."""
+    for rule in rules:
+        if rule.effect != "permit":
+            continue
+        for other in rules:
+            if other is rule or other.conditional or not _head_covers(other, rule):
+                continue
+            if other.effect == "forbid":
+                yield f"rule {rule.id} permits nothing: {other.id} forbids all of it"
+                break
+            # Equal heads void each other only one way: what asks is stricter than what allows.
+            if other.ask and not rule.ask and not rule.obligations.redact:
+                yield (
+                    f"rule {rule.id} changes nothing: {other.id} asks a person about all of it; "
+                    "give that one a condition"
+                )
+                break
+
+
+def _head_covers(wide: Rule, narrow: Rule) -> bool:
+    """Return whether a rule's head matches whatever another one's head matches."""
+    if wide.principal not in (None, narrow.principal):
+        return False
+    if wide.actions and not (narrow.actions and set(narrow.actions) <= set(wide.actions)):
+        return False
+    if wide.resource_kind not in (None, narrow.resource_kind):
+        return False
+    return wide.resource in (None, narrow.resource)
 
 
 def _covers(rule: Rule, kind: str, name: str) -> bool:

@@ -222,14 +222,15 @@ def create_release(platform: Platform) -> tuple[Release, bool]:
     return platform.releases.create(manifest)
 
 
-def check_app(platform: Platform) -> GateReport:
+def check_app(platform: Platform, *, mutate: bool = False) -> GateReport:
     """Put the app, as it stands in its folder, through the gate, and keep the evidence.
 
     Args:
         platform: The open platform; the gate's own runs use a scratch database.
+        mutate: Whether the guardrail tests are tried with small mistakes in the policies.
     """
     allow(platform, "check")
-    gate, manifest = make_gate(platform.settings)
+    gate, manifest = make_gate(platform.settings, mutate=mutate)
     checks = gate.run()
     release, _ = platform.releases.create(manifest)
     platform.release_store.record_gate(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from fairlead.core.policy import Decision, Query, Rule
+from fairlead.core.release import ToolContract
 
 
 class Authorizer(Protocol):
@@ -19,6 +21,43 @@ class Authorizer(Protocol):
     def decide(self, query: Query) -> Decision:
         """Decide one query; what cannot be decided is denied."""
         ...
+
+    def findings(
+        self, contracts: Mapping[str, ToolContract], *, workflows: Collection[str] = ()
+    ) -> Sequence[str]:
+        """Find what the rules say that cannot be, held against the contracts.
+
+        Args:
+            contracts: Contracts by tool.
+            workflows: Names of the workflows; empty when that is not to be checked.
+
+        Returns:
+            One line per finding, which names the rule; none means that all is well.
+        """
+        ...
+
+    def reads(self) -> frozenset[str]:
+        """Return the facts of `context` that some rule reads, such as `seen.integrity`."""
+        ...
+
+    def mutants(self) -> Iterator[PolicyMutant]:
+        """Yield these policies with one small mistake each, to try the tests of them."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolicyMutant:
+    """Policies with one small mistake.
+
+    Attributes:
+        rule: Id of the rule that has it.
+        change: What was changed, in words.
+        authorizer: The policies.
+    """
+
+    rule: str
+    change: str
+    authorizer: Authorizer
 
 
 class PolicyCompiler(Protocol):

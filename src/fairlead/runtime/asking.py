@@ -32,7 +32,7 @@ def by_workflow(attempt: Attempt, within: timedelta) -> Ask:
         return Ask(reason="", role=Obligations.role, within_s=within.total_seconds())
     wanted = decision.obligations
     within_s = min(within.total_seconds(), wanted.within_s)
-    return Ask(reason=", ".join(decision.reasons), role=wanted.role, within_s=within_s)
+    return Ask(reason=", ".join(wanted.asked_by), role=wanted.role, within_s=within_s)
 
 
 def subject_of(attempt: Attempt, wanted: Ask) -> Json:

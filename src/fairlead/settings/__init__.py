@@ -119,6 +119,12 @@ SETTINGS: tuple[Setting, ...] = (
         "prune` keeps for replay however old they are.",
     ),
     Setting(
+        key="gate.mutation",
+        default="0.95",
+        meaning="Share of small mistakes in policies and contracts that the guardrail tests must "
+        "notice; `fairlead check --mutate` measures it.",
+    ),
+    Setting(
         key="ingest.max_bytes",
         default="10000000",
         env="FAIRLEAD_INGEST_MAX_BYTES",

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import (
+    Awaitable,
+    Callable,
+    Collection,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -14,6 +22,8 @@ from fairlead.core.errors import JournalForeign, ReplayDiverged
 from fairlead.core.event import GENESIS, Event, Fact, seal
 from fairlead.core.grounding import Passage
 from fairlead.core.policy import Decision, Obligations, Query, Rule
+from fairlead.core.release import ToolContract
+from fairlead.ports.authorizer import PolicyMutant
 from fairlead.ports.documents import Document, Hit
 from fairlead.ports.documents import Query as DocumentQuery
 from fairlead.ports.journal import CallRecord, CallVerdict, Execution
@@ -283,11 +293,27 @@ class FakeAuthorizer:
         if query.resource in self.denied:
             return Decision(effect="deny", reasons=("denied-by-name",))
         if query.resource in self.asking:
-            return Decision(effect="ask", reasons=("asks-by-name",))
+            wanted = Obligations(asked_by=("asks-by-name",))
+            return Decision(effect="ask", reasons=("asks-by-name",), obligations=wanted)
         if self.redacting:
             wanted = Obligations(redact=self.redacting)
             return Decision(effect="redact", reasons=("redacts",), obligations=wanted)
         return Decision(effect="allow", reasons=("allowed",))
+
+    def findings(
+        self, contracts: Mapping[str, ToolContract], *, workflows: Collection[str] = ()
+    ) -> Sequence[str]:
+        """Find nothing: there are no rules."""
+        del contracts, workflows
+        return ()
+
+    def reads(self) -> frozenset[str]:
+        """Return no fact: there are no rules."""
+        return frozenset()
+
+    def mutants(self) -> Iterator[PolicyMutant]:
+        """Yield no mistake: there are no rules."""
+        return iter(())
 
 
 @dataclass

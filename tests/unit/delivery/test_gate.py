@@ -92,7 +92,8 @@ def conclusions(gate: Gate) -> dict[str, str]:
 def test_a_good_release_passes_every_check() -> None:
     found = conclusions(gate_of())
     assert list(found) == [
-        "schema", "contract", "policy", "intent", "model", "guardrail", "eval", "telemetry",
+        "schema", "contract", "policy", "decision", "intent", "model", "guardrail", "eval",
+        "telemetry", "digest",
     ]  # fmt: skip
     assert set(found.values()) == {"success"}
     assert concludes(gate_of().run()) == "success"
@@ -195,7 +196,7 @@ def broken_evaluation() -> Evaluation:
 
 def test_invariant_12_an_evaluation_that_cannot_run_does_not_pass() -> None:
     found = gate_of(evaluate=broken_evaluation).run()
-    assert [run.conclusion for run in found[-2:]] == ["failure", "skipped"]
+    assert [run.conclusion for run in found[-3:-1]] == ["failure", "skipped"]
     assert concludes(found) == "failure"
 
 

@@ -14,6 +14,7 @@ from pydantic_ai.models.test import TestModel
 import fairlead as fl
 from fairlead.adapters.cedar.authorizer import compile_policies
 from fairlead.adapters.pydantic_ai.generator import PydanticGenerator
+from fairlead.bootstrap import make_gate
 from fairlead.core.errors import ModelUnknown
 from fairlead.core.release import SignalRule
 from fairlead.delivery.evaluate import Evaluation
@@ -57,7 +58,7 @@ def telemetry_of(shown: Evaluation, *, manifest: Any = GOOD) -> CheckRun:
     """Return the check of the telemetry contract, when everything else passes."""
     checks = gate_of(manifest, evaluate=lambda: shown).run()
     assert {check.conclusion for check in checks if check.name != "telemetry"} == {"success"}
-    found = checks[-1]
+    found = checks[-2]
     assert found.name == "telemetry"
     assert concludes(checks) == found.conclusion
     return found
@@ -192,18 +193,38 @@ def test_the_evidence_on_record_holds_each_check(
     assert evidence is not None
     assert (evidence.conclusion, report.passed) == (conclusion, conclusion == "success")
     assert [check["name"] for check in evidence.checks] == [
-        "schema", "contract", "policy", "intent", "model", "guardrail", "eval", "telemetry",
+        "schema", "contract", "policy", "decision", "intent", "model", "guardrail", "eval",
+        "telemetry", "digest",
     ]  # fmt: skip
     kept = [
         (c["name"], c["conclusion"], c["summary"], tuple(c["findings"])) for c in evidence.checks
     ]
     assert kept == [(c.name, c.conclusion, c.summary, c.findings) for c in report.checks]
-    *others, telemetry = kept
+    *others, telemetry, digests = kept
+    others.append(digests)
     assert {check[1] for check in others} == {"success"}, others
     assert telemetry[1] == conclusion
     assert stored == rules
     assert len(telemetry[3]) == len(rules)
     assert all(f"no `{rule.span}` span" in telemetry[3][0] for rule in rules)
+
+
+def test_the_gate_of_a_folder_reads_its_guardrail_tests_and_sees_what_changes(
+    tmp_path: Path,
+) -> None:
+    folder = write_app(tmp_path / "app", "")
+    tests = folder / "guardrails" / "look.yaml"
+    tests.parent.mkdir()
+    tests.write_text("cases: [{call: {tool: look, arguments: {}}, expect: allow}]")
+    gate, _ = make_gate(load_settings(folder))
+    assert [case.resource for case in gate.decisions] == ["look"]
+    assert gate.changed() == []
+    policy = folder / "policies" / "all.cedar"
+    policy.write_text(policy.read_text() + "\n// changed\n")
+    assert [finding.split(" is ")[0] for finding in gate.changed()] == [
+        "the digest of the bundle",
+        "the digest of the policies",
+    ]
 
 
 # ------------------------------------------------------------------------------------ ready agents

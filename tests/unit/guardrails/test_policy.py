@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fairlead.core.policy import ACTIONS, Rule
+from fairlead.core.policy import ACTIONS, Obligations, Rule
 from fairlead.guardrails.policy import policy_findings
 
 
@@ -114,3 +114,44 @@ def test_one_more_permit_never_uncovers(rules: list[Rule], tools: frozenset[str]
     assert uncovered([*rules, ALL]) == set()
     for count in range(len(rules)):
         assert uncovered(rules[: count + 1]) <= uncovered(rules[:count])
+
+
+# ---------------------------------------------------------------------------------------- shadowed
+
+PAY = {"actions": ("call",), "resource": "refund", "resource_kind": "Tool"}
+
+
+def shadowed(*rules: Rule) -> list[str]:
+    return findings(rule("cover"), *rules)
+
+
+def test_a_permit_that_is_always_forbidden_permits_nothing() -> None:
+    no = rule("no", effect="forbid", conditional=False, **PAY)
+    assert shadowed(rule("pay", **PAY), no) == ["rule pay permits nothing: no forbids all of it"]
+    wide = rule("wide", effect="forbid", conditional=False, actions=("call",))
+    assert len(shadowed(rule("pay", ask=True, **PAY), wide)) == 1
+
+
+def test_a_permit_beside_one_that_always_asks_changes_nothing() -> None:
+    asks = rule("asks", ask=True, conditional=False, **PAY)
+    (found,) = shadowed(rule("small", **PAY), asks)
+    assert found.startswith("rule small changes nothing: asks asks a person about all of it")
+
+
+def test_what_may_still_matter_is_no_shadow() -> None:
+    no = {"effect": "forbid", "conditional": False}
+    for other in (
+        rule("no", effect="forbid", conditional=True, **PAY),
+        rule("no", principal='in Tenant::"acme"', **no, **PAY),
+        rule("no", **no, actions=("retrieve",)),
+        rule("no", **no, resource="other", resource_kind="Tool"),
+        rule("asks", ask=True, conditional=True, **PAY),
+        rule("allows", conditional=False, **PAY),
+    ):
+        assert not any("nothing: " in found and other.id in found for found in shadowed(
+            rule("pay", **PAY), other
+        ) if "there is no" not in found), other  # fmt: skip
+    redacts = rule("redacts", obligations=Obligations(redact=("iban",)), **PAY)
+    assert shadowed(redacts, rule("asks", ask=True, conditional=False, **PAY)) == []
+    asking = rule("two", ask=True, **PAY)
+    assert shadowed(asking, rule("asks", ask=True, conditional=False, **PAY)) == []

@@ -12,7 +12,13 @@ from fairlead.ports.app_files import AppFiles
 from fairlead.settings import APP_FILE
 
 _LOCKS = ("requirements.txt", "uv.lock", "poetry.lock", "pdm.lock", "pylock.toml")
-_BUNDLE = {"prompts": ".md", "policies": ".cedar", "intents": ".toml", "evals": ".yaml"}
+_BUNDLE = {
+    "prompts": ".md",
+    "policies": ".cedar",
+    "guardrails": ".yaml",
+    "intents": ".toml",
+    "evals": ".yaml",
+}
 
 
 def read_files(folder: Path) -> AppFiles:

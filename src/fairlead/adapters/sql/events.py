@@ -26,6 +26,7 @@ COLUMNS = (
     events.c.hash,
 )
 """What an event is made of."""
+_NAMES = tuple(column.name for column in COLUMNS)
 
 _APPEND = sa.insert(events)
 _TAILS = sa.select(events.c.chain, events.c.sequence, events.c.hash)
@@ -56,10 +57,11 @@ def append(connection: sa.Connection, clock: Clock, *facts: Fact) -> None:
             previous=previous,
         )
         tails[fact.chain] = event.sequence, event.hash
-        values = {column.name: getattr(event, column.name) for column in COLUMNS}
+        values = {name: getattr(event, name) for name in _NAMES}
         rows.append({**values, "data": canonical_json(event.data)})
     if rows:
-        connection.execute(_APPEND, rows)
+        # One row alone takes a shorter way than a list of one.
+        connection.execute(_APPEND, rows[0] if len(rows) == 1 else rows)
 
 
 def _tails(connection: sa.Connection, chains: Collection[str]) -> dict[str, tuple[int, str]]:

@@ -19,6 +19,6 @@ async def refusal(attempt: Attempt, services: Services, inner: Next) -> tuple[Re
     decision = ruling.decision
     if decision is not None and decision.effect == "ask" and attempt.asked is None:
         wanted = decision.obligations
-        reason = ", ".join(decision.reasons)
+        reason = ", ".join(wanted.asked_by)
         return Ask(reason=reason, role=wanted.role, within_s=wanted.within_s), attempt.tries
     return await inner(attempt, services)

@@ -16,7 +16,8 @@ HIDES = '@id("hides") @redact("iban, mail") permit(principal, action, resource);
 def test_an_annotation_makes_a_permit_wait_for_a_person() -> None:
     assert ask(ALL + LARGE, {"amount": 5}).effect == "allow"
     decision = ask(ALL + LARGE, {"amount": 51})
-    assert (decision.effect, decision.reasons) == ("ask", ("large",))
+    assert (decision.effect, decision.reasons) == ("ask", ("all", "large"))
+    assert decision.obligations.asked_by == ("large",)
     assert (decision.obligations.role, decision.obligations.within_s) == ("admin", 7200.0)
 
 

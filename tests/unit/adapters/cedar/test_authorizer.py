@@ -298,6 +298,12 @@ def test_rules() -> None:
         '[Action::"generate", Action::"retrieve"], resource == Model::"m");'
         '@id("") permit(principal, action, resource is Tool in Tool::"x");',
     }
+    of_all_tools: dict[str, Any] = {
+        "effect": "permit",
+        "actions": (),
+        "resource_kind": "Tool",
+        "conditional": False,
+    }
     assert compile_policies(policies).rules == (
         Rule(
             id="named",
@@ -305,17 +311,27 @@ def test_rules() -> None:
             actions=("generate", "retrieve"),
             resource="m",
             resource_kind="Model",
+            conditional=False,
         ),
-        Rule(id="a.cedar#2", effect="permit", actions=(), resource="x", resource_kind="Tool"),
-        Rule(id="b.cedar#1", effect="permit", actions=(), resource=None, resource_kind="Tool"),
+        Rule(resource="x", id="a.cedar#2", **of_all_tools),
+        Rule(resource=None, id="b.cedar#1", **of_all_tools),
         Rule(
             id="b.cedar#2",
             effect="forbid",
             actions=("call",),
             resource="refund",
             resource_kind="Tool",
+            conditional=False,
         ),
     )
+
+
+def test_a_rule_says_whom_it_names_and_whether_it_has_conditions() -> None:
+    text = """permit(principal == User::"ann", action, resource) when { true };
+    permit(principal in Tenant::"acme", action, resource) unless { false };
+    permit(principal is User, action, resource);"""
+    said = [(rule.principal, rule.conditional) for rule in compile_policies({"p": text}).rules]
+    assert said == [('== User::"ann"', True), ('in Tenant::"acme"', True), (None, False)]
 
 
 def test_an_action_of_another_name_space_is_not_ours() -> None:

@@ -15,8 +15,16 @@ Workflow = Annotated[
     str | None, typer.Argument(metavar="WORKFLOW", help="One workflow; else all of them.")
 ]
 
+Mutate = Annotated[
+    bool,
+    typer.Option(
+        "--mutate",
+        help="Put small mistakes into policies and contracts: the guardrail tests must notice.",
+    ),
+]
 
-def check(*, app: App = HERE, as_json: AsJson = False) -> None:
+
+def check(*, mutate: Mutate = False, app: App = HERE, as_json: AsJson = False) -> None:
     """Put the app through the gate, as it stands in its folder.
 
     The evidence is kept, and lets `fairlead release activate` pass.
@@ -26,13 +34,14 @@ def check(*, app: App = HERE, as_json: AsJson = False) -> None:
     with at_work(app, as_json=as_json) as (platform, screen):
         from fairlead.operations import check_app
 
-        report = check_app(platform)
+        report = check_app(platform, mutate=mutate)
         if screen.as_json:
             screen.json(
                 {
                     "release": report.release.digest,
                     "passed": report.passed,
                     "checks": [asdict(one) for one in report.checks],
+                    **{one.name: one.figures for one in report.checks if one.figures},
                 }
             )
         else:

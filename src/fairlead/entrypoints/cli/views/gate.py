@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rich.console import RenderableType
 from rich.text import Text
 
-from fairlead.delivery.gate import CheckRun, concludes
+from fairlead.delivery.gate import SURVIVORS_NAMED, CheckRun, concludes
 from fairlead.entrypoints.cli.texts import one_line
 from fairlead.entrypoints.cli.views.style import (
     heading,
@@ -40,6 +40,11 @@ def gate_view(release_id: str, checks: Sequence[CheckRun]) -> list[RenderableTyp
         if check.findings:
             parts += [Text(), heading(check.name)]
             parts += [indented(plain(f"{mark_of('failure')} {f}")) for f in check.findings]
+        elif check.figures.get("survivors"):
+            # Enough of them were noticed; these are worth a test all the same.
+            parts += [Text(), heading(check.name)]
+            named = (f"no test notices {s['where']}: {s['change']}" for s in _survivors(check))
+            parts += [indented(plain(line)) for line in named]
     passed = concludes(tuple(checks)) == "success"
     word = Text("passes", style="green") if passed else Text("does not pass", style="red")
     parts += [Text(), Text.assemble("release ", (release_id, "bold"), " ", word)]
@@ -49,3 +54,8 @@ def gate_view(release_id: str, checks: Sequence[CheckRun]) -> list[RenderableTyp
         else Text("Next: correct what is marked above, then fairlead check")
     )
     return parts
+
+
+def _survivors(check: CheckRun) -> list[dict[str, str]]:
+    found: list[dict[str, str]] = check.figures["survivors"]
+    return found[:SURVIVORS_NAMED]
