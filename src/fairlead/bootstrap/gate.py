@@ -10,8 +10,10 @@ from tempfile import TemporaryDirectory
 
 from fairlead.authoring.app import App
 from fairlead.bootstrap.platform import open_platform, resolve_app
+from fairlead.core.baseline import Baseline
 from fairlead.core.identity import Principal
 from fairlead.core.release import Manifest
+from fairlead.delivery.baseline import made_under
 from fairlead.delivery.collections import declared_collections
 from fairlead.delivery.datasets import Dataset, declared_datasets
 from fairlead.delivery.evaluate import Evaluation, ask
@@ -21,18 +23,25 @@ from fairlead.ports.app_files import AppFiles
 from fairlead.settings import Settings
 
 
-def make_gate(settings: Settings) -> tuple[Gate, Manifest]:
-    """Prepare the gate for an app as it stands in its folder."""
+def make_gate(settings: Settings, baseline: Baseline | None = None) -> tuple[Gate, Manifest]:
+    """Prepare the gate for an app as it stands in its folder.
+
+    Args:
+        settings: The app's settings.
+        baseline: The platform's baseline, which stands above the app; None for none.
+    """
     from fairlead.adapters.cedar.authorizer import compile_policies
     from fairlead.adapters.evals.dataset import parse_dataset
     from fairlead.adapters.pydantic_ai.generator import PydanticGenerator
 
-    app, files, manifest = resolve_app(settings)
+    app, files, asked = resolve_app(settings)
+    manifest = made_under(asked, baseline)
     datasets = declared_datasets(files, read_config(files), parse_dataset)
     candidate = _Candidate(app=app, files=files, manifest=manifest, datasets=datasets)
     gate = Gate(
         app=app,
         manifest=manifest,
+        asked=asked,
         compile=compile_policies,
         generator=PydanticGenerator(),
         today=datetime.now(tz=UTC).date(),

@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from fairlead.authoring.app import App
+from fairlead.core.baseline import Baseline
 from fairlead.core.errors import AppImportFailed
 from fairlead.core.release import Manifest
 from fairlead.delivery.release import Releases
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
     from fairlead.adapters.dbos.queue import DbosRunQueue
     from fairlead.adapters.sql.approvals import SqlApprovalStore
+    from fairlead.adapters.sql.baselines import SqlBaselineStore
     from fairlead.adapters.sql.conversations import SqlConversationStore
     from fairlead.adapters.sql.database import Database
     from fairlead.adapters.sql.dispatch import SqlDispatchStore
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     from fairlead.adapters.sql.effects import SqlEffectsLedger
     from fairlead.adapters.sql.events import SqlEventLog
     from fairlead.adapters.sql.journal import SqlJournal
+    from fairlead.adapters.sql.recorded import SqlRecordedCalls
     from fairlead.adapters.sql.releases import SqlReleaseStore
     from fairlead.adapters.sql.runs import SqlRunStore
     from fairlead.adapters.sql.streams import SqlStreamStore
@@ -63,6 +66,7 @@ class Platform:
         journal: Where calls are kept.
         events: The event log.
         release_store: Where releases are kept.
+        baselines: Where the platform's baselines are kept.
         workers: Where leases are kept.
         dispatch: Which worker executes what.
         waits: What runs wait for.
@@ -85,6 +89,7 @@ class Platform:
     journal: SqlJournal
     events: SqlEventLog
     release_store: SqlReleaseStore
+    baselines: SqlBaselineStore
     workers: SqlWorkerStore
     dispatch: SqlDispatchStore
     waits: SqlWaitStore
@@ -101,8 +106,24 @@ class Platform:
     def releases(self) -> Releases:
         """The verbs of this environment's releases."""
         return Releases(
-            store=self.release_store, clock=self.clock, environment=self.settings.environment
+            store=self.release_store,
+            clock=self.clock,
+            environment=self.settings.environment,
+            standing=self.baselines.standing,
         )
+
+    @property
+    def baseline(self) -> Baseline | None:
+        """The baseline that new releases are made with; None when none is in force."""
+        current = self.baselines.standing().current
+        return None if current is None else self.baselines.get(current).baseline
+
+    @property
+    def recorded(self) -> SqlRecordedCalls:
+        """What was decided of calls."""
+        from fairlead.adapters.sql.recorded import SqlRecordedCalls
+
+        return SqlRecordedCalls(self.database)
 
     @property
     def admission(self) -> Admission:
@@ -232,6 +253,7 @@ def open_platform(
     """
     from fairlead.adapters.dbos.queue import DbosRunQueue
     from fairlead.adapters.sql.approvals import SqlApprovalStore
+    from fairlead.adapters.sql.baselines import SqlBaselineStore
     from fairlead.adapters.sql.conversations import SqlConversationStore
     from fairlead.adapters.sql.database import Database
     from fairlead.adapters.sql.dispatch import SqlDispatchStore
@@ -268,6 +290,7 @@ def open_platform(
         journal=faults.store("journal", SqlJournal(database, clock)),
         events=faults.store("events", SqlEventLog(database, clock)),
         release_store=faults.store("releases", SqlReleaseStore(database, clock)),
+        baselines=faults.store("baselines", SqlBaselineStore(database, clock)),
         workers=faults.store("workers", SqlWorkerStore(database, clock)),
         dispatch=faults.store("dispatch", SqlDispatchStore(database, clock)),
         waits=faults.store("waits", SqlWaitStore(database, clock)),
@@ -311,7 +334,7 @@ def read_app_files(settings: Settings) -> AppFiles:
 
 
 def resolve_app(settings: Settings) -> tuple[App, AppFiles, Manifest]:
-    """Import an app, read its files, and resolve both into a manifest."""
+    """Import an app, read its files, and resolve both into a manifest, as the app declares it."""
     app, files = load_app(settings), read_app_files(settings)
     return app, files, resolve(app, files, read_config(files))
 

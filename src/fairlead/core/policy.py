@@ -86,12 +86,41 @@ class Decision:
         reasons: Ids of the rules that decided, or why nothing could be decided.
         policy: Digest of the policies that were asked; empty when none were.
         obligations: What `ask` and `redact` ask for.
+        asked: What was decided, for the record; None when that could not be told.
     """
 
     effect: DecisionEffect
     reasons: tuple[str, ...]
     policy: str = ""
     obligations: Obligations = NO_OBLIGATIONS
+    asked: Query | None = field(default=None, compare=False, repr=False)
+
+
+def query_json(query: Query) -> dict[str, Json]:
+    """Return a query as JSON for the record."""
+    return {
+        "user": query.user,
+        "tenant": query.tenant,
+        "action": query.action,
+        "resource": query.resource,
+        "context": query.context,
+    }
+
+
+def query_from_json(data: Json) -> Query | None:
+    """Rebuild a query from the record; None for what is no query."""
+    try:
+        if data["action"] not in ACTIONS or not isinstance(data["context"], dict):
+            return None
+        return Query(
+            user=str(data["user"]),
+            tenant=str(data["tenant"]),
+            action=data["action"],
+            resource=str(data["resource"]),
+            context=data["context"],
+        )
+    except (TypeError, LookupError):
+        return None
 
 
 def stricter(one: Decision, other: Decision) -> Decision:

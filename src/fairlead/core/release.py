@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from typing import Any
 
+from fairlead.core.baseline import Baseline
 from fairlead.core.breaker import BreakerTerms
 from fairlead.core.calls import Effect
 from fairlead.core.digests import Json, digest
@@ -147,6 +148,8 @@ class Manifest:
         telemetry: Signals that must be emitted, beside the platform's own.
         rates: Rates by `model:NAME` and `tool:NAME`.
         breaker: When breakers open, and for how long.
+        baseline: The platform's baseline that it was made with; None for none.
+        shadow: Texts of policies that are only tried beside the others, by path.
     """
 
     app: str
@@ -160,6 +163,8 @@ class Manifest:
     telemetry: tuple[SignalRule, ...] = ()
     rates: dict[str, Rate] = field(default_factory=dict)
     breaker: BreakerTerms = field(default_factory=BreakerTerms)
+    baseline: Baseline | None = None
+    shadow: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

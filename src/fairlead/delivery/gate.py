@@ -20,6 +20,7 @@ from fairlead.core.identity import Principal
 from fairlead.core.release import Manifest
 from fairlead.core.request import Draft, Request
 from fairlead.delivery.evaluate import Evaluation
+from fairlead.guardrails.baseline import baseline_findings
 from fairlead.guardrails.intent import intent_findings
 from fairlead.guardrails.policy import policy_findings
 from fairlead.guardrails.shapes import SchemaCheck
@@ -36,7 +37,8 @@ class CheckRun:
     """One check of a gate.
 
     Attributes:
-        name: schema, contract, policy, intent, model, guardrail, eval or telemetry.
+        name: schema, contract, policy, intent, model, guardrail, baseline (when the platform has
+            one), eval or telemetry.
         conclusion: success, failure or skipped.
         summary: What was looked at, in a few words.
         findings: What is wrong; empty for a success.
@@ -60,6 +62,7 @@ class Gate:
         today: For review dates.
         thresholds: Least share of passed cases (0.0 to 1.0) by workflow.
         evaluate: Runs the datasets on the candidate.
+        asked: The manifest as the app declares it, when a baseline narrowed it; None for the same.
     """
 
     app: App
@@ -69,17 +72,20 @@ class Gate:
     today: date
     thresholds: dict[str, float]
     evaluate: Callable[[], Evaluation]
+    asked: Manifest | None = None
 
     def run(self) -> tuple[CheckRun, ...]:
         """Do every check, in order."""
-        static = (
+        static = [
             self._check("schema", self._schema),
             self._check("contract", self._contract),
             self._check("policy", self._policy),
             self._check("intent", self._intent),
             self._check("model", self._model),
             self._check("guardrail", self._guardrail),
-        )
+        ]
+        if self.manifest.baseline is not None:
+            static.append(self._check("baseline", self._baseline))
         if any(check.conclusion != "success" for check in static):
             why = "not tried: an earlier check failed"
             skipped = (
@@ -135,6 +141,8 @@ class Gate:
 
     def _policy(self) -> tuple[str, list[str]]:
         rules = self.compile(self.manifest.policies).rules
+        # What is only tried must compile, or nothing would be tried.
+        tried = self.compile(self.manifest.shadow).rules
         terms = self.manifest.workflows.values()
         declared = {name for t in terms for name in (t.model, *t.fallbacks) if name}
         findings = policy_findings(
@@ -143,7 +151,13 @@ class Gate:
             collections=sorted({t.recall.collection for t in terms if t.recall}),
             models=sorted(declared | {self.generator.check(agent) for agent in self._agents()}),
         )
-        return _count(len(rules), "rule"), findings
+        shadow = f", {len(tried)} only tried" if tried else ""
+        return _count(len(rules), "rule") + shadow, findings
+
+    def _baseline(self) -> tuple[str, list[str]]:
+        baseline = self.manifest.baseline
+        assert baseline is not None, "the check is made only with a baseline"
+        return baseline.id, baseline_findings(baseline, self.asked or self.manifest)
 
     def _agents(self) -> list[Any]:
         """The ready agents that stand in place of a model's name."""

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from fairlead.core.errors import GateRefused, NoPreviousRelease, ReasonMissing, UnknownRelease
+from fairlead.core.baseline import Standing
+from fairlead.core.errors import (
+    BaselineNotAccepted,
+    GateRefused,
+    NoPreviousRelease,
+    ReasonMissing,
+    UnknownRelease,
+)
 from fairlead.core.release import Manifest, Release, diff_json, manifest_digest, manifest_json
+from fairlead.delivery.baseline import refuse_violations
 from fairlead.ports.clock import Clock
 from fairlead.ports.releases import Activation, ReleaseStore
 
@@ -18,21 +27,27 @@ class Releases:
         store: Where they are kept.
         clock: Time.
         environment: The environment whose pointer is moved.
+        standing: Tells which baselines are accepted now.
     """
 
     store: ReleaseStore
     clock: Clock
     environment: str
+    standing: Callable[[], Standing] = Standing
 
     def create(self, manifest: Manifest) -> tuple[Release, bool]:
         """Store a release; an identical one is the same release.
 
         Returns:
             The release, and whether it is new.
+
+        Raises:
+            BaselineNotAccepted: It was not made with a baseline that is accepted.
         """
         release = Release(
             digest=manifest_digest(manifest), manifest=manifest, created_at=self.clock.now()
         )
+        self.refuse_unaccepted(release)
         if self.store.put(release):
             return release, True
         return self.store.get(release.digest), False
@@ -59,6 +74,8 @@ class Releases:
         Raises:
             GateRefused: It has no passed gate, or it is marked bad, and there is no override.
             ReasonMissing: The override says nothing.
+            BaselineNotAccepted: Its baseline is not accepted any more; no override helps.
+            BaselineViolated: It does not keep to its baseline; no override helps.
         """
         release = self.store.get(name)
         if override is not None and not override.strip():
@@ -73,6 +90,10 @@ class Releases:
             if evidence is None or evidence.conclusion != "success":
                 what = "has not been checked" if evidence is None else "did not pass its checks"
                 raise GateRefused(f"release {release.id} {what}", release=release.digest)
+        # An override stands in place of the evidence of a gate, which is the app's. The baseline
+        # is the platform's.
+        self.refuse_unaccepted(release)
+        refuse_violations(release.manifest.baseline, release.manifest)
         kind = "activate" if override is None else "override"
         self._move(release, kind, override or "", by)
         return release
@@ -90,13 +111,18 @@ class Releases:
             The digest of the release that was active, and the release that is now.
 
         Raises:
-            NoPreviousRelease: No earlier release is good.
+            NoPreviousRelease: No earlier release is good, and made with an accepted baseline.
         """
         history = self.store.history(self.environment)
         if not history:
             raise NoPreviousRelease(f"no release is active in environment {self.environment!r}")
         active = history[-1].release
-        sound = {release.digest: release for release in self.store.list()}
+        standing = self.standing()
+        sound = {
+            release.digest: release
+            for release in self.store.list()
+            if standing.accepts(_baseline_of(release))
+        }
         for activation in reversed(history[:-1]):
             earlier = sound.get(activation.release)
             if activation.release != active and earlier is not None and not earlier.bad:
@@ -111,6 +137,21 @@ class Releases:
             manifest_json(self.store.get(after).manifest),
         )
 
+    def refuse_unaccepted(self, release: Release) -> None:
+        """Refuse a release whose baseline is not accepted now.
+
+        Raises:
+            BaselineNotAccepted: It was made with another one, or with none.
+        """
+        baseline, standing = release.manifest.baseline, self.standing()
+        if not standing.accepts(_baseline_of(release)):
+            what = "no baseline" if baseline is None else f"baseline {baseline.id}"
+            current = (standing.current or "")[:12]
+            raise BaselineNotAccepted(
+                f"release {release.id} was made with {what}, and {current} is in force",
+                release=release.digest,
+            )
+
     def _move(self, release: Release, kind: str, reason: str, by: str) -> None:
         self.store.activate(
             self.environment,
@@ -118,3 +159,8 @@ class Releases:
                 release=release.digest, kind=kind, reason=reason, by=by, time=self.clock.now()
             ),
         )
+
+
+def _baseline_of(release: Release) -> str | None:
+    baseline = release.manifest.baseline
+    return None if baseline is None else baseline.digest

@@ -30,6 +30,18 @@ from fairlead.delivery.collections import chosen, declared_collections
 from fairlead.delivery.gate import CheckRun, concludes
 from fairlead.delivery.resolve import code_digest
 from fairlead.memory.ingest import Ingested
+from fairlead.operations.baselines import (
+    BaselineRow,
+    Live,
+    check_baseline,
+    create_release,
+    diff_baselines,
+    enforce_baseline,
+    list_baselines,
+    live_releases,
+    publish_baseline,
+    try_baseline,
+)
 from fairlead.operations.control import (
     Controlled,
     Selection,
@@ -47,6 +59,7 @@ from fairlead.operations.conversations import (
     list_conversations,
     show_conversation,
 )
+from fairlead.operations.policies import DifferenceGroup, policy_differences, try_policies
 from fairlead.ports.approvals import ApprovalRecord
 from fairlead.ports.conversations import ConversationRecord, TurnRecord
 from fairlead.ports.effects import EffectRecord
@@ -62,13 +75,16 @@ from fairlead.settings import Settings, load_settings
 
 __all__ = [
     "ApprovalRecord",
+    "BaselineRow",
     "CheckRun",
     "Controlled",
     "Conversation",
     "ConversationRecord",
+    "DifferenceGroup",
     "EffectRecord",
     "GateReport",
     "Ingested",
+    "Live",
     "Order",
     "Platform",
     "PolicyContext",
@@ -86,17 +102,24 @@ __all__ = [
     "WorkerRecord",
     "answer_approval",
     "check_app",
+    "check_baseline",
     "control_runs",
     "create_release",
+    "diff_baselines",
+    "enforce_baseline",
     "fork_run",
     "ingest",
+    "list_baselines",
     "list_conversations",
+    "live_releases",
     "load_settings",
     "make_worker",
     "open_platform",
     "operator",
     "outcome_of_run",
+    "policy_differences",
     "prune_runs",
+    "publish_baseline",
     "read_stream",
     "resolve_app",
     "resolve_effect",
@@ -104,6 +127,8 @@ __all__ = [
     "select_runs",
     "send_signal",
     "show_conversation",
+    "try_baseline",
+    "try_policies",
     "verify_events",
     "working",
 ]
@@ -169,26 +194,13 @@ def operator() -> str:
         return "unknown"
 
 
-def create_release(platform: Platform) -> tuple[Release, bool]:
-    """Make a release of the app as it stands in its folder.
-
-    Args:
-        platform: The open platform.
-
-    Returns:
-        The release, and whether it is new: identical content is the same release.
-    """
-    _, _, manifest = resolve_app(platform.settings)
-    return platform.releases.create(manifest)
-
-
 def check_app(platform: Platform) -> GateReport:
     """Put the app, as it stands in its folder, through the gate, and keep the evidence.
 
     Args:
         platform: The open platform; the gate's own runs use a scratch database.
     """
-    gate, manifest = make_gate(platform.settings)
+    gate, manifest = make_gate(platform.settings, platform.baseline)
     checks = gate.run()
     release, _ = platform.releases.create(manifest)
     platform.release_store.record_gate(

@@ -178,10 +178,13 @@ def fork_run(
     Raises:
         ReasonMissing: The order says no reason.
         InvalidInput: There is no such call, or the release has other code.
+        BaselineNotAccepted: The release's baseline is not accepted any more.
     """
     if not order.reason.strip():
         raise ReasonMissing("to fork a run needs a reason")
     pinned = platform.release_store.get(release) if release else None
+    if pinned is not None:
+        platform.releases.refuse_unaccepted(pinned)
     return platform.control.fork(run_id, before, order, release=pinned)
 
 

@@ -43,12 +43,14 @@ class Rules:
         arguments: Compiled schemas of the tools' arguments.
         rates: Rates by `model:NAME` and `tool:NAME`; what is not there has the default rate.
         breaker: When breakers open, and for how long.
+        shadow: The bundle with the policies that are only tried; None for none.
     """
 
     bundle: Bundle
     arguments: Mapping[str, SchemaCheck]
     rates: Mapping[str, Rate] = field(default_factory=dict)
     breaker: BreakerTerms = field(default_factory=BreakerTerms)
+    shadow: Bundle | None = None
 
     @property
     def contracts(self) -> Mapping[str, ToolContract]:

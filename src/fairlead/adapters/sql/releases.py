@@ -157,6 +157,21 @@ class SqlReleaseStore:
             fact = Fact(chain=f"environment:{environment}", type=kind, data=data)
             append(connection, self._clock, fact)
 
+    def active(self) -> dict[str, str]:
+        """Return the digest of the release that is active in each environment, by its name."""
+        last = (
+            sa.select(activations.c.environment, sa.func.max(activations.c.sequence).label("at"))
+            .group_by(activations.c.environment)
+            .subquery()
+        )
+        place = (activations.c.environment == last.c.environment) & (
+            activations.c.sequence == last.c.at
+        )
+        query = sa.select(activations.c.environment, activations.c.release).join(last, place)
+        with self._database.reading() as connection:
+            rows = connection.execute(query.order_by(activations.c.environment)).all()
+        return {row.environment: row.release for row in rows}
+
     def history(self, environment: str) -> Sequence[Activation]:
         """Return the pointer's moves, oldest first; the last one is in force."""
         query = (

@@ -174,6 +174,8 @@ calls = sa.Table(
     sa.Column("state", sa.String(20), nullable=False),
     sa.Column("arguments_digest", sa.String(64), nullable=False),
     sa.Column("result_digest", sa.String(64)),
+    # What the policies were asked, so that others can be tried on it; empty when they were not.
+    sa.Column("query_digest", sa.String(64)),
     sa.Column("attempts", sa.Integer, nullable=False, default=1),
     sa.Column("input_tokens", sa.Integer, nullable=False, default=0),
     sa.Column("output_tokens", sa.Integer, nullable=False, default=0),
@@ -183,6 +185,7 @@ calls = sa.Table(
     sa.Column("finished_at", sa.Float),
     sa.Index("calls_by_key", "key"),
     sa.Index("calls_by_result", "result_digest"),
+    sa.Index("calls_by_query", "query_digest"),
 )
 
 effects = sa.Table(
@@ -295,6 +298,29 @@ activations = sa.Table(
     sa.Column("reason", sa.Text, nullable=False),
     sa.Column("by", sa.String(200), nullable=False),
     sa.Column("time", sa.Float, nullable=False),
+)
+
+baselines = sa.Table(
+    "baselines",
+    metadata,
+    sa.Column("digest", sa.String(64), primary_key=True),
+    sa.Column("name", sa.String(100), nullable=False),
+    sa.Column("version", sa.String(100), nullable=False),
+    sa.Column("content", sa.Text, nullable=False),
+    sa.Column("by", sa.String(200), nullable=False),
+    sa.Column("published_at", sa.Float, nullable=False),
+    sa.UniqueConstraint("name", "version", name="baselines_by_version"),
+)
+
+enforcements = sa.Table(
+    "enforcements",
+    metadata,
+    # One series for the whole database: a baseline stands above every app on it.
+    sa.Column("sequence", sa.Integer, primary_key=True),
+    sa.Column("baseline", sa.String(64), nullable=False),
+    sa.Column("window_s", sa.Float(53), nullable=False),
+    sa.Column("by", sa.String(200), nullable=False),
+    sa.Column("time", sa.Float(53), nullable=False),
 )
 
 workers = sa.Table(

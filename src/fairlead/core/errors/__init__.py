@@ -1,6 +1,13 @@
 """Every error that a user can meet, each with a stable code and what to do next."""
 
 from fairlead.core.errors.base import FairleadError, error_classes, error_from_json
+from fairlead.core.errors.baseline import (
+    BaselineNotAccepted,
+    BaselineVersionTaken,
+    BaselineViolated,
+    InvalidBaseline,
+    UnknownBaseline,
+)
 from fairlead.core.errors.call import (
     AnswerCut,
     AnswerFiltered,
@@ -118,6 +125,9 @@ __all__ = [
     "ApprovalExpired",
     "ApprovalVoid",
     "ArgumentsInvalid",
+    "BaselineNotAccepted",
+    "BaselineVersionTaken",
+    "BaselineViolated",
     "BreakerOpen",
     "CallFailed",
     "CallTimedOut",
@@ -148,6 +158,7 @@ __all__ = [
     "GuardrailBlocked",
     "GuardrailEscalated",
     "InboxFull",
+    "InvalidBaseline",
     "InvalidConfig",
     "InvalidDeclaration",
     "InvalidInput",
@@ -189,6 +200,7 @@ __all__ = [
     "ToolCallUnfit",
     "ToolFailed",
     "UnknownApproval",
+    "UnknownBaseline",
     "UnknownConversation",
     "UnknownEffectKey",
     "UnknownRelease",
