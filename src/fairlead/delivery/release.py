@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from fairlead.core.baseline import Standing
+from fairlead.core.digests import Json
 from fairlead.core.errors import (
     BaselineNotAccepted,
     GateRefused,
@@ -133,8 +134,8 @@ class Releases:
     def diff(self, before: str, after: str) -> list[tuple[str, object, object]]:
         """List what differs between two releases: path, old value, new value."""
         return diff_json(
-            manifest_json(self.store.get(before).manifest),
-            manifest_json(self.store.get(after).manifest),
+            _comparable(self.store.get(before).manifest),
+            _comparable(self.store.get(after).manifest),
         )
 
     def refuse_unaccepted(self, release: Release) -> None:
@@ -164,3 +165,10 @@ class Releases:
 def _baseline_of(release: Release) -> str | None:
     baseline = release.manifest.baseline
     return None if baseline is None else baseline.digest
+
+
+def _comparable(manifest: Manifest) -> dict[str, Json]:
+    """Return a manifest whose baseline is compared field by field, also with none."""
+    data, baseline = manifest_json(manifest), manifest.baseline
+    named = {} if baseline is None else {**data["baseline"], "digest": baseline.digest}
+    return {**data, "baseline": named}

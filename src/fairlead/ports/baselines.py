@@ -38,7 +38,7 @@ class BaselineStore(Protocol):
         ...
 
     def get(self, name: str) -> Published:
-        """Return a baseline by its version, or by a prefix of its digest that only one has.
+        """Return a baseline by its version, or by 8 digits or more of its digest.
 
         Raises:
             UnknownBaseline: There is none, or more than one.

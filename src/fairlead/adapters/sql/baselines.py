@@ -21,6 +21,9 @@ from fairlead.ports.clock import Clock
 CHAIN = "baselines"
 """The one chain of all of it: a baseline stands above every app of the database."""
 
+PREFIX_CHARS_MIN = 8
+"""Fewest digits of a digest that name a baseline: a version that is mistyped must name none."""
+
 _BASELINE = TypeAdapter(Baseline)
 
 
@@ -63,11 +66,11 @@ class SqlBaselineStore:
             return True
 
     def get(self, name: str) -> Published:
-        """Return a baseline by its version, or by a prefix of its digest that only one has."""
+        """Return a baseline by its version, or by 8 digits or more of its digest."""
         query = sa.select(baselines)
         with self._database.reading() as connection:
             rows = connection.execute(query.where(baselines.c.version == name).limit(2)).all()
-            if not rows and name:
+            if not rows and len(name) >= PREFIX_CHARS_MIN:
                 begins = baselines.c.digest.startswith(name, autoescape=True)
                 rows = connection.execute(query.where(begins).limit(2)).all()
         if len(rows) != 1:

@@ -120,8 +120,10 @@ class SqlJournal:
                 now = self._database.now_sql()
                 settle(connection, self._clock, call, result, kept=blob, now=now)
             append(connection, self._clock, _finished(call, result, blob, verdict))
-            if verdict.shadow is not None and _differences(connection, call) < DIFFERENCES_MAX:
-                append(connection, self._clock, _differs(call, verdict, verdict.shadow))
+            # An unknown effect that is looked at again was decided before.
+            differs = verdict.shadow if stored != "unknown" else None
+            if differs is not None and _differences(connection, call) < DIFFERENCES_MAX:
+                append(connection, self._clock, _differs(call, verdict, differs))
             changed = changed_model(call, result)
             if changed is not None and not holds(connection, changed):
                 append(connection, self._clock, changed)

@@ -22,6 +22,8 @@ ORDER = (
     "worker",
     "release",
     "rollback",
+    "baseline",
+    "policy",
     "runs",
     "conversations",
     "approvals",

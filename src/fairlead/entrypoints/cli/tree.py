@@ -5,11 +5,13 @@ from __future__ import annotations
 import typer
 
 from fairlead.entrypoints.cli.commands import (
+    baselines,
     checks,
     conversations,
     events,
     make,
     people,
+    policies,
     releases,
     runs,
     work,
@@ -51,6 +53,17 @@ _release.command("show", cls=Command)(releases.show)
 _release.command("diff", cls=Command)(releases.diff)
 _release.command("activate", cls=Command)(releases.activate)
 tree.command("rollback", cls=Command, rich_help_panel=SHIP)(releases.rollback)
+_baseline = _group("baseline", SHIP, "The platform's policies and limits, above every app.")
+_baseline.command("check", cls=Command)(baselines.check)
+_baseline.command("try", cls=Command)(baselines.try_out)
+_baseline.command("publish", cls=Command)(baselines.publish)
+_baseline.command("enforce", cls=Command)(baselines.enforce)
+_baseline.command("list", cls=Command)(baselines.list_all)
+_baseline.command("show", cls=Command)(baselines.show)
+_baseline.command("diff", cls=Command)(baselines.diff)
+_policy = _group("policy", SHIP, "Try policies before they count.")
+_policy.command("try", cls=Command)(policies.try_out)
+_policy.command("diffs", cls=Command)(policies.diffs)
 
 _runs = _group("runs", LOOK, "Look at runs, stop, hold, repeat and prune them, and talk to them.")
 _runs.command("list", cls=Command)(runs.list_all)
