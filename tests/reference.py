@@ -122,6 +122,18 @@ OTHER_TABLES: tuple[tuple[str, str, tuple[Row, ...]], ...] = (
         ),
     ),
     (
+        "`[policy]`",
+        "Policies that are only tried; see the how-to on trying a policy.",
+        (
+            (
+                "shadow",
+                "none",
+                "A folder below the app's, of letters, digits, `-`, `_` and `.`, with `.cedar` "
+                "files: each live call is also decided by them.",
+            ),
+        ),
+    ),
+    (
         "`[breaker]`",
         "When a tool or a model that fails is left alone for a while.",
         (

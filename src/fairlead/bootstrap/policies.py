@@ -24,7 +24,7 @@ def read_policy_files(paths: Sequence[Path]) -> dict[str, str]:
     """Read policies from files and folders; texts by path.
 
     Raises:
-        InvalidConfig: There is no policy.
+        InvalidInput: There is no policy.
     """
     from fairlead.adapters.files.app import read_policies
 

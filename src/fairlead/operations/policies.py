@@ -52,7 +52,8 @@ def try_policies(platform: Platform, paths: Sequence[Path], *, runs: int = RUNS_
         runs: Most runs of the app, the newest ones.
 
     Raises:
-        InvalidConfig: A text is no valid policy, or there is none.
+        InvalidInput: There is no policy.
+        InvalidConfig: A text is no valid policy.
         UnknownRelease: No release is active.
     """
     texts = read_policy_files(paths)

@@ -9,7 +9,7 @@ import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from fairlead.core.errors import AppImportFailed, InvalidBaseline, InvalidConfig
+from fairlead.core.errors import AppImportFailed, InvalidBaseline, InvalidConfig, InvalidInput
 from fairlead.ports.app_files import AppFiles
 from fairlead.settings import APP_FILE
 
@@ -64,7 +64,8 @@ def read_policies(paths: Sequence[Path]) -> dict[str, str]:
     """Read policies from files and folders; texts by path.
 
     Raises:
-        InvalidConfig: There is no policy, or a file is not UTF-8.
+        InvalidInput: There is no policy.
+        InvalidConfig: A file is not UTF-8.
     """
     found: dict[str, bytes] = {}
     for path in paths:
@@ -73,9 +74,9 @@ def read_policies(paths: Sequence[Path]) -> dict[str, str]:
         elif path.is_file():
             found[path.name] = _normal(path)
         else:
-            raise InvalidConfig(f"there is no file and no folder {path}", file=str(path))
+            raise InvalidInput(f"there is no file and no folder {path}")
     if not found:
-        raise InvalidConfig(f"there is no policy in {', '.join(map(str, paths))}")
+        raise InvalidInput(f"there is no policy in {', '.join(map(str, paths))}")
     _check_text(found)
     return {name: data.decode() for name, data in found.items()}
 
