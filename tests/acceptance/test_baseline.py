@@ -34,12 +34,9 @@ def enforce(cli: Cli, folder: str, version: str, window: str) -> None:
     cli("baseline", "enforce", version, "--window", window)
 
 
-def test_a_baseline_from_its_folder_to_every_call(tmp_path: Path) -> None:
+def test_a_baseline_is_tried_on_what_is_live_and_what_was_called(tmp_path: Path) -> None:
     cli = ready_app(tmp_path / "app")
-    bare = cli.json("release", "list")[0]["release"]
     assert cli.json("run", "answer", QUESTION)["state"] == "succeeded"
-
-    # It is tried on what is live and on what was called, and nothing is written.
     base = write_baseline(tmp_path / "base", "1", limits="steps = 3")
     assert cli.json("baseline", "check", base)["findings"] == []
     before = counted(cli)
@@ -56,7 +53,11 @@ def test_a_baseline_from_its_folder_to_every_call(tmp_path: Path) -> None:
     assert counted(cli) == before
     assert cli.json("baseline", "list")["baselines"] == []
 
-    # Published it changes nothing; in force, an app that asks for more gets no release.
+
+def test_an_app_that_asks_for_more_gets_no_release(tmp_path: Path) -> None:
+    cli = ready_app(tmp_path / "app")
+    bare = cli.json("release", "list")[0]["release"]
+    base = write_baseline(tmp_path / "base", "1", limits="steps = 3")
     first = cli.json("baseline", "publish", base)
     assert cli.json("baseline", "publish", base) == {**first, "new": False}
     assert cli.json("release", "create")["release"] == bare
@@ -65,32 +66,32 @@ def test_a_baseline_from_its_folder_to_every_call(tmp_path: Path) -> None:
     assert "8" in cli.refuses("FL-313", "release", "create")
     failed = cli.json("check", status=1)
     assert {one["name"]: one["conclusion"] for one in failed["checks"]}["baseline"] == "failure"
-
     # Within the window the old release may still be activated; after it, not even with a reason.
     cli("release", "activate", bare)
-    lax = write_baseline(tmp_path / "base", "2", when='context.arguments.text like "*secret*"')
-    enforce(cli, lax, "2", "0s")
+    cli("baseline", "enforce", "1", "--window", "0s")
     cli.refuses("FL-314", "release", "activate", bare, "--override", "it must")
 
-    # A release under it records it, and its runs are decided with it.
+
+def test_a_release_under_a_baseline_is_decided_by_both(tmp_path: Path) -> None:
+    cli = ready_app(tmp_path / "app")
+    bare = cli.json("release", "list")[0]["release"]
+    lax = write_baseline(tmp_path / "base", "2", when='context.arguments.text like "*secret*"')
+    enforce(cli, lax, "2", "0s")
     checked = cli.json("check")
     assert checked["passed"] is True
     cli("release", "activate", checked["release"])
     shown = cli.json("release", "show", checked["release"])
     assert shown["baseline"]["version"] == "2"
-    assert "baseline" in cli("release", "show", checked["release"]).stdout
     paths = {one["path"] for one in cli.json("release", "diff", bare, checked["release"])}
     assert {"baseline.version", "baseline.digest"} <= paths
-    assert cli.json("run", "answer", QUESTION)["state"] == "succeeded"
     denied = cli.json("run", "answer", "What is the secret?", status=1)
     assert (denied["state"], denied["code"]) == ("denied", "FL-500")
     assert "baseline:no-words" in denied["reason"]
     assert verdicts(cli, denied["run"])[0]["rules"] == ["baseline:no-words"]
-
-    states = {row["version"]: row["state"] for row in cli.json("baseline", "list")["baselines"]}
-    assert states == {"1": "past", "2": "in force"}
+    listed = cli.json("baseline", "list")
+    assert [row["state"] for row in listed["baselines"]] == ["in force"]
+    assert listed["active"][0]["current"] is True
     assert "like" in cli("baseline", "show", "2").stdout
-    assert "limits.steps" in {one["path"] for one in cli.json("baseline", "diff", "1", "2")}
     assert cli.json("events", "verify")["findings"] == []
 
 
@@ -110,20 +111,16 @@ def test_a_run_keeps_the_baseline_that_its_release_was_made_with(tmp_path: Path)
         cli.until(queued, "succeeded")
 
 
-@pytest.mark.parametrize(
-    ("text", "code"),
-    [("version = 1", "FL-310"), (None, "FL-310")],
-)
-def test_a_folder_that_is_no_baseline(tmp_path: Path, text: str | None, code: str) -> None:
+@pytest.mark.parametrize("text", ["version = 1", None])
+def test_a_folder_that_is_no_baseline(tmp_path: Path, text: str | None) -> None:
     cli = ready_app(tmp_path / "app")
     base = tmp_path / "base"
     base.mkdir()
     if text is not None:
         (base / "baseline.toml").write_text(text)
     for verb in ("check", "try", "publish"):
-        cli.refuses(code, "baseline", verb, str(base))
+        cli.refuses("FL-310", "baseline", verb, str(base))
     cli.refuses("FL-311", "baseline", "enforce", "9")
-    cli.refuses("FL-311", "baseline", "show", "9")
 
 
 def test_policies_are_tried_on_recorded_and_on_live_calls(tmp_path: Path) -> None:
