@@ -141,6 +141,14 @@ def stricter(one: Decision, other: Decision) -> Decision:
     )
 
 
+def alike(one: Decision, other: Decision) -> bool:
+    """Return whether the same follows from two decisions, whichever rules they name."""
+    if one.effect != other.effect:
+        return False
+    # What a denial would have asked for does not matter any more.
+    return one.effect == "deny" or one.obligations == other.obligations
+
+
 @dataclass(frozen=True, kw_only=True)
 class Rule:
     """What a rule's head says, for static checks.

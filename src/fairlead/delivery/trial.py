@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
 
-from fairlead.core.policy import DecisionEffect, query_from_json
+from fairlead.core.policy import DecisionEffect, alike, query_from_json
 from fairlead.guardrails.decide import Bundle
 from fairlead.ports.recorded import RecordedCall
 
@@ -103,7 +103,7 @@ def try_calls(
             continue
         tried += 1
         before, after = (bundle.answer(query) for bundle in both)
-        if (before.effect, before.obligations) != (after.effect, after.obligations):
+        if not alike(before, after):
             changes.append(
                 Change(
                     run_id=call.run_id,

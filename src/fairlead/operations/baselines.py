@@ -132,9 +132,12 @@ def live_releases(platform: Platform) -> Sequence[Live]:
         platform: The open platform.
     """
     current = platform.baselines.standing().current
+    sound = {release.digest: release for release in platform.release_store.list()}
     found = []
     for environment, digest in platform.release_store.active().items():
-        release = platform.release_store.get(digest)
+        release = sound.get(digest)
+        if release is None:
+            continue  # It is damaged: `fairlead events verify` says so, and no run starts on it.
         baseline = release.manifest.baseline
         found.append(
             Live(

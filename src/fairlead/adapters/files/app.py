@@ -99,7 +99,9 @@ def _shadow(config: bytes) -> str:
         name = table.get("shadow", "") if isinstance(table, dict) else ""
     except (UnicodeDecodeError, tomllib.TOMLDecodeError):
         return ""
-    return name if isinstance(name, str) and _FOLDER.fullmatch(name) else ""
+    taken = set(_BUNDLE) - {"policies"}
+    fits = isinstance(name, str) and _FOLDER.fullmatch(name) and name not in taken
+    return name if fits else ""
 
 
 def load_object(folder: Path, reference: str) -> object:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from fairlead.core.calls import ON_THE_WAY, Failed, Refused, Result, Unknown, cut
 from fairlead.core.digests import Json, canonical_json
 from fairlead.core.errors import JournalForeign, ReplayDiverged
-from fairlead.core.policy import Decision, query_json
+from fairlead.core.policy import Decision, alike, query_json
 from fairlead.ports.journal import QUERY_BYTES_MAX, CallVerdict, Execution
 from fairlead.runtime.interceptors.attempt import Attempt, Next
 from fairlead.runtime.persist import persist
@@ -82,8 +82,7 @@ def _shadow(decision: Decision, rules: Rules) -> CallVerdict | None:
     if rules.shadow is None or decision.asked is None:
         return None
     tried = rules.shadow.answer(decision.asked)
-    same = (tried.effect, tried.obligations) == (decision.effect, decision.obligations)
-    if same:
+    if alike(tried, decision):
         return None
     named = _rules(tried) or (("error",) if tried.reasons else ())
     return CallVerdict(said="tried", effect=tried.effect, rules=named, policy=tried.policy)
