@@ -44,6 +44,11 @@ WORKFLOW_KEYS: tuple[Row, ...] = (
     ("collection", _NONE, "The collection that is searched before the model is asked."),
     ("top_k", f"{_NONE}, else 5", "Most passages per question, from 1 to 100."),
     ("min_score", f"{_NONE}, else 0.0", "Passages below this relevance (0.0 to 1.0) are left out."),
+    (
+        "integrity",
+        f"{_NONE}, else untrusted",
+        "`trusted` when only people whom the team trusts write the collection.",
+    ),
     ("limits.steps", f"{_NONE}, else {_LIMITS.steps}", "Most calls of any kind in one run."),
     ("limits.cost_usd", f"{_NONE}, else {_LIMITS.cost_usd:g}", "Most US dollars for one run."),
     (
@@ -135,6 +140,18 @@ OTHER_TABLES: tuple[tuple[str, str, tuple[Row, ...]], ...] = (
             ("tokens", "none", "Tokens of model turns, in and out."),
             ("cost_usd", "none", "US dollars for models."),
             ("seconds", "none", "Seconds for which bodies of calls are executed."),
+        ),
+    ),
+    (
+        "`[policy]`",
+        "Policies that are only tried; see the how-to on trying a policy.",
+        (
+            (
+                "shadow",
+                "none",
+                "A folder below the app's, of letters, digits, `-`, `_` and `.`, with `.cedar` "
+                "files: each live call is also decided by them.",
+            ),
         ),
     ),
     (

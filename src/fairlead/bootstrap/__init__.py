@@ -8,18 +8,14 @@ from fairlead.bootstrap.audit import (
     public_of,
 )
 from fairlead.bootstrap.gate import make_gate
-from fairlead.bootstrap.platform import (
-    Platform,
-    load_app,
-    make_tokens,
-    open_platform,
-    read_app_files,
-    resolve_app,
-)
+from fairlead.bootstrap.opening import make_tokens, open_platform
+from fairlead.bootstrap.platform import Platform, load_app, read_app_files, resolve_app
+from fairlead.bootstrap.policies import compile_texts, read_baseline_files, read_policy_files
 
 __all__ = [
     "Platform",
     "checkpoint_file",
+    "compile_texts",
     "load_app",
     "load_signer",
     "load_verifier",
@@ -29,5 +25,7 @@ __all__ = [
     "open_platform",
     "public_of",
     "read_app_files",
+    "read_baseline_files",
+    "read_policy_files",
     "resolve_app",
 ]

@@ -9,9 +9,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from fairlead.authoring.app import App
-from fairlead.bootstrap.platform import open_platform, resolve_app
+from fairlead.bootstrap.opening import open_platform
+from fairlead.bootstrap.platform import resolve_app
+from fairlead.core.baseline import Baseline
 from fairlead.core.identity import Principal
 from fairlead.core.release import Manifest
+from fairlead.delivery.baseline import made_under
 from fairlead.delivery.collections import declared_collections
 from fairlead.delivery.datasets import Dataset, declared_datasets, declared_mutation
 from fairlead.delivery.decisions import declared_decisions
@@ -23,11 +26,14 @@ from fairlead.ports.app_files import AppFiles
 from fairlead.settings import Settings
 
 
-def make_gate(settings: Settings, *, mutate: bool = False) -> tuple[Gate, Manifest]:
+def make_gate(
+    settings: Settings, baseline: Baseline | None = None, *, mutate: bool = False
+) -> tuple[Gate, Manifest]:
     """Prepare the gate for an app as it stands in its folder.
 
     Args:
         settings: The app's settings.
+        baseline: The platform's baseline, which stands above the app; None for none.
         mutate: Whether the guardrail tests are tried with small mistakes.
     """
     from fairlead.adapters.cedar.authorizer import compile_policies
@@ -36,7 +42,8 @@ def make_gate(settings: Settings, *, mutate: bool = False) -> tuple[Gate, Manife
     from fairlead.adapters.files.app import read_files
     from fairlead.adapters.pydantic_ai.generator import PydanticGenerator
 
-    app, files, manifest = resolve_app(settings)
+    app, files, asked = resolve_app(settings)
+    manifest = made_under(asked, baseline)
     config = read_config(files)
     datasets = declared_datasets(files, config, parse_dataset)
     least = declared_mutation(config)
@@ -44,6 +51,7 @@ def make_gate(settings: Settings, *, mutate: bool = False) -> tuple[Gate, Manife
     gate = Gate(
         app=app,
         manifest=manifest,
+        asked=asked,
         compile=compile_policies,
         generator=PydanticGenerator(),
         today=datetime.now(tz=UTC).date(),

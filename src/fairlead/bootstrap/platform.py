@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
 from fairlead.authoring.app import App
+from fairlead.core.baseline import Baseline
 from fairlead.core.errors import AppImportFailed
 from fairlead.core.identity import Principal
 from fairlead.core.release import Manifest
@@ -17,7 +15,7 @@ from fairlead.delivery.resolve import code_digest, read_config, resolve
 from fairlead.guardrails.content import masked
 from fairlead.memory.ingest import Ingestion
 from fairlead.ports.app_files import AppFiles
-from fairlead.ports.clock import Clock, SystemClock
+from fairlead.ports.clock import Clock
 from fairlead.ports.faults import NO_FAULTS, Faults
 from fairlead.ports.runs import Room
 from fairlead.ports.telemetry import Telemetry
@@ -41,6 +39,7 @@ if TYPE_CHECKING:
     from fairlead.adapters.dbos.queue import DbosRunQueue
     from fairlead.adapters.sql.approvals import SqlApprovalStore
     from fairlead.adapters.sql.audit import SqlAuditStore
+    from fairlead.adapters.sql.baselines import SqlBaselineStore
     from fairlead.adapters.sql.budgets import SqlBudgetStore
     from fairlead.adapters.sql.conversations import SqlConversationStore
     from fairlead.adapters.sql.database import Database
@@ -50,6 +49,7 @@ if TYPE_CHECKING:
     from fairlead.adapters.sql.events import SqlEventLog
     from fairlead.adapters.sql.journal import SqlJournal
     from fairlead.adapters.sql.kills import SqlKillStore
+    from fairlead.adapters.sql.recorded import SqlRecordedCalls
     from fairlead.adapters.sql.releases import SqlReleaseStore
     from fairlead.adapters.sql.runs import SqlRunStore
     from fairlead.adapters.sql.streams import SqlStreamStore
@@ -72,6 +72,7 @@ class Platform:
         journal: Where calls are kept.
         events: The event log.
         release_store: Where releases are kept.
+        baselines: Where the platform's baselines are kept.
         workers: Where leases are kept.
         dispatch: Which worker executes what.
         waits: What runs wait for.
@@ -99,6 +100,7 @@ class Platform:
     journal: SqlJournal
     events: SqlEventLog
     release_store: SqlReleaseStore
+    baselines: SqlBaselineStore
     workers: SqlWorkerStore
     dispatch: SqlDispatchStore
     waits: SqlWaitStore
@@ -119,8 +121,24 @@ class Platform:
     def releases(self) -> Releases:
         """The verbs of this environment's releases."""
         return Releases(
-            store=self.release_store, clock=self.clock, environment=self.settings.environment
+            store=self.release_store,
+            clock=self.clock,
+            environment=self.settings.environment,
+            standing=self.baselines.standing,
         )
+
+    @property
+    def baseline(self) -> Baseline | None:
+        """The baseline that new releases are made with; None when none is in force."""
+        current = self.baselines.standing().current
+        return None if current is None else self.baselines.get(current).baseline
+
+    @property
+    def recorded(self) -> SqlRecordedCalls:
+        """What was decided of calls."""
+        from fairlead.adapters.sql.recorded import SqlRecordedCalls
+
+        return SqlRecordedCalls(self.database)
 
     @property
     def admission(self) -> Admission:
@@ -272,91 +290,6 @@ class Platform:
         )
 
 
-@contextmanager
-def open_platform(
-    settings: Settings, *, telemetry: Telemetry | None = None, faults: Faults = NO_FAULTS
-) -> Iterator[Platform]:
-    """Open an app's database and everything on it; close it when the block ends.
-
-    Args:
-        settings: The app's settings.
-        telemetry: Where spans and metrics go; None follows the settings.
-        faults: What a test breaks; see `fairlead.testing.faults`.
-
-    Raises:
-        FairleadError: The database cannot be used: FL-200 to FL-205.
-    """
-    from fairlead.adapters.dbos.queue import DbosRunQueue
-    from fairlead.adapters.sql.approvals import SqlApprovalStore
-    from fairlead.adapters.sql.budgets import SqlBudgetStore
-    from fairlead.adapters.sql.conversations import SqlConversationStore
-    from fairlead.adapters.sql.database import Database
-    from fairlead.adapters.sql.dispatch import SqlDispatchStore
-    from fairlead.adapters.sql.documents import SqlDocumentStore
-    from fairlead.adapters.sql.effects import SqlEffectsLedger
-    from fairlead.adapters.sql.events import SqlEventLog
-    from fairlead.adapters.sql.faults import translated
-    from fairlead.adapters.sql.journal import SqlJournal
-    from fairlead.adapters.sql.kills import SqlKillStore
-    from fairlead.adapters.sql.releases import SqlReleaseStore
-    from fairlead.adapters.sql.runs import SqlRunStore
-    from fairlead.adapters.sql.streams import SqlStreamStore
-    from fairlead.adapters.sql.throttle import SqlThrottle
-    from fairlead.adapters.sql.waits import SqlWaitStore
-    from fairlead.adapters.sql.workers import SqlWorkerStore
-
-    clock = faults.clock(SystemClock())
-    database = Database(
-        settings.database_url,
-        busy_timeout_s=settings.busy_timeout_s,
-        synchronous=settings.synchronous,
-    )
-    connections = database.make_engine(immediate=False)
-    queue = DbosRunQueue(database.url, connections, partial(translated, database.where))
-    # From here on: a database that is made under faults would be no test of what uses it.
-    faults.connections(database.engine)
-    faults.connections(connections)
-    platform = Platform(
-        settings=settings,
-        clock=clock,
-        database=database,
-        engine_connections=connections,
-        queue=faults.queue(queue),
-        runs=faults.store("runs", redacting(SqlRunStore(database, clock))),
-        journal=faults.store("journal", redacting(SqlJournal(database, clock))),
-        events=faults.store("events", redacting(SqlEventLog(database, clock))),
-        release_store=faults.store("releases", redacting(SqlReleaseStore(database, clock))),
-        workers=faults.store("workers", redacting(SqlWorkerStore(database, clock))),
-        dispatch=faults.store("dispatch", redacting(SqlDispatchStore(database, clock))),
-        waits=faults.store("waits", redacting(SqlWaitStore(database, clock))),
-        effects=faults.store("effects", redacting(SqlEffectsLedger(database, clock))),
-        approvals=faults.store("approvals", redacting(SqlApprovalStore(database, clock))),
-        conversations=faults.store("conversations", redacting(SqlConversationStore(database))),
-        streams=faults.store("streams", redacting(SqlStreamStore(database, clock))),
-        throttle=faults.store("throttle", redacting(SqlThrottle(database, clock))),
-        budgets=faults.store("budgets", redacting(SqlBudgetStore(database, clock))),
-        kills=faults.store("kills", redacting(SqlKillStore(database, clock))),
-        documents=faults.store("documents", redacting(SqlDocumentStore(database))),
-        telemetry=telemetry or _telemetry(settings),
-        tokens=make_tokens(settings),
-        faults=faults,
-    )
-    try:
-        yield platform
-    finally:
-        platform.telemetry.flush()
-        queue.close()
-        connections.dispose()
-        database.close()
-
-
-def make_tokens(settings: Settings) -> Tokens:
-    """Return what verifies and signs tokens; an issuer's keys are kept as long as it is."""
-    from fairlead.adapters.jose.tokens import JoseTokens
-
-    return JoseTokens(settings.identity, SystemClock())
-
-
 def load_app(settings: Settings) -> App:
     """Import the app that the settings name.
 
@@ -379,16 +312,6 @@ def read_app_files(settings: Settings) -> AppFiles:
 
 
 def resolve_app(settings: Settings) -> tuple[App, AppFiles, Manifest]:
-    """Import an app, read its files, and resolve both into a manifest."""
+    """Import an app, read its files, and resolve both into a manifest, as the app declares it."""
     app, files = load_app(settings), read_app_files(settings)
     return app, files, resolve(app, files, read_config(files))
-
-
-def _telemetry(settings: Settings) -> Telemetry:
-    if settings.otlp_endpoint is None:
-        from fairlead.adapters.otel.null import NullTelemetry
-
-        return NullTelemetry()
-    from fairlead.adapters.otel.telemetry import otlp_telemetry
-
-    return otlp_telemetry(settings.otlp_endpoint)

@@ -96,12 +96,47 @@ class Decision:
         reasons: Ids of the rules that decided, or why nothing could be decided.
         policy: Digest of the policies that were asked; empty when none were.
         obligations: What `ask` and `redact` ask for.
+        asked: What was decided, for the record; None when that could not be told.
     """
 
     effect: DecisionEffect
     reasons: tuple[str, ...]
     policy: str = ""
     obligations: Obligations = NO_OBLIGATIONS
+    asked: Query | None = field(default=None, compare=False, repr=False)
+
+
+def query_json(query: Query) -> dict[str, Json]:
+    """Return a query as JSON for the record."""
+    return {
+        "user": query.user,
+        "tenant": query.tenant,
+        "action": query.action,
+        "resource": query.resource,
+        "context": query.context,
+        "roles": list(query.roles),
+        "scopes": None if query.scopes is None else list(query.scopes),
+        "issuer": query.issuer,
+    }
+
+
+def query_from_json(data: Json) -> Query | None:
+    """Rebuild a query from the record; None for what is no query."""
+    try:
+        if data["action"] not in ACTIONS or not isinstance(data["context"], dict):
+            return None
+        return Query(
+            user=str(data["user"]),
+            tenant=str(data["tenant"]),
+            action=data["action"],
+            resource=str(data["resource"]),
+            context=data["context"],
+            roles=tuple(data["roles"]),
+            scopes=None if data["scopes"] is None else tuple(data["scopes"]),
+            issuer=str(data["issuer"]),
+        )
+    except (TypeError, LookupError):
+        return None
 
 
 def stricter(one: Decision, other: Decision) -> Decision:
@@ -123,6 +158,14 @@ def stricter(one: Decision, other: Decision) -> Decision:
         reasons=tuple(dict.fromkeys(reasons)),
         obligations=one.obligations.both(other.obligations),
     )
+
+
+def alike(one: Decision, other: Decision) -> bool:
+    """Return whether the same follows from two decisions, whichever rules they name."""
+    if one.effect != other.effect:
+        return False
+    # What a denial would have asked for does not matter any more.
+    return one.effect == "deny" or one.obligations == other.obligations
 
 
 @dataclass(frozen=True, kw_only=True)

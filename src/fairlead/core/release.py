@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from typing import Any
 
+from fairlead.core.baseline import Baseline
 from fairlead.core.breaker import BreakerTerms
 from fairlead.core.budget import Budget
 from fairlead.core.calls import Effect
@@ -153,6 +154,8 @@ class Manifest:
         rates: Rates by `model:NAME` and `tool:NAME`.
         breaker: When breakers open, and for how long.
         budgets: What all runs together may use, and a run with its children.
+        baseline: The platform's baseline that it was made with; None for none.
+        shadow: Texts of policies that are only tried beside the others, by path.
     """
 
     app: str
@@ -167,6 +170,8 @@ class Manifest:
     rates: dict[str, Rate] = field(default_factory=dict)
     breaker: BreakerTerms = field(default_factory=BreakerTerms)
     budgets: tuple[Budget, ...] = ()
+    baseline: Baseline | None = None
+    shadow: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,6 +23,7 @@ from fairlead.core.request import Draft, Request
 from fairlead.delivery.decisions import bundle_of, case_findings, decision_findings
 from fairlead.delivery.evaluate import Evaluation
 from fairlead.delivery.mutation import mutate
+from fairlead.guardrails.baseline import baseline_findings
 from fairlead.guardrails.intent import intent_findings
 from fairlead.guardrails.policy import policy_findings
 from fairlead.guardrails.shapes import SchemaCheck
@@ -43,8 +44,8 @@ class CheckRun:
     """One check of a gate.
 
     Attributes:
-        name: schema, contract, policy, decision, intent, model, guardrail, mutation, eval,
-            telemetry or digest.
+        name: schema, contract, policy, decision, intent, model, guardrail, baseline (when the
+            platform has one), mutation, eval, telemetry or digest.
         conclusion: success, failure or skipped.
         summary: What was looked at, in a few words.
         findings: What is wrong; empty for a success.
@@ -74,6 +75,7 @@ class Gate:
         mutation: Least share of small mistakes (0.0 to 1.0) that the guardrail tests must notice;
             None when it is not measured.
         changed: Says what of the candidate's files is not any more as the manifest says.
+        asked: The manifest as the app declares it, when a baseline narrowed it; None for the same.
     """
 
     app: App
@@ -86,10 +88,11 @@ class Gate:
     decisions: tuple[DecisionCase, ...] = ()
     mutation: float | None = None
     changed: Callable[[], list[str]] = list
+    asked: Manifest | None = None
 
     def run(self) -> tuple[CheckRun, ...]:
         """Do every check, in order."""
-        static = (
+        static = [
             self._check("schema", self._schema),
             self._check("contract", self._contract),
             self._check("policy", self._policy),
@@ -97,7 +100,9 @@ class Gate:
             self._check("intent", self._intent),
             self._check("model", self._model),
             self._check("guardrail", self._guardrail),
-        )
+        ]
+        if self.manifest.baseline is not None:
+            static.append(self._check("baseline", self._baseline))
         sound = all(check.conclusion == "success" for check in static)
         why = "not tried: an earlier check failed"
         asked = () if self.mutation is None else (self.mutation,)
@@ -156,6 +161,8 @@ class Gate:
     def _policy(self) -> tuple[str, list[str]]:
         authorizer = self.compile(self.manifest.policies)
         rules = authorizer.rules
+        # What is only tried must compile, or nothing would be tried.
+        tried = self.compile(self.manifest.shadow).rules
         terms = self.manifest.workflows.values()
         declared = {name for t in terms for name in (t.model, *t.fallbacks) if name}
         findings = policy_findings(
@@ -167,7 +174,13 @@ class Gate:
         findings += authorizer.findings(
             self.manifest.contracts, workflows=tuple(self.manifest.workflows)
         )
-        return _count(len(rules), "rule"), findings
+        shadow = f", {len(tried)} only tried" if tried else ""
+        return _count(len(rules), "rule") + shadow, findings
+
+    def _baseline(self) -> tuple[str, list[str]]:
+        baseline = self.manifest.baseline
+        assert baseline is not None, "the check is made only with a baseline"
+        return baseline.id, baseline_findings(baseline, self.asked or self.manifest)
 
     def _decision(self) -> tuple[str, list[str]]:
         findings = case_findings(self.manifest, self.decisions)

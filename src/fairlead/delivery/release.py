@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from fairlead.core.baseline import Standing
+from fairlead.core.digests import Json
 from fairlead.core.errors import (
+    BaselineNotAccepted,
     GateRefused,
     NoPreviousRelease,
     ReasonMissing,
@@ -12,6 +16,7 @@ from fairlead.core.errors import (
     UnknownRelease,
 )
 from fairlead.core.release import Manifest, Release, diff_json, manifest_digest, manifest_json
+from fairlead.delivery.baseline import refuse_violations
 from fairlead.guardrails.content import SECRETS, redacted
 from fairlead.ports.clock import Clock
 from fairlead.ports.releases import Activation, ReleaseStore
@@ -25,11 +30,13 @@ class Releases:
         store: Where they are kept.
         clock: Time.
         environment: The environment whose pointer is moved.
+        standing: Tells which baselines are accepted now.
     """
 
     store: ReleaseStore
     clock: Clock
     environment: str
+    standing: Callable[[], Standing] = Standing
 
     def create(self, manifest: Manifest) -> tuple[Release, bool]:
         """Store a release; an identical one is the same release.
@@ -39,6 +46,7 @@ class Releases:
 
         Raises:
             SecretInRelease: A prompt, a policy or a value holds a secret; nothing was stored.
+            BaselineNotAccepted: It was not made with a baseline that is accepted.
         """
         secrets = redacted(manifest_json(manifest), SECRETS)[1]
         if secrets:
@@ -47,6 +55,7 @@ class Releases:
         release = Release(
             digest=manifest_digest(manifest), manifest=manifest, created_at=self.clock.now()
         )
+        self.refuse_unaccepted(release)
         if self.store.put(release):
             return release, True
         return self.store.get(release.digest), False
@@ -73,6 +82,8 @@ class Releases:
         Raises:
             GateRefused: It has no passed gate, or it is marked bad, and there is no override.
             ReasonMissing: The override says nothing.
+            BaselineNotAccepted: Its baseline is not accepted any more; no override helps.
+            BaselineViolated: It does not keep to its baseline; no override helps.
         """
         release = self.store.get(name)
         if override is not None and not override.strip():
@@ -87,6 +98,10 @@ class Releases:
             if evidence is None or evidence.conclusion != "success":
                 what = "has not been checked" if evidence is None else "did not pass its checks"
                 raise GateRefused(f"release {release.id} {what}", release=release.digest)
+        # An override stands in place of the evidence of a gate, which is the app's. The baseline
+        # is the platform's.
+        self.refuse_unaccepted(release)
+        refuse_violations(release.manifest.baseline, release.manifest)
         kind = "activate" if override is None else "override"
         self._move(release, kind, override or "", by)
         return release
@@ -104,13 +119,18 @@ class Releases:
             The digest of the release that was active, and the release that is now.
 
         Raises:
-            NoPreviousRelease: No earlier release is good.
+            NoPreviousRelease: No earlier release is good, and made with an accepted baseline.
         """
         history = self.store.history(self.environment)
         if not history:
             raise NoPreviousRelease(f"no release is active in environment {self.environment!r}")
         active = history[-1].release
-        sound = {release.digest: release for release in self.store.list()}
+        standing = self.standing()
+        sound = {
+            release.digest: release
+            for release in self.store.list()
+            if standing.accepts(_baseline_of(release))
+        }
         for activation in reversed(history[:-1]):
             earlier = sound.get(activation.release)
             if activation.release != active and earlier is not None and not earlier.bad:
@@ -121,9 +141,24 @@ class Releases:
     def diff(self, before: str, after: str) -> list[tuple[str, object, object]]:
         """List what differs between two releases: path, old value, new value."""
         return diff_json(
-            manifest_json(self.store.get(before).manifest),
-            manifest_json(self.store.get(after).manifest),
+            _comparable(self.store.get(before).manifest),
+            _comparable(self.store.get(after).manifest),
         )
+
+    def refuse_unaccepted(self, release: Release) -> None:
+        """Refuse a release whose baseline is not accepted now.
+
+        Raises:
+            BaselineNotAccepted: It was made with another one, or with none.
+        """
+        baseline, standing = release.manifest.baseline, self.standing()
+        if not standing.accepts(_baseline_of(release)):
+            what = "no baseline" if baseline is None else f"baseline {baseline.id}"
+            current = (standing.current or "")[:12]
+            raise BaselineNotAccepted(
+                f"release {release.id} was made with {what}, and {current} is in force",
+                release=release.digest,
+            )
 
     def _move(self, release: Release, kind: str, reason: str, by: str) -> None:
         self.store.activate(
@@ -132,3 +167,15 @@ class Releases:
                 release=release.digest, kind=kind, reason=reason, by=by, time=self.clock.now()
             ),
         )
+
+
+def _baseline_of(release: Release) -> str | None:
+    baseline = release.manifest.baseline
+    return None if baseline is None else baseline.digest
+
+
+def _comparable(manifest: Manifest) -> dict[str, Json]:
+    """Return a manifest whose baseline is compared field by field, also with none."""
+    data, baseline = manifest_json(manifest), manifest.baseline
+    named = {} if baseline is None else {**data["baseline"], "digest": baseline.digest}
+    return {**data, "baseline": named}

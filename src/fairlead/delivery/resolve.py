@@ -136,6 +136,7 @@ def resolve(app: App, files: AppFiles, config: Mapping[str, Any]) -> Manifest:
         rates=rates,
         breaker=_breaker(config.get("breaker", {})),
         budgets=budgets_of(config.get("budgets", []), workflows, rates),
+        shadow=_shadow(config.get("policy", {}), files),
     )
 
 
@@ -281,13 +282,31 @@ def _intent(workflow: Workflow[Any, Any], files: AppFiles, limits: Limits, slo: 
             f"{slo.success:.2%} of runs succeed",
             f"95 of 100 runs end within {slo.latency_p95.total_seconds():g} s",
         ),
-        limits=(
-            f"at most {limits.steps} calls per run",
-            f"at most {limits.cost_usd:g} USD per run",
-            f"at most {limits.wall_time.total_seconds():g} s per run",
-        ),
+        limits=limit_lines(limits),
         **lists,
     )
+
+
+def limit_lines(limits: Limits) -> tuple[str, ...]:
+    """Return a workflow's limits as its intent page says them."""
+    return (
+        f"at most {limits.steps} calls per run",
+        f"at most {limits.cost_usd:g} USD per run",
+        f"at most {limits.wall_time.total_seconds():g} s per run",
+    )
+
+
+def _shadow(table: Mapping[str, Any], files: AppFiles) -> dict[str, str]:
+    """Return the texts of the policies that are only tried."""
+    _known(table, frozenset(("shadow",)), "policy")
+    folder = _text(table.get("shadow", ""), "policy.shadow")
+    texts = files.below(folder) if folder else {}
+    if folder and not texts:
+        raise InvalidConfig(
+            f"policy.shadow names {folder}, and there is no policy in a folder of that name",
+            key="policy.shadow",
+        )
+    return texts
 
 
 def _signals(table: Mapping[str, Any]) -> tuple[SignalRule, ...]:

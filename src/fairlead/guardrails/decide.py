@@ -26,7 +26,7 @@ from fairlead.core.declared import Declared, declared_by, in_form
 from fairlead.core.digests import Json
 from fairlead.core.identity import Principal
 from fairlead.core.label import PUBLIC, Label, joined
-from fairlead.core.policy import Action, Decision, Point, Query
+from fairlead.core.policy import Action, Decision, Point, Query, stricter
 from fairlead.core.release import ToolContract
 from fairlead.ports.authorizer import Authorizer
 
@@ -85,12 +85,14 @@ class Bundle:
     Attributes:
         contracts: Contracts by tool.
         authorizer: The compiled policies.
-        digest: Digest of the policies' texts.
+        digest: Digest of the policies' texts, with those of the baseline.
+        baseline: The compiled policies of the platform, which stand above; None for none.
     """
 
     contracts: Mapping[str, ToolContract]
     authorizer: Authorizer
     digest: str = ""
+    baseline: Authorizer | None = None
 
     @cached_property
     def _declared(self) -> Mapping[str, Declared]:
@@ -120,11 +122,25 @@ class Bundle:
         """
         try:
             query = self._query(point, principal, act, labels=labels, context=context)
-            decision = self.authorizer.decide(query)
         except Exception as error:  # noqa: BLE001 - what cannot be decided is denied
-            reason = f"error: it could not be decided: {type(error).__name__}"
-            decision = Decision(effect="deny", reasons=(reason,))
-        return replace(decision, policy=self.digest)
+            return replace(_undecided(error), policy=self.digest)
+        return self.answer(query)
+
+    def answer(self, query: Query) -> Decision:
+        """Decide a query that was made before, as `decide` does.
+
+        The baseline comes first in `stricter`: where both ask a person, its role counts.
+
+        Args:
+            query: What is to be decided.
+        """
+        try:
+            decision = self.authorizer.decide(query)
+            if self.baseline is not None:
+                decision = stricter(self.baseline.decide(query), decision)
+        except Exception as error:  # noqa: BLE001 - what cannot be decided is denied
+            decision = _undecided(error)
+        return replace(decision, policy=self.digest, asked=query)
 
     def _query(
         self,
@@ -162,6 +178,11 @@ class Bundle:
             scopes=principal.scopes,
             issuer=principal.issuer,
         )
+
+
+def _undecided(error: Exception) -> Decision:
+    reason = f"error: it could not be decided: {type(error).__name__}"
+    return Decision(effect="deny", reasons=(reason,))
 
 
 def _facts(label: Label) -> dict[str, Json]:

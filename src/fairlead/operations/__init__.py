@@ -41,6 +41,18 @@ from fairlead.operations.audit import (
     verify_events,
     verify_export,
 )
+from fairlead.operations.baselines import (
+    BaselineRow,
+    Live,
+    check_baseline,
+    create_release,
+    diff_baselines,
+    enforce_baseline,
+    list_baselines,
+    live_releases,
+    publish_baseline,
+    try_baseline,
+)
 from fairlead.operations.bounds import (
     BudgetUse,
     Pulled,
@@ -80,6 +92,7 @@ from fairlead.operations.identity import (
     reached_run,
     token_claims,
 )
+from fairlead.operations.policies import DifferenceGroup, policy_differences, try_policies
 from fairlead.operations.pruning import prune_runs
 from fairlead.operations.releases import activate_release, roll_back_release
 from fairlead.ports.approvals import ApprovalRecord
@@ -99,17 +112,20 @@ __all__ = [
     "ApprovalRecord",
     "AuditKey",
     "AuditReport",
+    "BaselineRow",
     "BudgetUse",
     "CheckRun",
     "Controlled",
     "Conversation",
     "ConversationRecord",
+    "DifferenceGroup",
     "EffectRecord",
     "ExportScope",
     "GateReport",
     "Grant",
     "Ingested",
     "Kill",
+    "Live",
     "Order",
     "Platform",
     "PolicyContext",
@@ -132,17 +148,22 @@ __all__ = [
     "asking",
     "authenticate",
     "check_app",
+    "check_baseline",
     "control_runs",
     "create_release",
     "create_token",
+    "diff_baselines",
+    "enforce_baseline",
     "export_audit",
     "fork_run",
     "ingest",
     "init_audit",
     "lift_kill",
+    "list_baselines",
     "list_budgets",
     "list_conversations",
     "list_kills",
+    "live_releases",
     "load_settings",
     "make_checkpoint",
     "make_token_key",
@@ -150,7 +171,9 @@ __all__ = [
     "open_platform",
     "operator",
     "outcome_of_run",
+    "policy_differences",
     "prune_runs",
+    "publish_baseline",
     "pull_kill",
     "reach",
     "reached_run",
@@ -164,6 +187,8 @@ __all__ = [
     "show_approval",
     "show_conversation",
     "token_claims",
+    "try_baseline",
+    "try_policies",
     "verify_audit",
     "verify_events",
     "verify_export",
@@ -208,20 +233,6 @@ class PolicyContext:
     conversation: str | None = None
 
 
-def create_release(platform: Platform) -> tuple[Release, bool]:
-    """Make a release of the app as it stands in its folder.
-
-    Args:
-        platform: The open platform.
-
-    Returns:
-        The release, and whether it is new: identical content is the same release.
-    """
-    allow(platform, "release create")
-    _, _, manifest = resolve_app(platform.settings)
-    return platform.releases.create(manifest)
-
-
 def check_app(platform: Platform, *, mutate: bool = False) -> GateReport:
     """Put the app, as it stands in its folder, through the gate, and keep the evidence.
 
@@ -230,7 +241,7 @@ def check_app(platform: Platform, *, mutate: bool = False) -> GateReport:
         mutate: Whether the guardrail tests are tried with small mistakes in the policies.
     """
     allow(platform, "check")
-    gate, manifest = make_gate(platform.settings, mutate=mutate)
+    gate, manifest = make_gate(platform.settings, platform.baseline, mutate=mutate)
     checks = gate.run()
     release, _ = platform.releases.create(manifest)
     platform.release_store.record_gate(

@@ -193,12 +193,15 @@ def fork_run(
         ReasonMissing: The order says no reason.
         InvalidInput: There is no such call, or the release has other code.
         RoleMissing: The principal's roles do not allow it.
+        BaselineNotAccepted: The release's baseline is not accepted any more.
     """
     order = ordered(platform, "runs fork", order)
     if not order.reason.strip():
         raise ReasonMissing("to fork a run needs a reason")
     pinned = platform.release_store.get(release) if release else None
     run_id = reached_run(platform, run_id).id
+    if pinned is not None:
+        platform.releases.refuse_unaccepted(pinned)
     return platform.control.fork(run_id, before, order, release=pinned)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from fairlead.core.calls import Call, Result, Usage
+from fairlead.core.digests import Json
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,12 +77,24 @@ class CallVerdict:
         effect: What the policies said; empty when they were not asked.
         rules: Ids of the rules that decided.
         policy: Digest of the policies.
+        query: What the policies were asked, as JSON, so that other policies can be tried on it;
+            None when they were not asked, or when it is too large to keep.
+        shadow: What the policies that are only tried say, when that is something else.
     """
 
     said: str = "allowed"
     effect: str = ""
     rules: tuple[str, ...] = ()
     policy: str = ""
+    query: Json = None
+    shadow: CallVerdict | None = None
+
+
+QUERY_BYTES_MAX = 16_384
+"""Largest query that is kept with a call, as JSON."""
+
+DIFFERENCES_MAX = 100
+"""Most calls of one run of which it is recorded that the policies which are only tried differ."""
 
 
 class Journal(Protocol):

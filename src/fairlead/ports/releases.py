@@ -83,6 +83,10 @@ class ReleaseStore(Protocol):
         """Move the pointer, with its event; a rollback marks the release that was active as bad."""
         ...
 
+    def active(self) -> dict[str, str]:
+        """Return the digest of the release that is active in each environment, by its name."""
+        ...
+
     def history(self, environment: str) -> Sequence[Activation]:
         """Return the pointer's moves, oldest first; the last one is in force."""
         ...

@@ -11,7 +11,7 @@ from fairlead.authoring.app import App
 from fairlead.authoring.workflow import Workflow
 from fairlead.core.calls import cut
 from fairlead.core.context import Context
-from fairlead.core.digests import Json, canonical_json, digest
+from fairlead.core.digests import Json, canonical_json
 from fairlead.core.errors import (
     CodeMismatch,
     DeadlineExceeded,
@@ -28,6 +28,7 @@ from fairlead.core.label import Label, label_from_json, label_to_json, own_label
 from fairlead.core.limits import RESULT_BYTES_MAX
 from fairlead.core.outcome import FINAL_STATES, NotSucceeded, Outcome
 from fairlead.core.release import Manifest, Release
+from fairlead.guardrails.baseline import bundle_of, under
 from fairlead.guardrails.decide import Bundle
 from fairlead.guardrails.shapes import SchemaCheck, shape_of
 from fairlead.ports.authorizer import PolicyCompiler
@@ -286,18 +287,27 @@ def rules_of(manifest: Manifest, compile: PolicyCompiler) -> Rules:
     arguments: Mapping[str, SchemaCheck] = {
         name: SchemaCheck(contract.parameters) for name, contract in manifest.contracts.items()
     }
+    bundle = bundle_of(manifest, compile)
     return Rules(
-        bundle=Bundle(
-            contracts=manifest.contracts,
-            authorizer=compile(manifest.policies),
-            digest=digest(manifest.policies),
-        ),
+        bundle=bundle,
+        shadow=_shadow_of(bundle, manifest, compile),
         arguments=arguments,
         rates=manifest.rates,
         breaker=manifest.breaker,
         app=manifest.app,
         budgets=manifest.budgets,
     )
+
+
+def _shadow_of(bundle: Bundle, manifest: Manifest, compile: PolicyCompiler) -> Bundle | None:
+    """Compile the policies that are only tried; what does not compile stops nothing."""
+    if not manifest.shadow:
+        return None
+    try:
+        tried = replace(bundle, authorizer=compile(manifest.shadow))
+        return under(tried, manifest.shadow, manifest.baseline, compile)
+    except Exception:  # noqa: BLE001 - a trial changes nothing, whatever happens in it
+        return None
 
 
 def _said(path: Path, begun: RunRecord, outcome: Outcome[Any], output: Json) -> Json:

@@ -51,6 +51,7 @@ class Rules:
         breaker: When breakers open, and for how long.
         app: The app.
         budgets: What all runs together may use.
+        shadow: The bundle with the policies that are only tried; None for none.
     """
 
     bundle: Bundle
@@ -59,6 +60,7 @@ class Rules:
     breaker: BreakerTerms = field(default_factory=BreakerTerms)
     app: str = ""
     budgets: tuple[Budget, ...] = ()
+    shadow: Bundle | None = None
 
     @property
     def contracts(self) -> Mapping[str, ToolContract]:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from fairlead.core.calls import Call
 from fairlead.core.identity import Principal
 from fairlead.core.label import Label
-from fairlead.core.policy import Decision, Obligations, Query, stricter
+from fairlead.core.policy import Decision, Obligations, Query, alike, stricter
 from fairlead.core.release import ToolContract
 from fairlead.guardrails.decide import Act, Bundle, Situation, act_of
 from fairlead.testing import FakeAuthorizer
@@ -129,3 +129,12 @@ def test_two_decisions_together_are_no_weaker_than_either(one: Decision, other: 
     assert set(both.reasons) == {reason for d in counted for reason in d.reasons}
     assert stricter(other, one).effect == both.effect
     assert stricter(replace(one, policy="p"), other).policy == "p"
+
+
+@given(decisions, decisions)
+def test_decisions_are_alike_when_the_same_follows(one: Decision, other: Decision) -> None:
+    assert alike(one, replace(one, reasons=("z",), policy="p"))
+    assert alike(one, other) == alike(other, one)
+    if alike(one, other):
+        assert one.effect == other.effect
+        assert one.effect == "deny" or one.obligations == other.obligations

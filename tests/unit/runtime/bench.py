@@ -164,6 +164,9 @@ class FakeReleases:
             self.records[bad] = replace(self.records[bad], bad=True)
         self.moves.append((environment, activation))
 
+    def active(self) -> dict[str, str]:
+        return {environment: activation.release for environment, activation in self.moves}
+
     def history(self, environment: str) -> Sequence[Activation]:
         return [activation for where, activation in self.moves if where == environment]
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import sys
-from collections.abc import Iterator
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from fairlead.core.errors import AppImportFailed, InvalidConfig
+from fairlead.core.errors import AppImportFailed, InvalidBaseline, InvalidConfig, InvalidInput
 from fairlead.ports.app_files import AppFiles
 from fairlead.settings import APP_FILE
 
@@ -19,6 +21,7 @@ _BUNDLE = {
     "intents": ".toml",
     "evals": ".yaml",
 }
+_FOLDER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 
 def read_files(folder: Path) -> AppFiles:
@@ -35,15 +38,76 @@ def read_files(folder: Path) -> AppFiles:
         if (folder / name).is_file():
             code[name] = _normal(folder / name)
     bundle = {APP_FILE: _normal(folder / APP_FILE)}
-    for name, ending in _BUNDLE.items():
+    shadow = _shadow(bundle[APP_FILE])
+    for name, ending in {**_BUNDLE, **({shadow: ".cedar"} if shadow else {})}.items():
         for path, data in _files(folder / name, ending):
             bundle[f"{name}/{path}"] = data
-    for path, data in bundle.items():
+    _check_text(bundle)
+    return AppFiles(code=code, bundle=bundle)
+
+
+def read_baseline(folder: Path) -> AppFiles:
+    """Read the folder of a baseline: `baseline.toml` and its policies.
+
+    Args:
+        folder: The platform team's folder.
+
+    Raises:
+        InvalidBaseline: It holds no `baseline.toml`.
+        InvalidConfig: A file is not UTF-8.
+    """
+    path = folder / "baseline.toml"
+    if not path.is_file():
+        raise InvalidBaseline(f"there is no baseline.toml in {folder}", folder=str(folder))
+    bundle = {path.name: _normal(path)}
+    for name, data in _files(folder / "policies", ".cedar"):
+        bundle[f"policies/{name}"] = data
+    _check_text(bundle)
+    return AppFiles(code={}, bundle=bundle)
+
+
+def read_policies(paths: Sequence[Path]) -> dict[str, str]:
+    """Read policies from files and folders; texts by path.
+
+    Raises:
+        InvalidInput: There is no policy.
+        InvalidConfig: A file is not UTF-8.
+    """
+    found: dict[str, bytes] = {}
+    for path in paths:
+        if path.is_dir():
+            found |= {f"{path.name}/{name}": data for name, data in _files(path, ".cedar")}
+        elif path.is_file():
+            found[path.name] = _normal(path)
+        else:
+            raise InvalidInput(f"there is no file and no folder {path}")
+    if not found:
+        raise InvalidInput(f"there is no policy in {', '.join(map(str, paths))}")
+    _check_text(found)
+    return {name: data.decode() for name, data in found.items()}
+
+
+def _check_text(files: Mapping[str, bytes]) -> None:
+    for path, data in files.items():
         try:
             data.decode()
         except UnicodeDecodeError as error:
             raise InvalidConfig(f"{path} is not UTF-8", file=path) from error
-    return AppFiles(code=code, bundle=bundle)
+
+
+def _shadow(config: bytes) -> str:
+    """Return the folder of the policies that are only tried; empty for none.
+
+    What is wrong with the file is said by whoever reads all of it.
+    """
+    try:
+        table = tomllib.loads(config.decode()).get("policy", {})
+        name = table.get("shadow", "") if isinstance(table, dict) else ""
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError):
+        return ""
+    taken = set(_BUNDLE) - {"policies"}
+    fits = isinstance(name, str) and _FOLDER.fullmatch(name) and name not in taken
+    return name if fits else ""
 
 
 def load_object(folder: Path, reference: str) -> object:

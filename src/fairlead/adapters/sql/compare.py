@@ -146,6 +146,39 @@ _RELEASES = """
     ) ORDER BY releases.digest
 """
 
+_ENFORCEMENTS = """
+    SELECT enforcements.sequence FROM enforcements
+    WHERE NOT EXISTS (
+        SELECT 1 FROM events
+        WHERE events.chain = 'baselines' AND events.type = 'baseline.enforced'
+          AND $valid
+          AND CAST($number AS INTEGER) = enforcements.sequence
+          AND $baseline = enforcements.baseline
+          AND CAST($window_s AS REAL) = CAST(enforcements.window_s AS REAL)
+          AND $by = enforcements."by"
+    ) ORDER BY enforcements.sequence
+"""
+_UNENFORCED = """
+    SELECT events.sequence FROM events
+    WHERE events.chain = 'baselines' AND events.type = 'baseline.enforced'
+      AND $valid
+      AND NOT EXISTS (
+        SELECT 1 FROM enforcements
+        WHERE enforcements.sequence = CAST($number AS INTEGER)
+    ) ORDER BY events.sequence
+"""
+_BASELINES = """
+    SELECT baselines.digest FROM baselines
+    WHERE NOT EXISTS (
+        SELECT 1 FROM events
+        WHERE events.chain = 'baselines' AND events.type = 'baseline.published'
+          AND $valid
+          AND $baseline = baselines.digest
+          AND $version = baselines.version
+          AND $name = baselines.name
+    ) ORDER BY baselines.digest
+"""
+
 
 def differences(connection: sa.Connection) -> Iterator[str]:
     """Yield, in words, each place where another table and the log do not say the same.
@@ -170,9 +203,20 @@ def differences(connection: sa.Connection) -> Iterator[str]:
         yield f"activation {number} of environment {environment} is not as its event says"
     for (release,) in _rows(connection, _RELEASES):
         yield f"release {release[:12]} is on record, and no event says that it was made"
+    yield from _baselines(connection)
     for name, data in connection.execute(sa.select(blobs.c.digest, blobs.c.data)).yield_per(100):
         if digest_bytes(data) != name:
             yield f"payload {name[:12]} was changed"
+
+
+def _baselines(connection: sa.Connection) -> Iterator[str]:
+    """Yield where the baselines on record are not those that the log says."""
+    for (number,) in _rows(connection, _ENFORCEMENTS):
+        yield f"enforcement {number} of a baseline is not as its event says"
+    for (number,) in _rows(connection, _UNENFORCED):
+        yield f"event {number} of baselines says that one was enforced, and it is not on record"
+    for (baseline,) in _rows(connection, _BASELINES):
+        yield f"baseline {baseline[:12]} is on record, and no event says that it was published"
 
 
 def _removed(connection: sa.Connection) -> Iterator[str]:

@@ -12,7 +12,7 @@ from fairlead.adapters.sql.budgets import settle_budgets
 from fairlead.adapters.sql.database import Database
 from fairlead.adapters.sql.effects import settle
 from fairlead.adapters.sql.events import append, holds
-from fairlead.adapters.sql.schema import calls, runs
+from fairlead.adapters.sql.schema import calls, events, runs
 from fairlead.adapters.sql.waits import lock_run
 from fairlead.core.calls import (
     Call,
@@ -28,7 +28,7 @@ from fairlead.core.errors import JournalForeign, LeaseLost, StoreCorrupt
 from fairlead.core.event import Fact
 from fairlead.core.served import changed_model
 from fairlead.ports.clock import Clock
-from fairlead.ports.journal import CallRecord, CallVerdict, Execution
+from fairlead.ports.journal import DIFFERENCES_MAX, CallRecord, CallVerdict, Execution
 
 # What every call sends is built once: to build a statement costs more than to send it.
 _AT = (calls.c.run_id == sa.bindparam("run")) & (calls.c.number == sa.bindparam("call"))
@@ -99,9 +99,12 @@ class SqlJournal:
                 # says nothing: the next one is about to find out.
                 _claimed(connection, call, execution.claim)
             blob = put_json(connection, result_to_json(result), execution.finished_at)
+            asked = verdict.query
+            at = execution.finished_at
             values: dict[str, Any] = {
                 "state": result_state(result),
                 "result_digest": blob,
+                "query_digest": None if asked is None else put_json(connection, asked, at),
                 "attempts": execution.attempts,
                 "input_tokens": usage.input_tokens,
                 "output_tokens": usage.output_tokens,
@@ -120,6 +123,10 @@ class SqlJournal:
             if execution.budgeted:
                 settle_budgets(connection, call, result, busy_s=execution.busy_s)
             append(connection, self._clock, _finished(call, result, blob, verdict))
+            # An unknown effect that is looked at again was decided before.
+            differs = verdict.shadow if stored != "unknown" else None
+            if differs is not None and _differences(connection, call) < DIFFERENCES_MAX:
+                append(connection, self._clock, _differs(call, verdict, differs))
             changed = changed_model(call, result)
             if changed is not None and not holds(connection, changed):
                 append(connection, self._clock, changed)
@@ -169,6 +176,30 @@ def _identity(call: Call) -> dict[str, Any]:
     }
 
 
+def _differences(connection: sa.Connection, call: Call) -> int:
+    """Return of how many calls of a run it is recorded that other policies differ."""
+    query = sa.select(sa.func.count()).select_from(events)
+    of = (events.c.chain == f"run:{call.run_id}") & (events.c.type == "policy.differs")
+    return int(connection.execute(query.where(of)).scalar_one())
+
+
+def _differs(call: Call, verdict: CallVerdict, shadow: CallVerdict) -> Fact:
+    data: dict[str, Json] = {
+        "key": call.key,
+        "call": call.number,
+        "kind": call.kind,
+        "name": call.name,
+        "arguments": call.arguments_digest,
+        "enforced": _policy(verdict),
+        "shadow": _policy(shadow),
+    }
+    return Fact(chain=f"run:{call.run_id}", type="policy.differs", data=data)
+
+
+def _policy(verdict: CallVerdict) -> dict[str, Json]:
+    return {"digest": verdict.policy, "effect": verdict.effect, "rules": list(verdict.rules)}
+
+
 def _finished(call: Call, result: Result, blob: str, verdict: CallVerdict) -> Fact:
     data: dict[str, Json] = {
         "key": call.key,
@@ -180,11 +211,7 @@ def _finished(call: Call, result: Result, blob: str, verdict: CallVerdict) -> Fa
         "result": blob,
     }
     if verdict.effect:
-        data["policy"] = {
-            "digest": verdict.policy,
-            "effect": verdict.effect,
-            "rules": list(verdict.rules),
-        }
+        data["policy"] = _policy(verdict)
     return Fact(chain=f"run:{call.run_id}", type="call.finished", data=data)
 
 

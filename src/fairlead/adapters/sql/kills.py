@@ -10,8 +10,9 @@ import sqlalchemy as sa
 from fairlead.adapters.sql.conversations import its_turn
 from fairlead.adapters.sql.database import Database, serialize
 from fairlead.adapters.sql.events import append
-from fairlead.adapters.sql.schema import releases, runs
+from fairlead.adapters.sql.schema import runs
 from fairlead.adapters.sql.schema_bounds import kill_switches
+from fairlead.adapters.sql.schema_releases import releases
 from fairlead.core.errors import KillNotFound, KillsFull
 from fairlead.core.event import Fact
 from fairlead.core.kill import KILLS_MAX, Kill, KillScope, kill_chain

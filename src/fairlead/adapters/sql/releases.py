@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 
 from fairlead.adapters.sql.database import Database, serialize
 from fairlead.adapters.sql.events import append
-from fairlead.adapters.sql.schema import activations, gate_evidence, releases
+from fairlead.adapters.sql.schema_releases import activations, gate_evidence, releases
 from fairlead.core.digests import canonical_json, digest, digest_bytes
 from fairlead.core.errors import ReleaseDamaged, UnknownRelease
 from fairlead.core.event import Fact
@@ -160,6 +160,21 @@ class SqlReleaseStore:
             kind = "release.rolled_back" if rollback else "release.activated"
             fact = Fact(chain=f"environment:{environment}", type=kind, data=data)
             append(connection, self._clock, fact)
+
+    def active(self) -> dict[str, str]:
+        """Return the digest of the release that is active in each environment, by its name."""
+        last = (
+            sa.select(activations.c.environment, sa.func.max(activations.c.sequence).label("at"))
+            .group_by(activations.c.environment)
+            .subquery()
+        )
+        place = (activations.c.environment == last.c.environment) & (
+            activations.c.sequence == last.c.at
+        )
+        query = sa.select(activations.c.environment, activations.c.release).join(last, place)
+        with self._database.reading() as connection:
+            rows = connection.execute(query.order_by(activations.c.environment)).all()
+        return {row.environment: row.release for row in rows}
 
     def history(self, environment: str) -> Sequence[Activation]:
         """Return the pointer's moves, oldest first; the last one is in force."""

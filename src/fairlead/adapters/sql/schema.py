@@ -176,6 +176,8 @@ calls = sa.Table(
     sa.Column("state", sa.String(20), nullable=False),
     sa.Column("arguments_digest", sa.String(64), nullable=False),
     sa.Column("result_digest", sa.String(64)),
+    # What the policies were asked, so that others can be tried on it; empty when they were not.
+    sa.Column("query_digest", sa.String(64)),
     sa.Column("attempts", sa.Integer, nullable=False, default=1),
     sa.Column("input_tokens", sa.Integer, nullable=False, default=0),
     sa.Column("output_tokens", sa.Integer, nullable=False, default=0),
@@ -185,6 +187,7 @@ calls = sa.Table(
     sa.Column("finished_at", sa.Float),
     sa.Index("calls_by_key", "key"),
     sa.Index("calls_by_result", "result_digest"),
+    sa.Index("calls_by_query", "query_digest"),
 )
 
 effects = sa.Table(
@@ -301,40 +304,6 @@ checkpoint_files = sa.Table(
     sa.Column("where", sa.Text, nullable=False),
     sa.Column("number", sa.Integer, nullable=False),
     sa.Column("written_at", sa.Float(53), nullable=False),
-)
-
-releases = sa.Table(
-    "releases",
-    metadata,
-    sa.Column("digest", sa.String(64), primary_key=True),
-    sa.Column("app", sa.String(100), nullable=False),
-    sa.Column("code_digest", sa.String(64), nullable=False),
-    sa.Column("bundle_digest", sa.String(64), nullable=False),
-    sa.Column("manifest", sa.Text, nullable=False),
-    sa.Column("bad", sa.Boolean, nullable=False, default=False),
-    sa.Column("created_at", sa.Float, nullable=False),
-)
-
-gate_evidence = sa.Table(
-    "gate_evidence",
-    metadata,
-    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
-    sa.Column("release", sa.String(64), nullable=False),
-    sa.Column("conclusion", sa.String(20), nullable=False),
-    sa.Column("checks", sa.Text, nullable=False),
-    sa.Column("time", sa.Float, nullable=False),
-)
-
-activations = sa.Table(
-    "activations",
-    metadata,
-    sa.Column("environment", sa.String(60), primary_key=True),
-    sa.Column("sequence", sa.Integer, primary_key=True),
-    sa.Column("release", sa.String(64), nullable=False),
-    sa.Column("kind", sa.String(20), nullable=False),
-    sa.Column("reason", sa.Text, nullable=False),
-    sa.Column("by", sa.String(200), nullable=False),
-    sa.Column("time", sa.Float, nullable=False),
 )
 
 workers = sa.Table(

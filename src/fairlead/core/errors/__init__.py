@@ -1,6 +1,13 @@
 """Every error that a user can meet, each with a stable code and what to do next."""
 
 from fairlead.core.errors.base import FairleadError, error_classes, error_from_json
+from fairlead.core.errors.baseline import (
+    BaselineNotAccepted,
+    BaselineVersionTaken,
+    BaselineViolated,
+    InvalidBaseline,
+    UnknownBaseline,
+)
 from fairlead.core.errors.bounded import (
     BudgetExhausted,
     KillNotFound,
@@ -152,6 +159,9 @@ __all__ = [
     "AuditBroken",
     "AuditKeyExists",
     "AuditKeyMissing",
+    "BaselineNotAccepted",
+    "BaselineVersionTaken",
+    "BaselineViolated",
     "BreakerOpen",
     "BudgetExhausted",
     "CallFailed",
@@ -186,6 +196,7 @@ __all__ = [
     "GuardrailBlocked",
     "GuardrailEscalated",
     "InboxFull",
+    "InvalidBaseline",
     "InvalidConfig",
     "InvalidDeclaration",
     "InvalidInput",
@@ -245,6 +256,7 @@ __all__ = [
     "ToolCallUnfit",
     "ToolFailed",
     "UnknownApproval",
+    "UnknownBaseline",
     "UnknownConversation",
     "UnknownEffectKey",
     "UnknownRelease",

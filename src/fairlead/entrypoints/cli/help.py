@@ -24,6 +24,8 @@ ORDER = (
     "worker",
     "release",
     "rollback",
+    "baseline",
+    "policy",
     "runs",
     "conversations",
     "approvals",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from typing import Any, NoReturn
 
@@ -72,6 +73,21 @@ def json_value(text: str) -> Json:
         return json.loads(text, parse_constant=_refuse)
     except (ValueError, RecursionError):
         return text
+
+
+def duration_s(text: str) -> float:
+    """Return a length of time such as `0s`, `90s`, `30m`, `12h` or `7d` in seconds.
+
+    Args:
+        text: What was typed.
+
+    Raises:
+        InvalidInput: It is none.
+    """
+    found = re.fullmatch(r"([0-9]{1,7})([smhd])", text)
+    if found is None:
+        raise InvalidInput(f"{text!r} is no length of time such as 90s, 30m, 12h or 7d")
+    return float(found[1]) * {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}[found[2]]
 
 
 def _refuse(constant: str) -> NoReturn:

@@ -23,6 +23,12 @@ Tenant = Annotated[
 Limit = Annotated[
     int, typer.Option("--limit", metavar="N", min=1, max=10_000, help="Most rows to print.")
 ]
+Runs = Annotated[
+    int,
+    typer.Option(
+        "--runs", metavar="N", min=1, max=10_000, help="How many of an app's newest runs."
+    ),
+]
 
 HERE = Path()
 """The default of `--app`."""

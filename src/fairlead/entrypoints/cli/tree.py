@@ -9,6 +9,7 @@ import typer
 from fairlead.core.kill import KillScope
 from fairlead.entrypoints.cli.commands import (
     audit,
+    baselines,
     budgets,
     checks,
     conversations,
@@ -16,6 +17,7 @@ from fairlead.entrypoints.cli.commands import (
     kills,
     make,
     people,
+    policies,
     releases,
     runs,
     token,
@@ -58,6 +60,17 @@ _release.command("show", cls=Command)(releases.show)
 _release.command("diff", cls=Command)(releases.diff)
 _release.command("activate", cls=Command)(releases.activate)
 tree.command("rollback", cls=Command, rich_help_panel=SHIP)(releases.rollback)
+_baseline = _group("baseline", SHIP, "The platform's policies and limits, above every app.")
+_baseline.command("check", cls=Command)(baselines.check)
+_baseline.command("try", cls=Command)(baselines.try_out)
+_baseline.command("publish", cls=Command)(baselines.publish)
+_baseline.command("enforce", cls=Command)(baselines.enforce)
+_baseline.command("list", cls=Command)(baselines.list_all)
+_baseline.command("show", cls=Command)(baselines.show)
+_baseline.command("diff", cls=Command)(baselines.diff)
+_policy = _group("policy", SHIP, "Try policies before they count.")
+_policy.command("try", cls=Command)(policies.try_out)
+_policy.command("diffs", cls=Command)(policies.diffs)
 
 _runs = _group("runs", LOOK, "Look at runs, stop, hold, repeat and prune them, and talk to them.")
 _runs.command("list", cls=Command)(runs.list_all)

@@ -7,12 +7,13 @@ is then executed again, and this is what keeps the body from being executed with
 from __future__ import annotations
 
 from fairlead.core.calls import ON_THE_WAY, Failed, Refused, Result, Unknown, cut
+from fairlead.core.digests import Json, canonical_json
 from fairlead.core.errors import JournalForeign, ReplayDiverged
-from fairlead.core.policy import Decision
-from fairlead.ports.journal import CallVerdict, Execution
+from fairlead.core.policy import Decision, alike, query_json
+from fairlead.ports.journal import QUERY_BYTES_MAX, CallVerdict, Execution
 from fairlead.runtime.interceptors.attempt import Attempt, Next
 from fairlead.runtime.persist import persist
-from fairlead.runtime.scope import Services
+from fairlead.runtime.scope import Rules, Services
 
 
 async def record(attempt: Attempt, services: Services, inner: Next) -> tuple[Result, int]:
@@ -39,16 +40,51 @@ async def record(attempt: Attempt, services: Services, inner: Next) -> tuple[Res
             busy_s=attempt.meter.busy_s,
             budgeted=bool(attempt.scope.rules.budgets),
         )
-        verdict = _verdict(result, attempt.before().decision)
+        verdict = _verdict(result, attempt.before().decision, attempt.scope.rules)
         result = await persist(clock, journal.finish, call, result, execution, verdict)
         attempt.scope.seat.got_on()
     return result, tries
 
 
-def _verdict(result: Result, decision: Decision | None) -> CallVerdict:
+def _verdict(result: Result, decision: Decision | None, rules: Rules) -> CallVerdict:
     # The code alone: a reason may quote an argument, and the log holds digests and facts.
     said = result.code if isinstance(result, Refused) else "allowed"
     if decision is None:
         return CallVerdict(said=said)
-    rules = tuple(reason for reason in decision.reasons if not reason.startswith("error:"))
-    return CallVerdict(said=said, effect=decision.effect, rules=rules, policy=decision.policy)
+    return CallVerdict(
+        said=said,
+        effect=decision.effect,
+        rules=_rules(decision),
+        policy=decision.policy,
+        query=_query(decision),
+        shadow=_shadow(decision, rules),
+    )
+
+
+def _rules(decision: Decision) -> tuple[str, ...]:
+    return tuple(reason for reason in decision.reasons if not reason.startswith("error:"))
+
+
+def _query(decision: Decision) -> Json:
+    """Return what was decided, for later trials; None when it is too large or no JSON."""
+    if decision.asked is None:
+        return None
+    query = query_json(decision.asked)
+    try:
+        return query if len(canonical_json(query).encode()) <= QUERY_BYTES_MAX else None
+    except (TypeError, ValueError):
+        return None
+
+
+def _shadow(decision: Decision, rules: Rules) -> CallVerdict | None:
+    """Decide beside, with the policies that are only tried; None when they say the same.
+
+    Nothing reads this but the record. It is made here, inside the step, so a replay makes it not.
+    """
+    if rules.shadow is None or decision.asked is None:
+        return None
+    tried = rules.shadow.answer(decision.asked)
+    if alike(tried, decision):
+        return None
+    named = _rules(tried) or (("error",) if tried.reasons else ())
+    return CallVerdict(said="tried", effect=tried.effect, rules=named, policy=tried.policy)

@@ -147,9 +147,9 @@ class Archive:
         if call.effect != "read":
             self.journal.intend(call, self.clock.now())
             self.effects.intend(call, "default", FENCE)
-        self.journal.finish(
-            call, result, Execution(started_at=0, finished_at=1, attempts=1, claim=1), CallVerdict()
-        )
+        execution = Execution(started_at=0, finished_at=1, attempts=1, claim=1)
+        verdict = CallVerdict(effect="allow", query={"asked": [call.name, call.arguments]})
+        self.journal.finish(call, result, execution, verdict)
 
     def end(
         self, run_id: str, answer: Json = 1, said: Json = None, *, state: RunState = "succeeded"

@@ -315,7 +315,7 @@ def test_every_column_that_names_a_payload_counts_as_a_reference(archive: Archiv
         f"{table.name}.{column.name}"
         for table in metadata.sorted_tables
         for column in table.c
-        if re.search(r"(input|outcome|result|answer|payload)_digest$", column.name)
+        if re.search(r"(input|outcome|result|answer|payload|query)_digest$", column.name)
     }
     assert columns <= known
 

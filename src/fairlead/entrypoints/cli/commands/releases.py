@@ -122,5 +122,13 @@ def _row(platform: Platform, release: Release, active: str | None) -> dict[str, 
         "gate": None if evidence is None else evidence.conclusion,
         "code": release.manifest.code_digest,
         "bundle": release.manifest.bundle_digest,
+        "baseline": _baseline(release),
         "created_at": release.created_at,
     }
+
+
+def _baseline(release: Release) -> dict[str, str] | None:
+    baseline = release.manifest.baseline
+    if baseline is None:
+        return None
+    return {"name": baseline.name, "version": baseline.version, "digest": baseline.digest}

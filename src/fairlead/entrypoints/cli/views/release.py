@@ -43,6 +43,9 @@ def release_view(
     facts.add_row("made", f"{moment(release.created_at)} UTC")
     facts.add_row("code", manifest.code_digest)
     facts.add_row("bundle", manifest.bundle_digest)
+    baseline = manifest.baseline
+    if baseline is not None:
+        facts.add_row("baseline", one_line(f"{baseline.id}, {baseline.digest}"))
     facts.add_row("needs", f"Python {manifest.python}, Fairlead {manifest.fairlead}")
     title = Text.assemble(
         "release ", (release.id, "bold"), "  ", one_line(manifest.app), "  ", release_state(row)
