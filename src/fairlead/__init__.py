@@ -7,6 +7,7 @@ This face is for product teams, who declare workflows, tools and guardrails. Ope
 from fairlead.authoring.app import App
 from fairlead.authoring.grounded import grounded
 from fairlead.authoring.guardrail import Guardrail, guardrail
+from fairlead.authoring.mcp import McpTool, mcp
 from fairlead.authoring.memory import Memory, Recall
 from fairlead.authoring.run import Run
 from fairlead.authoring.tool import Tool, tool
@@ -37,6 +38,7 @@ __all__ = [
     "Happened",
     "History",
     "Limits",
+    "McpTool",
     "Memory",
     "NOT_HAPPENED",
     "NotHappened",
@@ -61,6 +63,7 @@ __all__ = [
     "fail",
     "grounded",
     "guardrail",
+    "mcp",
     "tool",
     "workflow",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from fairlead.memory.ingest import Ingestion
 from fairlead.ports.app_files import AppFiles
 from fairlead.ports.clock import Clock, SystemClock
 from fairlead.ports.faults import NO_FAULTS, Faults
+from fairlead.ports.mcp import McpClient
 from fairlead.ports.runs import Room
 from fairlead.ports.telemetry import Telemetry
 from fairlead.runtime.admission import Admission
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
     from fairlead.adapters.dbos.queue import DbosRunQueue
+    from fairlead.adapters.mcp.client import LazyMcpClient
     from fairlead.adapters.sql.approvals import SqlApprovalStore
     from fairlead.adapters.sql.conversations import SqlConversationStore
     from fairlead.adapters.sql.database import Database
@@ -73,6 +76,7 @@ class Platform:
         throttle: Rates and breakers, shared by all workers.
         documents: Where documents are kept.
         telemetry: Where spans and metrics go.
+        mcp: The way to MCP servers.
         faults: What a test breaks; nothing in production.
     """
 
@@ -95,6 +99,7 @@ class Platform:
     throttle: SqlThrottle
     documents: SqlDocumentStore
     telemetry: Telemetry
+    mcp: McpClient
     faults: Faults = NO_FAULTS
 
     @property
@@ -213,6 +218,7 @@ class Platform:
             telemetry=self.telemetry,
             throttle=self.throttle,
             faults=self.faults,
+            mcp=self.mcp,
         )
 
 
@@ -278,11 +284,13 @@ def open_platform(
         throttle=faults.store("throttle", SqlThrottle(database, clock)),
         documents=faults.store("documents", SqlDocumentStore(database)),
         telemetry=telemetry or _telemetry(settings),
+        mcp=LazyMcpClient(settings.folder, os.environ),
         faults=faults,
     )
     try:
         yield platform
     finally:
+        platform.mcp.close()
         platform.telemetry.flush()
         queue.close()
         connections.dispose()

@@ -12,6 +12,7 @@ from fairlead.core.digests import Json, digest
 from fairlead.core.intent import IntentPage
 from fairlead.core.label import Integrity, Label
 from fairlead.core.limits import SLO, Limits
+from fairlead.core.mcp import McpPin, ServerTerms
 from fairlead.core.rates import Rate
 
 
@@ -34,6 +35,7 @@ class ToolContract:
         egress: Whether what it is given leaves the tenant, such as by mail.
         labels: Labels of its result by field; the empty path means all the rest. Without any, a
             result is untrusted and its tenant's.
+        mcp: What is pinned of a tool of an MCP server; None for a function of the app.
     """
 
     name: str
@@ -48,6 +50,7 @@ class ToolContract:
     payload: tuple[str, ...] = ()
     egress: bool = False
     labels: dict[str, Label] = field(default_factory=dict)
+    mcp: McpPin | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,6 +150,7 @@ class Manifest:
         telemetry: Signals that must be emitted, beside the platform's own.
         rates: Rates by `model:NAME` and `tool:NAME`.
         breaker: When breakers open, and for how long.
+        servers: MCP servers by name.
     """
 
     app: str
@@ -160,6 +164,7 @@ class Manifest:
     telemetry: tuple[SignalRule, ...] = ()
     rates: dict[str, Rate] = field(default_factory=dict)
     breaker: BreakerTerms = field(default_factory=BreakerTerms)
+    servers: dict[str, ServerTerms] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -291,6 +291,7 @@ def rules_of(manifest: Manifest, compile: PolicyCompiler) -> Rules:
         arguments=arguments,
         rates=manifest.rates,
         breaker=manifest.breaker,
+        servers=manifest.servers,
     )
 
 

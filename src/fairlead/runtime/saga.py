@@ -37,9 +37,9 @@ async def compensate(boundary: Boundary, tools: Mapping[str, AnyTool]) -> Sequen
     boundary.compensate()
     left: list[str] = []
     for made in reversed(undoable):
-        undo = tools[contracts[made.call.name].compensate]
+        undo = contracts[made.call.name].compensate
         try:
-            await boundary.call("tool", undo.name, *_undoing(undo, made))
+            await boundary.call("tool", undo, *_undoing(boundary, tools.get(undo), undo, made))
         except FairleadError as error:
             left.append(f"{made.call.name}, call {made.call.number}: {error.message}")
             continue
@@ -47,10 +47,18 @@ async def compensate(boundary: Boundary, tools: Mapping[str, AnyTool]) -> Sequen
     return left
 
 
-def _undoing(undo: AnyTool, made: Made) -> tuple[Json, Driver]:
+def _undoing(
+    boundary: Boundary, undo: AnyTool | None, name: str, made: Made
+) -> tuple[Json, Driver]:
+    """Return the arguments and the body of an undoing; what is no function is a server's tool."""
     known = {**made.call.arguments, "result": made.value}
-    arguments = {name: known[name] for name in undo.signature.parameters if name in known}
-    return arguments, driver_of(undo, arguments)
+    if undo is not None:
+        arguments = {name: known[name] for name in undo.signature.parameters if name in known}
+        return arguments, driver_of(undo, arguments)
+    contract = boundary.scope.rules.contracts.get(name)
+    taken = contract.parameters.get("properties", {}) if contract is not None else {}
+    arguments = {name: known[name] for name in taken if name in known}
+    return arguments, boundary.toolbox.remote(name, arguments)
 
 
 async def _record(boundary: Boundary, made: Made) -> None:

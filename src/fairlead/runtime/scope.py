@@ -14,6 +14,7 @@ from fairlead.core.errors import LoopDetected
 from fairlead.core.label import label_from_json
 from fairlead.core.limits import Limits
 from fairlead.core.loops import Trace, remembered, trace_of
+from fairlead.core.mcp import ServerTerms
 from fairlead.core.rates import DEFAULT_RATE, Rate
 from fairlead.core.release import ToolContract, WorkflowTerms
 from fairlead.guardrails.decide import Bundle
@@ -26,6 +27,7 @@ from fairlead.ports.dispatch import DispatchStore
 from fairlead.ports.effects import EffectsLedger
 from fairlead.ports.faults import NO_FAULTS, Faults
 from fairlead.ports.journal import Journal
+from fairlead.ports.mcp import NO_MCP, McpClient
 from fairlead.ports.runs import RunStore
 from fairlead.ports.streams import StreamStore
 from fairlead.ports.telemetry import Telemetry
@@ -43,12 +45,14 @@ class Rules:
         arguments: Compiled schemas of the tools' arguments.
         rates: Rates by `model:NAME` and `tool:NAME`; what is not there has the default rate.
         breaker: When breakers open, and for how long.
+        servers: MCP servers by name.
     """
 
     bundle: Bundle
     arguments: Mapping[str, SchemaCheck]
     rates: Mapping[str, Rate] = field(default_factory=dict)
     breaker: BreakerTerms = field(default_factory=BreakerTerms)
+    servers: Mapping[str, ServerTerms] = field(default_factory=dict)
 
     @property
     def contracts(self) -> Mapping[str, ToolContract]:
@@ -156,7 +160,7 @@ class Tally:
 
 @dataclass(frozen=True, kw_only=True)
 class Services:
-    """What interceptors and durable waits use; `faults` are those that a test plans."""
+    """What interceptors, durable waits and drivers use; `faults` are those that a test plans."""
 
     journal: Journal
     effects: EffectsLedger
@@ -170,3 +174,4 @@ class Services:
     telemetry: Telemetry
     throttle: Throttle
     faults: Faults = NO_FAULTS
+    mcp: McpClient = NO_MCP

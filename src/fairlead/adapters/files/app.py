@@ -12,7 +12,14 @@ from fairlead.ports.app_files import AppFiles
 from fairlead.settings import APP_FILE
 
 _LOCKS = ("requirements.txt", "uv.lock", "poetry.lock", "pdm.lock", "pylock.toml")
-_BUNDLE = {"prompts": ".md", "policies": ".cedar", "intents": ".toml", "evals": ".yaml"}
+_BUNDLE = (
+    ("prompts", ".md"),
+    ("policies", ".cedar"),
+    ("intents", ".toml"),
+    ("evals", ".yaml"),
+    ("tools", ".yaml"),
+    ("tools", ".lock.json"),
+)
 
 
 def read_files(folder: Path) -> AppFiles:
@@ -29,7 +36,7 @@ def read_files(folder: Path) -> AppFiles:
         if (folder / name).is_file():
             code[name] = _normal(folder / name)
     bundle = {APP_FILE: _normal(folder / APP_FILE)}
-    for name, ending in _BUNDLE.items():
+    for name, ending in _BUNDLE:
         for path, data in _files(folder / name, ending):
             bundle[f"{name}/{path}"] = data
     for path, data in bundle.items():

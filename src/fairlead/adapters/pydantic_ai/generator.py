@@ -11,6 +11,7 @@ from pydantic_ai.models import Model, infer_model
 from pydantic_ai.models.fallback import FallbackModel
 from pydantic_ai.models.wrapper import WrapperModel
 from pydantic_ai.settings import ModelSettings
+from pydantic_ai.toolsets import FunctionToolset
 from pydantic_ai.usage import UsageLimits
 from pydantic_core import SchemaValidator, core_schema
 
@@ -70,6 +71,7 @@ class PydanticGenerator:
                 model_settings=_settings(task) if _ready(task) else None,
                 message_history=messages_of(task.history) or None,
                 capabilities=_capabilities(task, model) if _ready(task) else None,
+                toolsets=_remote(task) if _ready(task) else None,
                 # The boundary bounds the calls of a run; a second bound would only be another word.
                 usage_limits=UsageLimits(request_limit=None),
                 # The rules of model turns end a loop first, and say why.
@@ -115,6 +117,12 @@ def _turns(task: Task) -> Turns:
 
 def _settings(task: Task) -> ModelSettings | None:
     return cast(ModelSettings, dict(task.settings)) if task.settings else None
+
+
+def _remote(task: Task) -> list[FunctionToolset[Any]] | None:
+    """Return the tools of MCP servers for a ready agent, which cannot have them of its own."""
+    tools = [_tool(binding) for binding in task.tools if binding.remote]
+    return [FunctionToolset(tools, id="mcp")] if tools else None
 
 
 def _ready(task: Task) -> bool:

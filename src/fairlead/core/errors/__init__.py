@@ -55,6 +55,18 @@ from fairlead.core.errors.given import (
     UnknownWorkflow,
 )
 from fairlead.core.errors.log import ChainBroken
+from fairlead.core.errors.mcp import (
+    McpDrifted,
+    McpGarbled,
+    McpLost,
+    McpNotInstalled,
+    McpOversize,
+    McpPinMissing,
+    McpSecretMissing,
+    McpTimedOut,
+    McpToolFailed,
+    McpUnreachable,
+)
 from fairlead.core.errors.release import (
     CodeMismatch,
     GateRefused,
@@ -155,6 +167,16 @@ __all__ = [
     "KeyReused",
     "LeaseLost",
     "LoopDetected",
+    "McpDrifted",
+    "McpGarbled",
+    "McpLost",
+    "McpNotInstalled",
+    "McpOversize",
+    "McpPinMissing",
+    "McpSecretMissing",
+    "McpTimedOut",
+    "McpToolFailed",
+    "McpUnreachable",
     "ModelKeyMissing",
     "ModelKeyRefused",
     "ModelUnfit",
