@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
     from fairlead.adapters.dbos.queue import DbosRunQueue
-    from fairlead.adapters.mcp.client import LazyMcpClient
     from fairlead.adapters.sql.approvals import SqlApprovalStore
     from fairlead.adapters.sql.conversations import SqlConversationStore
     from fairlead.adapters.sql.database import Database
@@ -237,6 +236,7 @@ def open_platform(
         FairleadError: The database cannot be used: FL-200 to FL-205.
     """
     from fairlead.adapters.dbos.queue import DbosRunQueue
+    from fairlead.adapters.mcp.client import LazyMcpClient
     from fairlead.adapters.sql.approvals import SqlApprovalStore
     from fairlead.adapters.sql.conversations import SqlConversationStore
     from fairlead.adapters.sql.database import Database
@@ -295,6 +295,18 @@ def open_platform(
         queue.close()
         connections.dispose()
         database.close()
+
+
+@contextmanager
+def open_mcp(settings: Settings) -> Iterator[McpClient]:
+    """Open the way to MCP servers without a database; close it when the block ends."""
+    from fairlead.adapters.mcp.client import LazyMcpClient
+
+    client = LazyMcpClient(settings.folder, os.environ)
+    try:
+        yield client
+    finally:
+        client.close()
 
 
 def load_app(settings: Settings) -> App:

@@ -47,6 +47,13 @@ from fairlead.operations.conversations import (
     list_conversations,
     show_conversation,
 )
+from fairlead.operations.mcp import (
+    ServerState,
+    ToolDifference,
+    diff_mcp,
+    list_mcp,
+    pin_mcp,
+)
 from fairlead.ports.approvals import ApprovalRecord
 from fairlead.ports.conversations import ConversationRecord, TurnRecord
 from fairlead.ports.effects import EffectRecord
@@ -76,9 +83,11 @@ __all__ = [
     "Release",
     "RunRecord",
     "Selection",
+    "ServerState",
     "Settings",
     "Signal",
     "StartOptions",
+    "ToolDifference",
     "TurnRecord",
     "Verb",
     "Verification",
@@ -88,14 +97,17 @@ __all__ = [
     "check_app",
     "control_runs",
     "create_release",
+    "diff_mcp",
     "fork_run",
     "ingest",
     "list_conversations",
+    "list_mcp",
     "load_settings",
     "make_worker",
     "open_platform",
     "operator",
     "outcome_of_run",
+    "pin_mcp",
     "prune_runs",
     "read_stream",
     "resolve_app",

@@ -87,7 +87,7 @@ async def on_call(context: Any, params: types.CallToolRequestParams) -> types.Ca
     if wrong == "hang":
         await anyio.sleep(60)
     if wrong == "freeze":
-        time.sleep(60)
+        time.sleep(60)  # noqa: ASYNC251 - a server whose loop stands still
     if wrong == "garbage":
         os.write(int(os.environ["WIRE"]), b"this is no message\n")
         await anyio.sleep(60)
