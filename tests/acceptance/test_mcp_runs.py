@@ -67,7 +67,7 @@ def ended(run: RunRecord) -> tuple[str, str]:
 
 def test_code_and_agents_call_a_server_s_tools_and_no_process_is_left(stage: Scene) -> None:
     read, bought, agent = play(stage, ("read", "a.txt"), ("buy", "7"), ("agent", "what is it?"))
-    assert [run.state for run in (read, bought, agent)] == ["succeeded"] * 3
+    assert [(run.state, run.reason) for run in (read, bought, agent)] == [("succeeded", "")] * 3
     answers = [(run.outcome or {})["answer"] for run in (read, bought, agent)]
     assert answers == ["read_file a.txt", "pay 7", "read_file a.txt"]
     keys = [f"{read.id}:1", f"{bought.id}:1", f"{agent.id}:2"]

@@ -21,6 +21,7 @@ from fairlead.testing.fakes import (
 )
 from fairlead.testing.faults import Fault, FaultPlan, FaultyClock
 from fairlead.testing.ledger import FakeEffects
+from fairlead.testing.mcp import FakeMcp
 from fairlead.testing.models import ScriptedModel
 from fairlead.testing.provider import Asked, ProviderServer, Reply
 from fairlead.testing.throttle import FakeThrottle
@@ -38,6 +39,7 @@ __all__ = [
     "FakeEngine",
     "FakeEvents",
     "FakeJournal",
+    "FakeMcp",
     "FakeSeat",
     "FakeStreams",
     "FakeTelemetry",

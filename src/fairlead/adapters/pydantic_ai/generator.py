@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
 from pydantic_ai import Agent, ModelRetry, RunContext, Tool
@@ -20,8 +21,9 @@ from fairlead.adapters.pydantic_ai.extractive import ExtractiveModel
 from fairlead.adapters.pydantic_ai.failures import model_error
 from fairlead.adapters.pydantic_ai.history import messages_of, uses_of
 from fairlead.adapters.pydantic_ai.reask import MISFIT
+from fairlead.core.context import Context
 from fairlead.core.errors import AnswerUnfit, CallFailed, InvalidDeclaration, OutsideRun
-from fairlead.ports.boundary import current_call
+from fairlead.ports.boundary import Driven, current_boundary, current_call
 from fairlead.ports.generator import Generated, Task, ToolBinding
 
 EXTRACTIVE = "fairlead:extractive"
@@ -120,9 +122,27 @@ def _settings(task: Task) -> ModelSettings | None:
 
 
 def _remote(task: Task) -> list[FunctionToolset[Any]] | None:
-    """Return the tools of MCP servers for a ready agent, which cannot have them of its own."""
-    tools = [_tool(binding) for binding in task.tools if binding.remote]
+    """Return the tools of MCP servers for a ready agent, which cannot have them of its own.
+
+    The library makes an agent's own tools durable, and not those of one run: these make their call
+    themselves.
+    """
+    tools = [_tool(binding, _making_a_call(binding)) for binding in task.tools if binding.remote]
     return [FunctionToolset(tools, id="mcp")] if tools else None
+
+
+def _making_a_call(binding: ToolBinding) -> Callable[..., Awaitable[Any]]:
+    async def body(**arguments: Any) -> Any:
+        boundary = current_boundary.get()
+        if boundary is None:
+            raise OutsideRun(f"tool {binding.name} was asked for outside of a run")
+
+        async def drive(context: Context) -> Driven:
+            return Driven(value=await binding.body(context, arguments))
+
+        return await boundary.call("tool", binding.name, arguments, drive)
+
+    return body
 
 
 def _ready(task: Task) -> bool:
@@ -142,7 +162,7 @@ def _agent(task: Task) -> tuple[Agent[None, Any], str]:
         name=task.name,
         output_type=task.output,
         instructions=task.instructions or None,
-        tools=[_tool(binding) for binding in task.tools],
+        tools=[_tool(binding, _inside_a_call(binding)) for binding in task.tools],
         model_settings=_settings(task),
         capabilities=[Durability(task.model, name=task.name, turns=_turns(task))],
     )
@@ -166,13 +186,17 @@ def label_of(agent: Agent[Any, Any]) -> str:
     raise InvalidDeclaration(f"agent {agent.name} has no model")
 
 
-def _tool(binding: ToolBinding) -> Tool[None]:
+def _inside_a_call(binding: ToolBinding) -> Callable[..., Awaitable[Any]]:
     async def body(**arguments: Any) -> Any:
         context = current_call.get()
         if context is None:
             raise OutsideRun(f"tool {binding.name} was executed outside of a call")
         return await binding.body(context, arguments)
 
+    return body
+
+
+def _tool(binding: ToolBinding, body: Callable[..., Awaitable[Any]]) -> Tool[None]:
     async def fits(_: RunContext[None], /, **arguments: Any) -> None:
         finding = binding.finding(arguments)
         if finding is not None:
