@@ -127,6 +127,10 @@ class Runner:
         finally:
             self.seats.leave(seat, run_id)
 
+    def close(self) -> None:
+        """End what calls left open between them: the connections to MCP servers."""
+        self.services.mcp.close()
+
     async def _finish(self, engine: Engine, begun: RunRecord, ending: Ending, fence: Fence) -> Json:
         clock, runs = self.services.clock, self.stores.runs
 

@@ -166,7 +166,7 @@ class Worker:
             self._heart.join(timeout=self.lease.ttl_s)
         self.host.stop()
         # After the host: what is being executed is not torn from its server while it may still end.
-        self.runner.services.mcp.close()
+        self.runner.close()
         self._let_go()
 
     def _drain(self) -> None:
