@@ -22,6 +22,7 @@ from mcp.server.stdio import stdio_server
 
 FOLDER = Path(sys.argv[1]) if len(sys.argv) > 1 else Path()
 LEDGER, SWITCH, PIDS = "ledger.jsonl", "switch.json", "pids"
+ACTIVE: list[str] = []
 
 
 def _schema(**properties: str) -> dict[str, Any]:
@@ -66,6 +67,15 @@ async def on_list(_: Any, __: types.PaginatedRequestParams | None) -> types.List
 
 
 async def on_call(context: Any, params: types.CallToolRequestParams) -> types.CallToolResult:
+    """Execute a call, or do what the switches say; write down how many are under way."""
+    ACTIVE.append(params.name)
+    try:
+        return await execute(context, params)
+    finally:
+        ACTIVE.remove(params.name)
+
+
+async def execute(context: Any, params: types.CallToolRequestParams) -> types.CallToolResult:
     """Execute a call, or do what the switches say."""
     wrong = switch().get("call", "")
     if wrong == "die-before":
@@ -75,7 +85,7 @@ async def on_call(context: Any, params: types.CallToolRequestParams) -> types.Ca
         "tool": params.name,
         "arguments": params.arguments,
         "key": meta.get("fairlead/idempotency-key"),
-        "pid": os.getpid(),
+        "active": len(ACTIVE),
     }
     with (FOLDER / LEDGER).open("a") as ledger:
         ledger.write(json.dumps(entry) + "\n")
@@ -86,6 +96,8 @@ async def on_call(context: Any, params: types.CallToolRequestParams) -> types.Ca
         os._exit(5)
     if wrong == "hang":
         await anyio.sleep(60)
+    if wrong == "slow":
+        await anyio.sleep(0.2)
     if wrong == "freeze":
         time.sleep(60)  # noqa: ASYNC251 - a server whose loop stands still
     if wrong == "garbage":
@@ -102,6 +114,8 @@ async def on_call(context: Any, params: types.CallToolRequestParams) -> types.Ca
         data: Any = {"path": arguments["path"], "size": "many" if wrong == "unfit" else 3}
         return types.CallToolResult(content=[], structured_content=data)
     text = "x" * 3_000_000 if wrong == "huge" else f"{params.name} {next(iter(arguments.values()))}"
+    if wrong == "environment":
+        text = " ".join(sorted(os.environ))
     if wrong == "picture":
         picture = types.ImageContent(data="AAAA", mime_type="image/png")
         return types.CallToolResult(content=[picture])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -288,3 +289,13 @@ def test_other_files_in_the_folder_and_bad_names() -> None:
     assert declared_servers(AppFiles(code={}, bundle={"tools/x.lock.json": b"{}"})) == {}
     with pytest.raises(fl.FairleadError, match=r"FL-005: tools/My Server\.yaml"):
         declared_servers(AppFiles(code={}, bundle={"tools/My Server.yaml": b""}))
+
+
+def test_the_gate_finds_a_pin_that_does_not_hold_its_contract() -> None:
+    contract = resolved(files({"write": CONTRACT})).contracts["files__write"]
+    assert contract.mcp is not None
+    forged = replace(contract, mcp=replace(contract.mcp, digest="0" * 64))
+    assert pin_findings({"w": forged}) == ["tool w: its pin does not fit its definition"]
+    assert pin_findings({"w": replace(contract, targets=("pth",))}) == [
+        "tool w has no argument 'pth'"
+    ]
