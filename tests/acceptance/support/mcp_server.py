@@ -80,24 +80,44 @@ async def execute(context: Any, params: types.CallToolRequestParams) -> types.Ca
     wrong = switch().get("call", "")
     if wrong == "die-before":
         os._exit(3)
-    meta = dict(params.meta or {})
+    note(params)
+    await misbehave(wrong, context)
+    arguments = params.arguments or {}
+    if wrong == "error":
+        said = f"no such file; token {os.environ.get('FILES_TOKEN')}"
+        return types.CallToolResult(content=[types.TextContent(text=said)], is_error=True)
+    if params.name == "size":
+        data: Any = {"path": arguments["path"], "size": "many" if wrong == "unfit" else 3}
+        return types.CallToolResult(content=[], structured_content=data)
+    if wrong == "picture":
+        picture = types.ImageContent(data="AAAA", mime_type="image/png")
+        return types.CallToolResult(content=[picture])
+    text = f"{params.name} {next(iter(arguments.values()))}"
+    text = {"huge": "x" * 3_000_000, "environment": " ".join(sorted(os.environ))}.get(wrong, text)
+    return types.CallToolResult(content=[types.TextContent(text=text)])
+
+
+def note(params: types.CallToolRequestParams) -> None:
+    """Leave a line in the ledger: this call is executed."""
     entry = {
         "tool": params.name,
         "arguments": params.arguments,
-        "key": meta.get("fairlead/idempotency-key"),
+        "key": dict(params.meta or {}).get("fairlead/idempotency-key"),
         "active": len(ACTIVE),
     }
     with (FOLDER / LEDGER).open("a") as ledger:
         ledger.write(json.dumps(entry) + "\n")
+
+
+async def misbehave(wrong: str, context: Any) -> None:
+    """Do what has nothing to do with an answer."""
     if wrong == "die-after":
         os._exit(4)
     if wrong == "die-once":
         (FOLDER / SWITCH).write_text("{}")
         os._exit(5)
-    if wrong == "hang":
-        await anyio.sleep(60)
-    if wrong == "slow":
-        await anyio.sleep(0.2)
+    if wrong in ("hang", "slow"):
+        await anyio.sleep(60 if wrong == "hang" else 0.2)
     if wrong == "freeze":
         time.sleep(60)  # noqa: ASYNC251 - a server whose loop stands still
     if wrong == "garbage":
@@ -106,20 +126,6 @@ async def execute(context: Any, params: types.CallToolRequestParams) -> types.Ca
     if wrong == "change":
         (FOLDER / SWITCH).write_text(json.dumps({"list": "schema"}))
         await context.session.send_tool_list_changed()
-    if wrong == "error":
-        text = f"no such file; token {os.environ.get('FILES_TOKEN')}"
-        return types.CallToolResult(content=[types.TextContent(text=text)], is_error=True)
-    arguments = params.arguments or {}
-    if params.name == "size":
-        data: Any = {"path": arguments["path"], "size": "many" if wrong == "unfit" else 3}
-        return types.CallToolResult(content=[], structured_content=data)
-    text = "x" * 3_000_000 if wrong == "huge" else f"{params.name} {next(iter(arguments.values()))}"
-    if wrong == "environment":
-        text = " ".join(sorted(os.environ))
-    if wrong == "picture":
-        picture = types.ImageContent(data="AAAA", mime_type="image/png")
-        return types.CallToolResult(content=[picture])
-    return types.CallToolResult(content=[types.TextContent(text=text)])
 
 
 def server() -> Server[Any]:
