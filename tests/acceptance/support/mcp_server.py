@@ -19,6 +19,7 @@ import anyio
 import mcp_types as types
 from mcp.server.lowlevel.server import NotificationOptions, Server
 from mcp.server.stdio import stdio_server
+from mcp.shared.message import SessionMessage
 
 FOLDER = Path(sys.argv[1]) if len(sys.argv) > 1 else Path()
 LEDGER, SWITCH, PIDS = "ledger.jsonl", "switch.json", "pids"
@@ -137,8 +138,24 @@ async def speak() -> None:
     """Serve standard input and output."""
     made = server()
     options = made.create_initialization_options(NotificationOptions(tools_changed=True))
-    async with stdio_server() as (read, write):
-        await made.run(read, write, options)
+    async with stdio_server() as (read, write), anyio.create_task_group() as group:
+        older_in, older = anyio.create_memory_object_stream[Any](0)
+        group.start_soon(pass_on, read, older_in, write)
+        await made.run(older, write, options)
+        group.cancel_scope.cancel()
+
+
+async def pass_on(read: Any, to: Any, write: Any) -> None:
+    """Pass messages on; a server of the older protocol does not know the newer one's question."""
+    async with to:
+        async for item in read:
+            message = getattr(item, "message", None)
+            if switch().get("older") and getattr(message, "method", "") == "server/discover":
+                error = types.ErrorData(code=types.METHOD_NOT_FOUND, message="unknown")
+                answer = types.JSONRPCError(jsonrpc="2.0", id=message.id, error=error)
+                await write.send(SessionMessage(answer))
+                continue
+            await to.send(item)
 
 
 def serve(port_file: Path) -> None:

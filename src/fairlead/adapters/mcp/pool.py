@@ -20,7 +20,7 @@ from fairlead.adapters.mcp.link import Link
 from fairlead.adapters.mcp.program import Watchdog, program
 from fairlead.adapters.mcp.trouble import Trouble
 from fairlead.core.digests import Json, digest
-from fairlead.core.errors import McpSecretMissing, McpUnreachable
+from fairlead.core.errors import McpLost, McpSecretMissing, McpUnreachable
 from fairlead.core.mcp import McpPin, ServerTerms
 from fairlead.ports.mcp import McpFault
 
@@ -56,7 +56,16 @@ class McpPool:
         self, server: ServerTerms, pin: McpPin, arguments: dict[str, Json], *, key: str
     ) -> Json:
         """Call a tool, unless the server serves another definition of it than was pinned."""
-        return await asyncio.wrap_future(self._there(self._call(server, pin, arguments, key)))
+        asked = self._there(self._call(server, pin, arguments, key))
+        try:
+            return await asyncio.wrap_future(asked)
+        except asyncio.CancelledError:
+            caller = asyncio.current_task()
+            if caller is None or caller.cancelling():
+                raise
+            # Not the caller has given up: the connections were closed under the call.
+            reason = f"MCP server {server.name}: the connections of this process were closed"
+            raise McpFault(McpLost.code, reason, executed=True, passing=True) from None
 
     def served(self, server: ServerTerms) -> Mapping[str, Json]:
         """Return the definitions of all tools that a server lists now, by name."""
