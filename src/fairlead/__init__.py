@@ -8,6 +8,7 @@ from fairlead import checks
 from fairlead.authoring.app import App
 from fairlead.authoring.grounded import grounded
 from fairlead.authoring.guardrail import Guardrail, guardrail
+from fairlead.authoring.mcp import McpTool, mcp
 from fairlead.authoring.memory import Memory, Recall
 from fairlead.authoring.run import Run
 from fairlead.authoring.tool import Tool, tool
@@ -41,6 +42,7 @@ __all__ = [
     "History",
     "Label",
     "Limits",
+    "McpTool",
     "Memory",
     "NOT_HAPPENED",
     "NotHappened",
@@ -68,6 +70,7 @@ __all__ = [
     "fail",
     "grounded",
     "guardrail",
+    "mcp",
     "tool",
     "workflow",
 ]

@@ -74,6 +74,24 @@ async def refund(run: fl.Run[Refund], request: RefundRequest) -> Refund:
     return decided
 
 
+READ_FILE = fl.mcp("files", "read_file")
+
+
+@fl.workflow(
+    intent="Read",
+    owner="group:default/docs",
+    input=str,
+    output=str,
+    tools=[READ_FILE, find_order],
+    slo=fl.SLO(success=0.99, latency_p95=timedelta(seconds=1)),
+)
+async def read(run: fl.Run[str], path: str) -> str:
+    """A tool of an MCP server stands beside one of the app; what it returns is JSON."""
+    assert_type(await run.call(READ_FILE, path=path), Any)
+    assert_type(await run.approve(READ_FILE, path=path), Any)
+    return path
+
+
 @fl.workflow(
     intent="Count words",
     owner="group:default/docs",

@@ -96,6 +96,7 @@ async def calls(run: fl.Run[int], text: str) -> int:
     await run.call(find, 7)  # wrong: an order id is text
     await run.call(find, text, amount=1)  # wrong: no such argument
     name: str = await run.call(find, text)  # wrong: it finds a number
+    await run.call(fl.mcp("files", "read"), text)  # wrong: its arguments go by name
     await run.sleep(5)  # wrong: a duration has a unit
     return len(name)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fairlead.authoring.guardrail import Guardrail
+from fairlead.authoring.mcp import McpTool
 from fairlead.authoring.tool import Tool
 from fairlead.authoring.workflow import Workflow
 from fairlead.core.errors import InvalidDeclaration, UnknownWorkflow
@@ -32,7 +33,8 @@ class App:
             raise InvalidDeclaration(f"app {name}: two workflows have the same name", app=name)
         object.__setattr__(self, "name", name)
         object.__setattr__(self, "workflows", by_name)
-        _unique(name, "tools", [tool for w in workflows for tool in w.callable_tools])
+        own = [tool for w in workflows for tool in w.callable_tools]
+        _unique(name, "tools", [*own, *dict.fromkeys(t for w in workflows for t in w.mcp_tools)])
         _unique(name, "guardrails", [rail for w in workflows for rail in w.guardrails])
 
     def workflow(self, name: str) -> Workflow[Any, Any]:
@@ -51,8 +53,13 @@ class App:
 
     @property
     def tools(self) -> dict[str, Tool[..., Any]]:
-        """Every tool of every workflow, with those that undo others, by name."""
+        """Every function that is a tool, with those that undo others, by name."""
         return {tool.name: tool for w in self.workflows.values() for tool in w.callable_tools}
+
+    @property
+    def mcp_tools(self) -> dict[str, McpTool]:
+        """Every tool of an MCP server that a workflow lists, by name."""
+        return {tool.name: tool for w in self.workflows.values() for tool in w.mcp_tools}
 
     @property
     def guardrails(self) -> dict[str, Guardrail[Any]]:
@@ -60,7 +67,9 @@ class App:
         return {rail.name: rail for w in self.workflows.values() for rail in w.guardrails}
 
 
-def _unique(app: str, what: str, items: Sequence[Tool[..., Any] | Guardrail[Any]]) -> None:
+def _unique(
+    app: str, what: str, items: Sequence[Tool[..., Any] | McpTool | Guardrail[Any]]
+) -> None:
     seen: dict[str, object] = {}
     for item in items:
         if seen.setdefault(item.name, item) is not item:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, overload
 from uuid import UUID
 
+from fairlead.authoring.mcp import McpTool
 from fairlead.authoring.tool import Tool
 from fairlead.core.context import Context
 from fairlead.core.grounding import Source
@@ -109,8 +110,14 @@ class Run(Protocol[Out]):
         """
         ...
 
-    async def call(self, tool: Tool[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-        """Call a tool.
+    @overload
+    async def call(self, tool: Tool[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R: ...
+
+    @overload
+    async def call(self, tool: McpTool, /, **arguments: Any) -> Any: ...
+
+    async def call(self, tool: Any, /, *args: Any, **kwargs: Any) -> Any:
+        """Call a tool; one of an MCP server takes its arguments by name and returns JSON.
 
         Raises:
             Denied: Contract, schema, policy or a limit does not allow it.
@@ -162,7 +169,13 @@ class Run(Protocol[Out]):
         """
         ...
 
-    async def approve(self, tool: Tool[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    @overload
+    async def approve(self, tool: Tool[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R: ...
+
+    @overload
+    async def approve(self, tool: McpTool, /, **arguments: Any) -> Any: ...
+
+    async def approve(self, tool: Any, /, *args: Any, **kwargs: Any) -> Any:
         """Call a tool once a person has agreed to this very call; waits durably, up to 24 hours.
 
         Contract, schema and policy are checked before anybody is asked. What was agreed to holds

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, NoReturn, TypeVar
 
 from fairlead.authoring.guardrail import Guardrail
+from fairlead.authoring.mcp import McpTool
 from fairlead.authoring.memory import Memory
 from fairlead.authoring.run import Run
 from fairlead.authoring.tool import Tool
@@ -48,7 +49,7 @@ class Workflow(Generic[In, Out]):
     slo: SLO
     model: Any
     prompt: str | None
-    tools: tuple[Tool[..., Any], ...]
+    tools: tuple[Tool[..., Any] | McpTool, ...]
     guardrails: tuple[Guardrail[Out], ...]
     memory: Memory
     limits: Limits
@@ -58,12 +59,17 @@ class Workflow(Generic[In, Out]):
 
     @property
     def callable_tools(self) -> tuple[Tool[..., Any], ...]:
-        """Its tools, with those that undo one of them; a model is offered only `tools`."""
-        found = list(self.tools)
+        """Its own tools, with those that undo one of them; a model is offered only `tools`."""
+        found = [tool for tool in self.tools if isinstance(tool, Tool)]
         for tool in found:
             if tool.compensate is not None and tool.compensate not in found:
                 found.append(tool.compensate)
         return tuple(found)
+
+    @property
+    def mcp_tools(self) -> tuple[McpTool, ...]:
+        """Its tools of MCP servers."""
+        return tuple(tool for tool in self.tools if isinstance(tool, McpTool))
 
     def __call__(self, *_: object, **__: object) -> NoReturn:
         """Refuse: called like this, nothing would be durable.
@@ -84,7 +90,7 @@ def workflow(  # noqa: PLR0913 - the operating terms are the point; all are keyw
     model: Any = None,
     fallbacks: Sequence[str] = (),
     prompt: str | None = None,
-    tools: Sequence[Tool[..., Any]] = (),
+    tools: Sequence[Tool[..., Any] | McpTool] = (),
     guardrails: Sequence[Guardrail[Out]] = (),
     memory: Memory | None = None,
     limits: Limits | None = None,

@@ -8,7 +8,7 @@ from fairlead.bootstrap.audit import (
     public_of,
 )
 from fairlead.bootstrap.gate import make_gate
-from fairlead.bootstrap.opening import make_tokens, open_platform
+from fairlead.bootstrap.opening import make_tokens, open_mcp, open_platform
 from fairlead.bootstrap.platform import Platform, load_app, read_app_files, resolve_app
 from fairlead.bootstrap.policies import compile_texts, read_baseline_files, read_policy_files
 
@@ -22,6 +22,7 @@ __all__ = [
     "make_gate",
     "make_keys",
     "make_tokens",
+    "open_mcp",
     "open_platform",
     "public_of",
     "read_app_files",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -9,6 +10,7 @@ from functools import partial
 from fairlead.bootstrap.platform import Platform
 from fairlead.ports.clock import SystemClock
 from fairlead.ports.faults import NO_FAULTS, Faults
+from fairlead.ports.mcp import McpClient
 from fairlead.ports.telemetry import Telemetry
 from fairlead.ports.tokens import Tokens
 from fairlead.runtime.redacting import redacting
@@ -30,6 +32,7 @@ def open_platform(
         FairleadError: The database cannot be used: FL-200 to FL-205.
     """
     from fairlead.adapters.dbos.queue import DbosRunQueue
+    from fairlead.adapters.mcp.client import LazyMcpClient
     from fairlead.adapters.sql.approvals import SqlApprovalStore
     from fairlead.adapters.sql.baselines import SqlBaselineStore
     from fairlead.adapters.sql.budgets import SqlBudgetStore
@@ -84,15 +87,29 @@ def open_platform(
         documents=faults.store("documents", redacting(SqlDocumentStore(database))),
         telemetry=telemetry or _telemetry(settings),
         tokens=make_tokens(settings),
+        mcp=LazyMcpClient(settings.folder, os.environ),
         faults=faults,
     )
     try:
         yield platform
     finally:
+        platform.mcp.close()
         platform.telemetry.flush()
         queue.close()
         connections.dispose()
         database.close()
+
+
+@contextmanager
+def open_mcp(settings: Settings) -> Iterator[McpClient]:
+    """Open the way to MCP servers without a database; close it when the block ends."""
+    from fairlead.adapters.mcp.client import LazyMcpClient
+
+    client = LazyMcpClient(settings.folder, os.environ)
+    try:
+        yield client
+    finally:
+        client.close()
 
 
 def make_tokens(settings: Settings) -> Tokens:

@@ -17,6 +17,7 @@ from fairlead.memory.ingest import Ingestion
 from fairlead.ports.app_files import AppFiles
 from fairlead.ports.clock import Clock
 from fairlead.ports.faults import NO_FAULTS, Faults
+from fairlead.ports.mcp import McpClient
 from fairlead.ports.runs import Room
 from fairlead.ports.telemetry import Telemetry
 from fairlead.ports.tokens import Tokens
@@ -86,6 +87,7 @@ class Platform:
         documents: Where documents are kept.
         telemetry: Where spans and metrics go.
         tokens: Verifies tokens, and signs those of the local key.
+        mcp: The way to MCP servers.
         faults: What a test breaks; nothing in production.
         principal: Whom a verified token names as the one who works with it; None without a token:
             the user of this machine.
@@ -114,6 +116,7 @@ class Platform:
     documents: SqlDocumentStore
     telemetry: Telemetry
     tokens: Tokens
+    mcp: McpClient
     faults: Faults = NO_FAULTS
     principal: Principal | None = None
 
@@ -287,6 +290,7 @@ class Platform:
             switches=Switches(self.kills, self.clock),
             faults=self.faults,
             secrets=EnvironmentSecrets(),
+            mcp=self.mcp,
         )
 
 

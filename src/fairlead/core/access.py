@@ -21,6 +21,10 @@ VERBS: dict[str, Need] = {
     "run": "anyone",
     # It is a process and no person, and acts for whoever asked each of its runs.
     "worker": "open",
+    # They read and write the app's own files, as whoever edits them could.
+    "mcp list": "open",
+    "mcp pin": "open",
+    "mcp diff": "open",
     "release create": "operator",
     "release list": "viewer",
     "release show": "viewer",

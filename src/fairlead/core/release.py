@@ -14,6 +14,7 @@ from fairlead.core.digests import Json, digest
 from fairlead.core.intent import IntentPage
 from fairlead.core.label import Integrity, Label
 from fairlead.core.limits import SLO, Limits
+from fairlead.core.mcp import McpPin, ServerTerms
 from fairlead.core.rates import Rate
 
 
@@ -37,6 +38,7 @@ class ToolContract:
         labels: Labels of its result by field; the empty path means all the rest. Without any, a
             result is untrusted and its tenant's.
         secrets: Names of the secrets that its body may read.
+        mcp: What is pinned of a tool of an MCP server; None for a function of the app.
     """
 
     name: str
@@ -52,6 +54,7 @@ class ToolContract:
     egress: bool = False
     labels: dict[str, Label] = field(default_factory=dict)
     secrets: tuple[str, ...] = ()
+    mcp: McpPin | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,6 +159,7 @@ class Manifest:
         budgets: What all runs together may use, and a run with its children.
         baseline: The platform's baseline that it was made with; None for none.
         shadow: Texts of policies that are only tried beside the others, by path.
+        servers: MCP servers by name.
     """
 
     app: str
@@ -172,6 +176,7 @@ class Manifest:
     budgets: tuple[Budget, ...] = ()
     baseline: Baseline | None = None
     shadow: dict[str, str] = field(default_factory=dict)
+    servers: dict[str, ServerTerms] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

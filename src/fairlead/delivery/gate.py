@@ -23,6 +23,7 @@ from fairlead.core.request import Draft, Request
 from fairlead.delivery.decisions import bundle_of, case_findings, decision_findings
 from fairlead.delivery.evaluate import Evaluation
 from fairlead.delivery.mutation import mutate
+from fairlead.delivery.servers import pin_findings
 from fairlead.guardrails.baseline import baseline_findings
 from fairlead.guardrails.intent import intent_findings
 from fairlead.guardrails.policy import policy_findings
@@ -156,6 +157,7 @@ class Gate:
                 findings.append(f"tool {name} names no scope")
             if contract.effect != "read" and not contract.targets:
                 findings.append(f"tool {name} has effect {contract.effect} and names no target")
+        findings += pin_findings(self.manifest.contracts)
         return _count(len(self.manifest.contracts), "tool"), findings
 
     def _policy(self) -> tuple[str, list[str]]:

@@ -22,6 +22,7 @@ from fairlead.core.limits import SLO, Limits
 from fairlead.core.rates import DEFAULT_RATE, Rate
 from fairlead.core.release import Manifest, RecallTerms, SignalRule, WorkflowTerms
 from fairlead.delivery.budgets import budgets_of
+from fairlead.delivery.servers import ServerTools, server_tools
 from fairlead.guardrails.shapes import shape_of
 from fairlead.ports.app_files import AppFiles
 from fairlead.runtime.tools import contract_of
@@ -118,11 +119,13 @@ def resolve(app: App, files: AppFiles, config: Mapping[str, Any]) -> Manifest:
         raise InvalidConfig(
             f"{APP_FILE} has [workflow.{unknown[0]}] and the app has no such workflow"
         )
+    served = server_tools(app, files)
     workflows = {
-        name: _terms(workflow, files, tables.get(name, {}))
+        name: _terms(workflow, files, tables.get(name, {}), served)
         for name, workflow in sorted(app.workflows.items())
     }
-    rates = _rates(app, workflows, config.get("rates", {}))
+    rates = _rates(app, served, workflows, config.get("rates", {}))
+    own = {name: contract_of(tool) for name, tool in app.tools.items()}
     return Manifest(
         app=_text(config.get("app", {}).get("name", app.name), "app.name"),
         code_digest=code_digest(files),
@@ -130,18 +133,22 @@ def resolve(app: App, files: AppFiles, config: Mapping[str, Any]) -> Manifest:
         python=_python(),
         fairlead=version("fairlead"),
         workflows=workflows,
-        contracts={name: contract_of(tool) for name, tool in sorted(app.tools.items())},
+        contracts=dict(sorted((own | served.contracts).items())),
         policies=files.below("policies"),
         telemetry=_signals(config.get("telemetry", {})),
         rates=rates,
         breaker=_breaker(config.get("breaker", {})),
         budgets=budgets_of(config.get("budgets", []), workflows, rates),
         shadow=_shadow(config.get("policy", {}), files),
+        servers=served.servers,
     )
 
 
 def _rates(
-    app: App, workflows: Mapping[str, WorkflowTerms], table: Mapping[str, Any]
+    app: App,
+    served: ServerTools,
+    workflows: Mapping[str, WorkflowTerms],
+    table: Mapping[str, Any],
 ) -> dict[str, Rate]:
     """Return the rate of each tool and each model, by `tool:NAME` and `model:NAME`."""
     if not isinstance(table, Mapping):
@@ -149,11 +156,12 @@ def _rates(
     models = {terms.model for terms in workflows.values() if terms.model}
     rates = {f"model:{name}": DEFAULT_RATE for name in models}
     rates |= {f"tool:{name}": tool.rate or DEFAULT_RATE for name, tool in app.tools.items()}
+    rates |= {f"tool:{name}": served.rates.get(name, DEFAULT_RATE) for name in served.contracts}
     for name, given in table.items():
         where = f'rates."{name}"'
         # A workflow's own code may bring a model that no file names; a tool is always declared.
         kind = "model" if ":" in name else "tool"
-        if kind == "tool" and name not in app.tools:
+        if kind == "tool" and f"tool:{name}" not in rates:
             raise InvalidConfig(
                 f"{APP_FILE} has [{where}] and the app has no such tool; a model is written as "
                 "provider:model",
@@ -171,7 +179,10 @@ def _breaker(table: Mapping[str, Any]) -> BreakerTerms:
 
 
 def _terms(
-    workflow: Workflow[Any, Any], files: AppFiles, table: Mapping[str, Any]
+    workflow: Workflow[Any, Any],
+    files: AppFiles,
+    table: Mapping[str, Any],
+    served: ServerTools,
 ) -> WorkflowTerms:
     where = f"workflow.{workflow.name}"
     _known(table, _WORKFLOW_KEYS, where)
@@ -186,7 +197,7 @@ def _terms(
         model_settings=dict(table.get("model_settings", {})),
         fallbacks=_fallbacks(table.get("fallbacks", workflow.fallbacks), model, where),
         prompt=_prompt(table.get("prompt", workflow.prompt), files, where),
-        tools=tuple(tool.name for tool in workflow.callable_tools),
+        tools=_tools(workflow, served),
         guardrails=tuple(rail.name for rail in workflow.guardrails),
         redacts=redacts(workflow.guardrails),
         recall=_recall(workflow.memory.semantic, table, where),
@@ -197,6 +208,16 @@ def _terms(
         queue=_text(table.get("queue", workflow.queue), f"{where}.queue"),
         retention_days=_days(table.get("retention_days", 30), f"{where}.retention_days"),
     )
+
+
+def _tools(workflow: Workflow[Any, Any], served: ServerTools) -> tuple[str, ...]:
+    """Return what a workflow may call, with what undoes one of it."""
+    remote = [tool.name for tool in workflow.mcp_tools]
+    for name in remote:
+        undo = served.contracts[name].compensate
+        if undo and undo not in remote:
+            remote.append(undo)
+    return (*(tool.name for tool in workflow.callable_tools), *remote)
 
 
 def _fallbacks(given: Any, model: str, where: str) -> tuple[str, ...]:

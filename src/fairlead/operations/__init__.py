@@ -92,6 +92,13 @@ from fairlead.operations.identity import (
     reached_run,
     token_claims,
 )
+from fairlead.operations.mcp import (
+    ServerState,
+    ToolDifference,
+    diff_mcp,
+    list_mcp,
+    pin_mcp,
+)
 from fairlead.operations.policies import DifferenceGroup, policy_differences, try_policies
 from fairlead.operations.pruning import prune_runs
 from fairlead.operations.releases import activate_release, roll_back_release
@@ -134,9 +141,11 @@ __all__ = [
     "Release",
     "RunRecord",
     "Selection",
+    "ServerState",
     "Settings",
     "Signal",
     "StartOptions",
+    "ToolDifference",
     "TurnRecord",
     "Verb",
     "Verification",
@@ -153,6 +162,7 @@ __all__ = [
     "create_release",
     "create_token",
     "diff_baselines",
+    "diff_mcp",
     "enforce_baseline",
     "export_audit",
     "fork_run",
@@ -163,6 +173,7 @@ __all__ = [
     "list_budgets",
     "list_conversations",
     "list_kills",
+    "list_mcp",
     "live_releases",
     "load_settings",
     "make_checkpoint",
@@ -171,6 +182,7 @@ __all__ = [
     "open_platform",
     "operator",
     "outcome_of_run",
+    "pin_mcp",
     "policy_differences",
     "prune_runs",
     "publish_baseline",

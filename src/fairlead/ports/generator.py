@@ -21,6 +21,7 @@ class ToolBinding:
         parameters: JSON schema of its arguments.
         body: Executes it inside a call, from JSON arguments to a JSON result.
         finding: Says what does not fit of JSON arguments, without quoting them; None when they do.
+        remote: Whether its body stands at an MCP server, so that no ready agent has it of its own.
     """
 
     name: str
@@ -28,6 +29,7 @@ class ToolBinding:
     parameters: dict[str, Any]
     body: Callable[[Context, dict[str, Json]], Awaitable[Json]]
     finding: Callable[[Json], str | None]
+    remote: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

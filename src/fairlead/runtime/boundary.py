@@ -51,6 +51,7 @@ from fairlead.runtime.interceptors.attempt import Attempt, Next, Ruling
 from fairlead.runtime.persist import persist
 from fairlead.runtime.scope import RunScope, Services, Tally
 from fairlead.runtime.screening import Asking, Screened, refused_by, screened
+from fairlead.runtime.toolbox import Toolbox
 from fairlead.runtime.waiting import Awaited, wait_for
 
 PROBE_AFTER_S = 5.0
@@ -120,6 +121,11 @@ class Boundary:
     def next_number(self) -> int:
         """The number of the call that is made next."""
         return self._tally.calls + 1
+
+    @property
+    def toolbox(self) -> Toolbox:
+        """The run's tools, as the bodies of calls."""
+        return Toolbox(rules=self.scope.rules, client=self.services.mcp)
 
     def bound_by(self, bound: asyncio.Timeout) -> None:
         """Name the timeout of the workflow's own code, which stands still during waits."""

@@ -130,6 +130,10 @@ class Runner:
         finally:
             self.seats.leave(seat, run_id)
 
+    def close(self) -> None:
+        """End what calls left open between them: the connections to MCP servers."""
+        self.services.mcp.close()
+
     async def _finish(self, engine: Engine, begun: RunRecord, ending: Ending, fence: Fence) -> Json:
         clock, runs = self.services.clock, self.stores.runs
 
@@ -296,6 +300,7 @@ def rules_of(manifest: Manifest, compile: PolicyCompiler) -> Rules:
         breaker=manifest.breaker,
         app=manifest.app,
         budgets=manifest.budgets,
+        servers=manifest.servers,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from fairlead.authoring.workflow import Workflow
@@ -12,11 +13,24 @@ from fairlead.core.request import Draft, Grounding
 from fairlead.ports.generator import Generator, Task
 from fairlead.runtime.check import ask
 from fairlead.runtime.conversing import Thread
-from fairlead.runtime.tools import binding_of
+from fairlead.runtime.toolbox import Toolbox
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where an agent loop stands.
+
+    Attributes:
+        thread: The run's part in its conversation.
+        toolbox: The run's tools.
+    """
+
+    thread: Thread
+    toolbox: Toolbox
 
 
 async def generate(
-    grounding: Grounding, workflow: Workflow[Any, Any], generator: Generator, thread: Thread
+    grounding: Grounding, workflow: Workflow[Any, Any], generator: Generator, place: Place
 ) -> Draft[Any]:
     """Ask the pinned model, with the pinned prompt, the retrieved sources and what was said before.
 
@@ -35,15 +49,15 @@ async def generate(
         instructions=terms.prompt,
         message=render(admitted.request.words, grounding.sources),
         output=workflow.output,
-        tools=[binding_of(tool) for tool in workflow.tools],
+        tools=place.toolbox.bindings(workflow.tools),
         settings=terms.model_settings,
         fallbacks=terms.fallbacks,
         reasks=terms.limits.reasks,
-        history=thread.history.turns,
+        history=place.thread.history.turns,
         complaint=_complaint(grounding, workflow),
     )
     made = await generator.generate(task)
-    thread.uses.extend(made.uses)
+    place.thread.uses.extend(made.uses)
     return Draft(output=made.output, sources=grounding.sources)
 
 

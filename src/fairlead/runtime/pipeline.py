@@ -33,7 +33,7 @@ from fairlead.runtime.authorize import authorize
 from fairlead.runtime.boundary import Boundary
 from fairlead.runtime.check import check
 from fairlead.runtime.conversing import Thread
-from fairlead.runtime.generate import generate
+from fairlead.runtime.generate import Place, generate
 from fairlead.runtime.record import conclude, record_checks
 from fairlead.runtime.retrieve import retrieve
 
@@ -75,7 +75,8 @@ class Path:
         admitted = admit(request, scope, self.workflow.guardrails)
         authorized = authorize(admitted, scope.rules.bundle)
         grounding = await retrieve(authorized, self.boundary, self.documents)
-        draft = await generate(grounding, self.workflow, self.generator, self.thread)
+        place = Place(thread=self.thread, toolbox=self.boundary.toolbox)
+        draft = await generate(grounding, self.workflow, self.generator, place)
         shape = shape_of(self.workflow.output)
         checked = check(draft, admitted, self.workflow.guardrails, shape=shape)
         await self._record(checked.checks)

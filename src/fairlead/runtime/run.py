@@ -8,9 +8,10 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar, overload
 from uuid import UUID, uuid4
 
+from fairlead.authoring.mcp import McpTool
 from fairlead.authoring.run import ANSWER_WITHIN, Child, Startable
 from fairlead.authoring.tool import Tool
 from fairlead.core.context import Context
@@ -40,7 +41,6 @@ from fairlead.runtime.children import Children
 from fairlead.runtime.persist import persist
 from fairlead.runtime.pipeline import Path
 from fairlead.runtime.retrieve import retrieve
-from fairlead.runtime.tools import binding_of, driver_of, result_of, to_json
 from fairlead.runtime.waiting import Awaited
 
 P = ParamSpec("P")
@@ -88,27 +88,45 @@ class DurableRun:
         made = [outcome for outcome in self._answered if outcome.answer is value]
         return made[-1] if made else Outcome(state="succeeded", answer=value)
 
-    async def call(self, tool: Tool[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-        """Call a tool."""
-        return await self._tool(tool, to_json(tool, args, kwargs), None)
+    @overload
+    async def call(self, tool: Tool[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R: ...
 
-    async def approve(self, tool: Tool[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    @overload
+    async def call(self, tool: McpTool, /, **arguments: Any) -> Any: ...
+
+    async def call(self, tool: Any, /, *args: Any, **kwargs: Any) -> Any:
+        """Call a tool."""
+        return await self._tool(tool, args, kwargs, None)
+
+    @overload
+    async def approve(self, tool: Tool[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R: ...
+
+    @overload
+    async def approve(self, tool: McpTool, /, **arguments: Any) -> Any: ...
+
+    async def approve(self, tool: Any, /, *args: Any, **kwargs: Any) -> Any:
         """Call a tool once a person has agreed to this very call."""
-        return await self._tool(tool, to_json(tool, args, kwargs), ANSWER_WITHIN)
+        return await self._tool(tool, args, kwargs, ANSWER_WITHIN)
 
     async def _tool(
-        self, tool: Tool[..., R], arguments: dict[str, Json], within: timedelta | None
-    ) -> R:
+        self,
+        tool: Tool[..., Any] | McpTool,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        within: timedelta | None,
+    ) -> Any:
+        toolbox = self._boundary.toolbox
+        arguments = toolbox.arguments(tool, args, kwargs)
+        driver = toolbox.driver(tool, arguments)
         value = await self._boundary.call(
             "tool",
             tool.name,
             arguments,
-            driver_of(tool, arguments),
+            driver,
             approve_within=within,
-            rebind=partial(driver_of, tool),
+            rebind=partial(toolbox.driver, tool),
         )
-        result: R = result_of(tool).load(value)
-        return result
+        return toolbox.result(tool, value)
 
     async def step(
         self, function: Callable[P, R | Awaitable[R]], *args: P.args, **kwargs: P.kwargs
@@ -149,7 +167,7 @@ class DurableRun:
             instructions="",
             message=prompt,
             output=None,
-            tools=[binding_of(tool) for tool in self._path.workflow.tools],
+            tools=self._boundary.toolbox.bindings(self._path.workflow.tools),
             fallbacks=terms.fallbacks,
             reasks=terms.limits.reasks,
             history=thread.history.turns if history else (),

@@ -6,11 +6,12 @@ was cancelled or escalated is not undone by itself, because a person is looking 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from fairlead.core.digests import Json
 from fairlead.core.errors import FairleadError
+from fairlead.ports.boundary import Driver
 from fairlead.runtime.boundary import Boundary, Made
 from fairlead.runtime.persist import persist
 from fairlead.runtime.tools import AnyTool, driver_of
@@ -37,11 +38,10 @@ async def compensate(boundary: Boundary, tools: Mapping[str, AnyTool]) -> Sequen
     boundary.compensate()
     left: list[str] = []
     for made in reversed(undoable):
-        undo = tools[contracts[made.call.name].compensate]
+        undo = contracts[made.call.name].compensate
         try:
-            arguments = _undoing(undo, made)
-            driver, rebind = driver_of(undo, arguments), partial(driver_of, undo)
-            await boundary.call("tool", undo.name, arguments, driver, rebind=rebind)
+            arguments, bind = _undoing(boundary, tools.get(undo), undo, made)
+            await boundary.call("tool", undo, arguments, bind(arguments), rebind=bind)
         except FairleadError as error:
             left.append(f"{made.call.name}, call {made.call.number}: {error.message}")
             continue
@@ -49,9 +49,19 @@ async def compensate(boundary: Boundary, tools: Mapping[str, AnyTool]) -> Sequen
     return left
 
 
-def _undoing(undo: AnyTool, made: Made) -> dict[str, Json]:
+def _undoing(
+    boundary: Boundary, undo: AnyTool | None, name: str, made: Made
+) -> tuple[Json, Callable[[Json], Driver]]:
+    """Return the arguments of an undoing, and what makes its body of them; what is no function is
+    a server's tool."""
     known = {**made.given, "result": made.value}
-    return {name: known[name] for name in undo.signature.parameters if name in known}
+    if undo is not None:
+        arguments = {name: known[name] for name in undo.signature.parameters if name in known}
+        return arguments, partial(driver_of, undo)
+    contract = boundary.scope.rules.contracts.get(name)
+    taken = contract.parameters.get("properties", {}) if contract is not None else {}
+    arguments = {name: known[name] for name in taken if name in known}
+    return arguments, partial(boundary.toolbox.remote, name)
 
 
 async def _record(boundary: Boundary, made: Made) -> None:

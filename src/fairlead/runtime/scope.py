@@ -16,6 +16,7 @@ from fairlead.core.errors import LoopDetected
 from fairlead.core.label import label_from_json
 from fairlead.core.limits import Limits
 from fairlead.core.loops import Trace, remembered, trace_of
+from fairlead.core.mcp import ServerTerms
 from fairlead.core.rates import DEFAULT_RATE, Rate
 from fairlead.core.release import ToolContract, WorkflowTerms
 from fairlead.guardrails.decide import Bundle
@@ -29,6 +30,7 @@ from fairlead.ports.dispatch import DispatchStore
 from fairlead.ports.effects import EffectsLedger
 from fairlead.ports.faults import NO_FAULTS, Faults
 from fairlead.ports.journal import Journal
+from fairlead.ports.mcp import NO_MCP, McpClient
 from fairlead.ports.prices import Prices
 from fairlead.ports.runs import RunStore
 from fairlead.ports.secrets import NO_SECRETS, SecretSource
@@ -52,6 +54,7 @@ class Rules:
         app: The app.
         budgets: What all runs together may use.
         shadow: The bundle with the policies that are only tried; None for none.
+        servers: MCP servers by name.
     """
 
     bundle: Bundle
@@ -61,6 +64,7 @@ class Rules:
     app: str = ""
     budgets: tuple[Budget, ...] = ()
     shadow: Bundle | None = None
+    servers: Mapping[str, ServerTerms] = field(default_factory=dict)
 
     @property
     def contracts(self) -> Mapping[str, ToolContract]:
@@ -170,7 +174,7 @@ class Tally:
 
 @dataclass(frozen=True, kw_only=True)
 class Services:
-    """What interceptors and durable waits use; `faults` are those that a test plans."""
+    """What interceptors, durable waits and drivers use; `faults` are those that a test plans."""
 
     journal: Journal
     effects: EffectsLedger
@@ -188,3 +192,4 @@ class Services:
     switches: Switches
     faults: Faults = NO_FAULTS
     secrets: SecretSource = NO_SECRETS
+    mcp: McpClient = NO_MCP

@@ -169,6 +169,8 @@ class Worker:
         if self._heart is not None:
             self._heart.join(timeout=self.lease.ttl_s)
         self.host.stop()
+        # After the host: what is being executed is not torn from its server while it may still end.
+        self.runner.close()
         self._let_go()
         self.cadence.stop()
 

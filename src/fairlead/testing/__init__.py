@@ -22,6 +22,7 @@ from fairlead.testing.fakes import (
 )
 from fairlead.testing.faults import Fault, FaultPlan, FaultyClock
 from fairlead.testing.ledger import FakeEffects
+from fairlead.testing.mcp import FakeMcp
 from fairlead.testing.models import ScriptedModel
 from fairlead.testing.provider import Asked, ProviderServer, Reply
 from fairlead.testing.throttle import FakeThrottle
@@ -41,6 +42,7 @@ __all__ = [
     "FakeEvents",
     "FakeJournal",
     "FakeKills",
+    "FakeMcp",
     "FakePrices",
     "FakeSeat",
     "FakeStreams",

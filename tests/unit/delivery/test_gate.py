@@ -11,6 +11,7 @@ import pytest
 
 import fairlead as fl
 from fairlead.core.errors import InvalidConfig, ModelKeyMissing
+from fairlead.core.mcp import McpPin
 from fairlead.core.policy import Rule
 from fairlead.core.release import Manifest
 from fairlead.delivery.evaluate import CaseResult, Evaluation
@@ -145,12 +146,14 @@ def broken_policies(_: Any) -> Any:
 
 PASSING, FAILING = fl.Sample(passes=True), fl.Sample(passes=False)
 BAD_SCHEMA = {"type": "nonsense"}
+FORGED = McpPin(server="bank", tool="pay", digest="0" * 64, definition={"name": "pay"})
 
 STATIC = [
     pytest.param("schema", gate_of(terms(input_schema=BAD_SCHEMA)), id="schema"),
     pytest.param("contract", gate_of(replace(GOOD, contracts={})), id="no contract"),
     pytest.param("contract", gate_of(contracts(scope=" ")), id="no scope"),
     pytest.param("contract", gate_of(contracts(targets=())), id="an effect without a target"),
+    pytest.param("contract", gate_of(contracts(mcp=FORGED)), id="a pin that was changed"),
     pytest.param("policy", gate_of(authorizer=FakeAuthorizer()), id="no rule"),
     pytest.param("policy", replace(gate_of(), compile=broken_policies), id="no policy at all"),
     pytest.param("intent", gate_of(resolve(APP, FILES, {})), id="half an intent page"),

@@ -258,9 +258,13 @@ class FakeRunner:
     worker_id: str = "me"
     code_digest: str = "code"
     executed: list[tuple[Engine, str]] = field(default_factory=list)
+    log: list[str] = field(default_factory=list, repr=False)
 
     async def execute(self, engine: Engine, run_id: str) -> Json:
         self.executed.append((engine, run_id))
+
+    def close(self) -> None:
+        self.log.append("connections closed")
 
 
 @dataclass

@@ -33,7 +33,7 @@ class Office:
 
     def __init__(self) -> None:
         self.clock, self.log = FakeClock(), list[str]()
-        self.queue, self.runner = FakeQueue(self.log), FakeRunner()
+        self.queue, self.runner = FakeQueue(self.log), FakeRunner(log=self.log)
         self.workers = FakeWorkers(self.clock, self.log)
         self.store = FakeStore(self.workers, self.log)
         self.host = FakeHost(self.log)
@@ -95,7 +95,8 @@ def test_the_lease_is_taken_before_any_run_and_given_up_after_the_last() -> None
     assert (record.code_digest, record.queues, record.concurrency) == ("code", "default,slow", 2)
     office.worker.stop()
     assert office.log == [
-        "lease me 10", "open me 10", "launch", "stop", "hand back me", "close me", "stopped me",
+        "lease me 10", "open me 10", "launch", "stop", "connections closed",
+        "hand back me", "close me", "stopped me",
     ]  # fmt: skip
     assert office.store.rows["r1"].state == "queued"
     assert office.worker.lost is None
@@ -180,7 +181,8 @@ def test_invariant_11_draining_has_an_end_and_the_rest_is_handed_back() -> None:
             "queued",
             None,
         )
-        assert office.log[-4:] == ["stop", "hand back me", "close me", "stopped me"]
+        ends = ["stop", "connections closed", "hand back me", "close me", "stopped me"]
+        assert office.log[-5:] == ends
 
     asyncio.run(scenario())
 

@@ -14,13 +14,15 @@ from fairlead.ports.app_files import AppFiles
 from fairlead.settings import APP_FILE
 
 _LOCKS = ("requirements.txt", "uv.lock", "poetry.lock", "pdm.lock", "pylock.toml")
-_BUNDLE = {
-    "prompts": ".md",
-    "policies": ".cedar",
-    "guardrails": ".yaml",
-    "intents": ".toml",
-    "evals": ".yaml",
-}
+_BUNDLE = (
+    ("prompts", ".md"),
+    ("policies", ".cedar"),
+    ("guardrails", ".yaml"),
+    ("intents", ".toml"),
+    ("evals", ".yaml"),
+    ("tools", ".yaml"),
+    ("tools", ".lock.json"),
+)
 _FOLDER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 
@@ -39,7 +41,7 @@ def read_files(folder: Path) -> AppFiles:
             code[name] = _normal(folder / name)
     bundle = {APP_FILE: _normal(folder / APP_FILE)}
     shadow = _shadow(bundle[APP_FILE])
-    for name, ending in {**_BUNDLE, **({shadow: ".cedar"} if shadow else {})}.items():
+    for name, ending in (*_BUNDLE, *(((shadow, ".cedar"),) if shadow else ())):
         for path, data in _files(folder / name, ending):
             bundle[f"{name}/{path}"] = data
     _check_text(bundle)
@@ -105,7 +107,7 @@ def _shadow(config: bytes) -> str:
         name = table.get("shadow", "") if isinstance(table, dict) else ""
     except (UnicodeDecodeError, tomllib.TOMLDecodeError):
         return ""
-    taken = set(_BUNDLE) - {"policies"}
+    taken = {folder for folder, _ in _BUNDLE} - {"policies"}
     fits = isinstance(name, str) and _FOLDER.fullmatch(name) and name not in taken
     return name if fits else ""
 

@@ -16,6 +16,7 @@ from fairlead.entrypoints.cli.commands import (
     events,
     kills,
     make,
+    mcp,
     people,
     policies,
     releases,
@@ -48,6 +49,11 @@ tree.command("init", cls=Command, rich_help_panel=MAKE)(make.init)
 tree.command("check", cls=Command, rich_help_panel=MAKE)(checks.check)
 _intent = _group("intent", MAKE, "The pages that say what workflows are for.")
 _intent.command("show", cls=Command)(checks.intent_show)
+
+_mcp = _group("mcp", MAKE, "Tools of MCP servers: what is pinned, and what is served.")
+_mcp.command("list", cls=Command)(mcp.list_all)
+_mcp.command("pin", cls=Command)(mcp.pin)
+_mcp.command("diff", cls=Command)(mcp.diff)
 
 tree.command("ingest", cls=Command, rich_help_panel=RUN)(work.ingest)
 tree.command("run", cls=Command, rich_help_panel=RUN)(work.run)

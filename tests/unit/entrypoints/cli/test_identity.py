@@ -19,7 +19,17 @@ from fairlead.entrypoints.cli.tree import tree
 from fairlead.operations import Grant, create_token
 from fairlead.settings import load_settings
 
-BARE = {"init", "version", "intent show", "worker", "token show"}
+BARE = {
+    "baseline check",
+    "init",
+    "mcp list",
+    "mcp pin",
+    "mcp diff",
+    "version",
+    "intent show",
+    "worker",
+    "token show",
+}
 """What anybody may do. It changes nothing that somebody else has."""
 
 

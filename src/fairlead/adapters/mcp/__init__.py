@@ -1,0 +1,1 @@
+"""MCP servers, as programs and over HTTP."""
