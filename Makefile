@@ -50,7 +50,7 @@ $(STAMP): pyproject.toml requirements-dev.txt
 	    "$$python" -m venv --clear $(VENV); \
 	fi; \
 	echo "Installing the locked dependencies into $(VENV)"; \
-	$(PIP) install --quiet --require-hashes --requirement requirements-dev.txt; \
+	$(PIP) install --quiet --require-hashes --requirement requirements-dev.txt --constraint requirements-dev.txt; \
 	$(PIP) install --quiet --no-deps --no-build-isolation --editable .; \
 	touch $(STAMP)
 
@@ -97,7 +97,7 @@ size: setup ## Measure a fresh install against its budget
 	$(PIP) wheel --quiet --no-deps --no-build-isolation --wheel-dir "$$folder" .; \
 	$(BIN)/python -m venv "$$folder/venv"; \
 	fresh="$$folder/venv/bin/python"; \
-	$$fresh -m pip --disable-pip-version-check install --quiet --require-hashes -r requirements.txt; \
+	$$fresh -m pip --disable-pip-version-check install --quiet --require-hashes -r requirements.txt -c requirements.txt; \
 	$$fresh -m pip --disable-pip-version-check install --quiet --no-deps "$$folder"/fairlead-*.whl; \
 	$$fresh -c "$$MEASURE" $(SIZE_MEGABYTES) $(SIZE_PACKAGES)
 
