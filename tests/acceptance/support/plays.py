@@ -28,7 +28,7 @@ from tests.acceptance.support.routes import TARGETS, Route, World
 from tests.unit.runtime.bench import TEXT, Bench, documents_of, manifest_of
 
 if TYPE_CHECKING:
-    from tests.acceptance.support.situations import Situation
+    from tests.acceptance.support.situation import Situation
 
 SLOW = Rate(1, per_s=10_000.0)
 COST_USD = 0.5
