@@ -26,29 +26,29 @@ from fairlead.ports.boundary import current_call
 from fairlead.runtime import interceptors
 from tests.acceptance.support.plays import Scene, just_run
 from tests.acceptance.support.routes import ROUTES, TARGETS, Route, World, errand
-from tests.acceptance.support.situations import SITUATIONS, Situation, served, taken
+from tests.acceptance.support.situation import Situation, served
+from tests.acceptance.support.situations import SITUATIONS, taken
 from tests.unit.runtime.bench import SLO_OF_TESTS, Bench
 
 pytestmark = pytest.mark.acceptance
 
-UNASKED = "unasked tool"
-"""A tool that is called without a person's consent."""
-
 TOOLS_ONLY = "a model and a collection are named by the release, and the rest is its own code"
 NO_EFFECT = "it has no effect outside and may be repeated"
 NOBODY_ELSE = "it is the platform's own database or the workflow's own code, and nobody else's"
-NOBODY_ASKED = "nobody is asked about it"
+NO_ACT = "a step of the workflow's own code is no act on anything: no policy is asked about it"
 
 EXEMPT: dict[tuple[str, str], str] = {
     **{("contract", kind): TOOLS_ONLY for kind in ("model", "retrieval", "step", "child")},
     ("schema", "model"): "a model turn's input is counted in tokens, which `context` does",
-    ("policy", "step"): "a step of the workflow's own code is no act on anything",
+    **{("grants", kind): "only a tool names a scope" for kind in TARGETS if kind != "tool"},
+    **{(name, "step"): NO_ACT for name in ("policy", "approval", "redact")},
+    ("redact", "child"): "what comes back is the run's id, which has no fields",
+    **{("screen", kind): "guardrails of the stage `tool`" for kind in TARGETS if kind != "tool"},
     **{("context", kind): "only model turns are read" for kind in TARGETS if kind != "model"},
     **{("ledger", kind): NO_EFFECT for kind in TARGETS if kind != "tool"},
     **{("intent", kind): NO_EFFECT for kind in TARGETS if kind != "tool"},
     **{("rate", kind): NOBODY_ELSE for kind in TARGETS if kind not in THROTTLED},
     **{("breaker", kind): NOBODY_ELSE for kind in TARGETS if kind not in THROTTLED},
-    **{("approval", kind): NOBODY_ASKED for kind in (*TARGETS, UNASKED) if kind != "tool"},
 }
 """Which interceptor cannot matter for which kind, and why."""
 
@@ -56,16 +56,11 @@ OWN = ("step", "child")
 """Kinds that only the workflow's own code can ask for, no model."""
 
 
-def kinds_of(route: Route) -> set[str]:
-    """Return what an exemption may call a route."""
-    return {route.kind} if route.asks or route.kind != "tool" else {route.kind, UNASKED}
-
-
 def exempt(situation: Situation, route: Route) -> bool:
     """Whether a situation is none for a route."""
-    if situation.denies and ("policy", route.kind) in EXEMPT:
+    if not situation.fits(route) or (situation.rules and ("policy", route.kind) in EXEMPT):
         return True
-    return any((situation.interceptor, kind) in EXEMPT for kind in kinds_of(route))
+    return (situation.interceptor, route.kind) in EXEMPT
 
 
 MATRIX = [
@@ -101,7 +96,7 @@ def test_each_interceptor_has_a_situation() -> None:
 def test_each_kind_meets_each_interceptor_or_is_exempt() -> None:
     names = {interceptor.__name__ for interceptor in (*interceptors.BEFORE, *interceptors.INSIDE)}
     met = {(param.values[1].interceptor, param.values[0].kind) for param in MATRIX}  # type: ignore[union-attr]
-    exempted = {(name, kind) for name, kind in EXEMPT if kind in TARGETS}
+    exempted = {(name, kind) for name, kind in EXEMPT}
     assert not met & exempted
     assert met | exempted == {(name, kind) for name in names for kind in TARGETS}
 
@@ -120,7 +115,7 @@ def test_each_kind_is_taken_by_plain_code_an_agent_and_a_batch() -> None:
 @pytest.mark.parametrize(("interceptor", "kind"), EXEMPT, ids=lambda value: value)
 def test_an_exemption_is_true(interceptor: str, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever the situation, cutting the interceptor changes nothing for this kind."""
-    routes = [route for route in ROUTES if kind in kinds_of(route)]
+    routes = [route for route in ROUTES if route.kind == kind]
     assert routes
     every = [(route, situation) for route in routes for situation in SITUATIONS]
     with_it = [taken(route, situation) for route, situation in every]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -13,6 +14,7 @@ from fairlead.adapters.pydantic_ai import durability
 from fairlead.core.breaker import Breaker
 from fairlead.core.calls import Usage
 from fairlead.core.errors import FairleadError
+from fairlead.core.identity import Principal
 from fairlead.core.limits import Limits
 from fairlead.core.rates import Rate
 from fairlead.core.release import Manifest
@@ -20,25 +22,41 @@ from fairlead.ports.documents import Hit, Query
 from fairlead.ports.journal import CallRecord
 from fairlead.ports.runs import Order, Room, RunRecord, Spent
 from fairlead.ports.waits import Wait
+from fairlead.runtime.switches import FRESH_S
 from fairlead.testing import FakeAuthorizer, FakeDocuments, FakeEngine
 from tests.acceptance.support.routes import TARGETS, Route, World
 from tests.unit.runtime.bench import TEXT, Bench, documents_of, manifest_of
 
 if TYPE_CHECKING:
-    from tests.acceptance.support.situations import Situation
+    from tests.acceptance.support.situation import Situation
 
 SLOW = Rate(1, per_s=10_000.0)
 COST_USD = 0.5
 """What each model turn costs here."""
 
+FIELDS = ("said", "content", "text")
+"""Where a tool, a model and a passage say something."""
+
+KEY = "AKIA" + "Q7" * 8
+"""A secret that is known by its form."""
+
 
 class Seen(NamedTuple):
-    """How a run came out: its state, its error's code, target bodies executed, target spans."""
+    """How a run came out.
+
+    Attributes:
+        state: The run's state.
+        code: Its error's code; empty for none.
+        bodies: How often a target's body was executed.
+        spans: How many spans of targets there are.
+        marked: How many targets' records hold what the situation looks for.
+    """
 
     state: str
     code: str
     bodies: int
     spans: int
+    marked: int = 0
 
 
 class Crash(BaseException):
@@ -66,24 +84,24 @@ class Scene:
     Attributes:
         route: The route.
         world: The outside.
+        marks: Whether a target's record holds what the situation looks for.
         agreed: What a person says who is asked; None when nobody answers.
         bench: Where the run is executed.
     """
 
     def __init__(self, route: Route, situation: Situation) -> None:
-        self.route, self.world = route, World(probed=situation.probed)
+        self.route, self.world, self.marks = route, situation.world(), situation.marks
         self.agreed: bool | None = True
         workflow = route.workflow(self.world)
         manifest = situation.change(manifest_of(workflow), route)
-        denied = frozenset([TARGETS[route.kind]] if situation.denies else [])
-        documents = documents_of(TEXT)
+        documents = documents_of(f"{TEXT} {self.world.said}")
         if route.kind == "retrieval":
             documents = SearchedDocuments(passages=documents.passages)
             documents.world = self.world
         self.bench = Bench(
             workflow,
             manifest=manifest,
-            authorizer=FakeAuthorizer(denied=denied),
+            authorizer=authorizer_of(situation.rules, TARGETS[route.kind]),
             documents=documents,
             plan=None if situation.plan is None else situation.plan(route),
         )
@@ -112,7 +130,19 @@ class Scene:
         target = (self.route.kind, TARGETS[self.route.kind])
         spans = self.bench.telemetry.spans.count(target)
         code = (run.outcome or {}).get("code", "")
-        return Seen(run.state, code, len(self.world.bodies), spans)
+        records = self.bench.journal.of_run("r1")
+        marked = sum(self.marks(one) for one in records if (one.kind, one.name) == target)
+        return Seen(run.state, code, len(self.world.bodies), spans, marked)
+
+
+def authorizer_of(rules: str, target: str) -> FakeAuthorizer:
+    """Return policies that deny a target, ask a person about it, or take fields out of results."""
+    named = frozenset([target])
+    return FakeAuthorizer(
+        denied=named if rules == "deny" else frozenset(),
+        asking=named if rules == "ask" else frozenset(),
+        redacting=FIELDS if rules == "redact" else (),
+    )
 
 
 class SearchedDocuments(FakeDocuments):
@@ -178,6 +208,35 @@ def family_of_spenders(scene: Scene) -> None:
     scene.bench.execute()
 
 
+def ungranted(scene: Scene) -> None:
+    """Whoever asks was granted something else."""
+    runs = scene.bench.runs.records
+    asker = Principal(scopes=("orders:read",), issuer="fairlead")
+    runs["r1"] = replace(runs["r1"], principal=asker)
+    scene.bench.execute()
+
+
+def pull(scene: Scene) -> None:
+    """Pull the switch of the whole workflow; each worker reads it from now on."""
+    scene.bench.kills.pull("workflow", "route", Order(by="ann", reason=scene.world.why))
+    scene.bench.clock.time += FRESH_S
+
+
+def stopped_late(scene: Scene) -> None:
+    """The switch is pulled before the first target, and after that the run is late, too."""
+
+    def on_turn(number: int) -> None:
+        if number == scene.route.turns:
+            pull(scene)
+
+    late(scene, then=on_turn)
+
+
+def stopped_meanwhile(scene: Scene) -> None:
+    """A target fails in a way that may pass, and meanwhile the switch is pulled."""
+    stumble(scene, then=lambda: pull(scene))
+
+
 def misfit(scene: Scene) -> None:
     """A tool's arguments do not fit its contract; what has no contract is too large."""
     if scene.route.kind != "tool":
@@ -199,16 +258,21 @@ def costly(scene: Scene) -> None:
         scene.bench.execute()
 
 
-def late(scene: Scene) -> None:
+def late(scene: Scene, *, then: Callable[[int], None] = lambda _: None) -> None:
     """The turn before the first target takes longer than the run may.
 
     Where a person is asked in between, that would end the code that waits for them. So there it is
     the look into the record that takes too long.
+
+    Args:
+        scene: The scene.
+        then: Called inside each model turn with its number, before that.
     """
     bench, first = scene.bench, scene.route.first
     find = bench.journal.find
 
     def on_turn(number: int) -> None:
+        then(number)
         if number == scene.route.turns and not scene.route.asks:
             bench.clock.time += 1000.0
 
@@ -243,11 +307,17 @@ def crash_in_body(scene: Scene) -> None:
     scene.bench.execute(dying.replay())
 
 
-def stumble(scene: Scene) -> None:
-    """The first execution of a target's body fails in a way that may pass."""
+def stumble(scene: Scene, *, then: Callable[[], None] = lambda: None) -> None:
+    """The first execution of a target's body fails in a way that may pass.
+
+    Args:
+        scene: The scene.
+        then: Called inside that body.
+    """
 
     def fail() -> None:
         scene.world.on_body = lambda: None
+        then()
         if scene.route.kind == "model":
             raise ModelHTTPError(503, "target")
         raise ConnectionError("the line is bad")

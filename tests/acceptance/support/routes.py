@@ -38,6 +38,9 @@ class World:
         bodies: Context of each execution of a target's body; None outside of a call.
         turns: Model turns of any agent so far.
         words: What the targets are given, those of tools aside.
+        said: What a tool or a model says.
+        why: Why an operator stops it.
+        rails: The workflow's guardrails.
         probed: Whether the tool can find out afterwards what happened; then it always did.
         on_body: Called inside each execution of a target's body.
         on_turn: Called inside each model turn with its number, from 1.
@@ -47,6 +50,9 @@ class World:
     bodies: list[Context | None] = field(default_factory=list)
     turns: int = 0
     words: str = "an item"
+    said: str = "done"
+    why: str = "it is wrong"
+    rails: tuple[fl.Guardrail[Any], ...] = ()
     probed: bool = False
     on_body: Callable[[], None] = lambda: None
     on_turn: Callable[[int], None] = lambda _: None
@@ -56,6 +62,11 @@ class World:
         """A target's body is executed."""
         self.bodies.append(current_call.get())
         self.on_body()
+
+    def touched(self, item: str) -> dict[str, str]:
+        """Return what a tool returns."""
+        self.body()
+        return {"item": item, "said": self.said}
 
     def named_model(self, name: str) -> Any:
         """Return the model that stands for `NAMED_MODEL`."""
@@ -75,10 +86,9 @@ class World:
         agent = Agent(self.model(name, turns, target=target), name=name)
 
         @agent.tool_plain
-        async def touch(item: str) -> str:
+        async def touch(item: str) -> dict[str, str]:
             """Touch an item."""
-            self.body()
-            return item
+            return self.touched(item)
 
         return agent
 
@@ -94,7 +104,7 @@ class World:
                 self.body()
             number = sum(isinstance(message, ModelResponse) for message in messages)
             if number >= len(turns):
-                return ModelResponse(parts=[TextPart("done")])
+                return ModelResponse(parts=[TextPart(self.said)])
             calls = [
                 ToolCallPart(tool_name=tool, args={"item": "item"}, tool_call_id=f"{number}-{n}")
                 for n, tool in enumerate(turns[number])
@@ -141,13 +151,14 @@ class Route:
         """Return the workflow that takes this route."""
 
         @fl.tool(effect="read", scope="items:read", targets=["item"])
-        async def touch(_: fl.Context, item: str) -> str:
+        async def touch(_: fl.Context, item: str) -> dict[str, str]:
             """Touch an item."""
-            world.body()
-            return item
+            return world.touched(item)
 
-        async def happened(_: fl.Context, item: str) -> fl.Happened[str] | fl.NotHappened:
-            return fl.Happened(item)
+        async def happened(
+            _: fl.Context, item: str
+        ) -> fl.Happened[dict[str, str]] | fl.NotHappened:
+            return fl.Happened({"item": item})
 
         if world.probed:
             # The situation's contract says what its effect is.
@@ -167,6 +178,7 @@ class Route:
             output=str,
             model=self.model(world),
             tools=[touch, spin],
+            guardrails=world.rails,
             memory=fl.Memory(semantic=fl.Recall("notes", top_k=1) if self.recalls else None),
             slo=SLO_OF_TESTS,
         )

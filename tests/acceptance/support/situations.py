@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import pytest
 
+import fairlead as fl
 from fairlead.adapters.pydantic_ai import generator
 from fairlead.core.breaker import BreakerTerms
+from fairlead.core.budget import Budget
+from fairlead.core.calls import Done
 from fairlead.core.release import Manifest
+from fairlead.guardrails.fields import REDACTED
+from fairlead.ports.journal import CallRecord
 from fairlead.testing.faults import Action, Delay, Fail, Fault, FaultPlan
 from fairlead.testing.faults.plan import Moment
 from tests.acceptance.support.plays import (
     COST_USD,
+    KEY,
     Scene,
     Seen,
-    as_it_is,
     broken,
     contracted,
     costly,
     crash_after_record,
     crash_in_body,
     family_of_spenders,
-    just_run,
     late,
     lengthy,
     limited,
@@ -31,69 +35,33 @@ from tests.acceptance.support.plays import (
     refused_by_person,
     slow,
     spinning,
+    stopped_late,
+    stopped_meanwhile,
     stumble,
     too_narrow,
     unanswered,
+    ungranted,
     used_up,
 )
-from tests.acceptance.support.routes import TARGETS, Route
+from tests.acceptance.support.routes import TARGETS, Route, World
+from tests.acceptance.support.situation import (
+    Situation,
+    failed,
+    failed_first,
+    found_out,
+    marked,
+    refused,
+    refused_when_asked,
+    refused_with_mark,
+    served,
+    stopped,
+    stopped_after_one,
+    unknown,
+    withheld,
+)
 
-
-@dataclass(frozen=True, kw_only=True)
-class Situation:
-    """Where an interceptor matters.
-
-    Attributes:
-        interceptor: The interceptor.
-        name: What is the matter.
-        expected: How a route comes out, with the interceptor in its place.
-        play: Runs the scene.
-        change: Changes what the run is pinned to.
-        denies: Whether the policies deny the target.
-        probed: Whether the tool can find out afterwards what happened.
-        plan: What breaks; None as in production.
-    """
-
-    interceptor: str
-    name: str
-    expected: Callable[[Route], Seen]
-    play: Callable[[Scene], None] = just_run
-    change: Callable[[Manifest, Route], Manifest] = as_it_is
-    denies: bool = False
-    probed: bool = False
-    plan: Callable[[Route], FaultPlan] | None = None
-
-
-def refused(code: str) -> Callable[[Route], Seen]:
-    """Every target that is asked for is denied, recorded with a span, and never executed."""
-    return lambda route: Seen("denied", code, 0, route.targets if route.goes_on else 1)
-
-
-def stopped(route: Route) -> Seen:
-    """Nothing is executed any more; where a model's turn comes first, that is what is refused."""
-    asked = route.targets if route.goes_on else 1
-    return Seen("denied", "FL-506", 0, 0 if route.turns > 1 else asked)
-
-
-def failed(code: str) -> Callable[[Route], Seen]:
-    """Every target that is asked for fails, recorded with a span, and is never executed."""
-    return lambda route: Seen("failed", code, 0, route.targets if route.goes_on else 1)
-
-
-def served(*, again: int = 0) -> Callable[[Route], Seen]:
-    """Every target is executed, some again, each in one span."""
-    return lambda route: Seen("succeeded", "", route.targets + again, route.targets)
-
-
-def unknown(route: Route) -> Seen:
-    """The first target is unknown and not repeated; the crash had a span of its own."""
-    asked = route.targets if route.goes_on else 1
-    return Seen("failed", "FL-405", asked, asked + 1)
-
-
-def found_out(route: Route) -> Seen:
-    """Every target is executed once; the crash had a span of its own."""
-    return Seen("succeeded", "", route.targets, route.targets + 1)
+CARD = "4111 1111 1111 1111"
+"""A card's number, which a guardrail blocks."""
 
 
 def breaking(route: Route, moment: Moment, action: Action) -> FaultPlan:
@@ -110,10 +78,29 @@ def breaking(route: Route, moment: Moment, action: Action) -> FaultPlan:
     )
 
 
-def failed_first(route: Route) -> Seen:
-    """The first target fails and is not executed; the others are, when they are asked for."""
-    asked = route.targets if route.goes_on else 1
-    return Seen("failed", "FL-603", asked - 1, asked)
+def asking(route: Route) -> bool:
+    """Whether the workflow's own code asks a person first."""
+    return route.asks
+
+
+def not_asking(route: Route) -> bool:
+    """Whether nobody is asked but by a rule."""
+    return not route.asks
+
+
+def says(text: str) -> Callable[[CallRecord], bool]:
+    """Look for a text in what a call returned."""
+    return lambda record: isinstance(record.result, Done) and text in str(record.result.value)
+
+
+def labelled(record: CallRecord) -> bool:
+    """Look for the label of what a call returned."""
+    return isinstance(record.result, Done) and "" in record.result.labels
+
+
+def budgeted(manifest: Manifest, route: Route) -> Manifest:
+    """The run has a budget for its calls before the first target."""
+    return replace(manifest, budgets=(Budget(name="few", scope="run", calls=route.first - 1),))
 
 
 SITUATIONS = (
@@ -138,8 +125,26 @@ SITUATIONS = (
         play=misfit,
         change=too_narrow,
     ),
-    Situation(interceptor="policy", name="denied", expected=refused("FL-500"), denies=True),
-    Situation(interceptor="refusal", name="denied", expected=refused("FL-500"), denies=True),
+    Situation(interceptor="grants", name="not granted", expected=refused("FL-500"), play=ungranted),
+    Situation(interceptor="policy", name="denied", expected=refused("FL-500"), rules="deny"),
+    Situation(interceptor="refusal", name="denied", expected=refused("FL-500"), rules="deny"),
+    # Where the workflow's own code asks, a rule that asks, too, changes nothing here.
+    Situation(
+        interceptor="policy",
+        name="asks, and a no",
+        expected=refused_when_asked("FL-507"),
+        play=refused_by_person,
+        rules="ask",
+        fits=not_asking,
+    ),
+    Situation(
+        interceptor="refusal",
+        name="asks, and no answer",
+        expected=refused_when_asked("FL-508"),
+        play=unanswered,
+        rules="ask",
+        fits=not_asking,
+    ),
     Situation(
         interceptor="refusal",
         name="steps",
@@ -169,12 +174,84 @@ SITUATIONS = (
         interceptor="record", name="crash after it", expected=served(), play=crash_after_record
     ),
     Situation(interceptor="trace", name="any", expected=served()),
-    Situation(interceptor="deadline", name="late", expected=refused("FL-505"), play=late),
     Situation(
-        interceptor="approval", name="a no", expected=refused("FL-507"), play=refused_by_person
+        interceptor="redaction",
+        name="a secret in a result",
+        expected=marked,
+        world=lambda: World(said=KEY, words=f"item {KEY}"),
+        marks=says("[redacted:aws-key]"),
+        fits=lambda route: route.kind != "child",
     ),
     Situation(
-        interceptor="approval", name="no answer", expected=refused("FL-508"), play=unanswered
+        interceptor="redaction",
+        name="a secret in a reason",
+        expected=refused_with_mark("FL-521"),
+        play=stopped_late,
+        world=lambda: World(why=f"it shows {KEY}"),
+        marks=lambda record: "[redacted:aws-key]" in record.reason,
+    ),
+    Situation(
+        interceptor="screen",
+        name="a result that is blocked",
+        expected=withheld("FL-632"),
+        world=lambda: World(
+            said=CARD, rails=(fl.checks.personal_data(stage="tool", on_fail="block"),)
+        ),
+    ),
+    Situation(interceptor="label", name="any", expected=marked, marks=labelled),
+    Situation(
+        interceptor="redact",
+        name="fields of a result",
+        expected=marked,
+        rules="redact",
+        marks=says(REDACTED),
+    ),
+    Situation(
+        interceptor="kill_switch",
+        name="pulled, and late",
+        expected=refused("FL-521"),
+        play=stopped_late,
+    ),
+    Situation(
+        interceptor="kill_switch_again",
+        name="pulled meanwhile",
+        expected=stopped_after_one("FL-521"),
+        play=stopped_meanwhile,
+    ),
+    Situation(
+        interceptor="budget",
+        name="used up",
+        expected=refused("FL-520"),
+        change=budgeted,
+    ),
+    Situation(interceptor="deadline", name="late", expected=refused("FL-505"), play=late),
+    Situation(
+        interceptor="approval",
+        name="a no",
+        expected=refused("FL-507"),
+        play=refused_by_person,
+        fits=asking,
+    ),
+    Situation(
+        interceptor="approval",
+        name="no answer",
+        expected=refused("FL-508"),
+        play=unanswered,
+        fits=asking,
+    ),
+    Situation(
+        interceptor="approval",
+        name="a rule asks, and a no",
+        expected=refused_when_asked("FL-507"),
+        play=refused_by_person,
+        rules="ask",
+    ),
+    Situation(
+        interceptor="approval",
+        name="a rule asks, and no answer",
+        expected=refused_when_asked("FL-508"),
+        play=unanswered,
+        rules="ask",
     ),
     Situation(
         interceptor="family",
@@ -188,7 +265,7 @@ SITUATIONS = (
         expected=found_out,
         play=crash_in_body,
         change=lambda manifest, _: contracted(manifest, effect="once"),
-        probed=True,
+        world=lambda: World(probed=True),
     ),
     Situation(
         interceptor="intent",
