@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import fairlead as fl
+from fairlead.core.bounds import Bounds
 from fairlead.core.digests import canonical_json
 from fairlead.core.limits import INLINE_BYTES_MAX
 from fairlead.ports.waits import Signal
@@ -108,13 +109,13 @@ def test_invariant_11_a_result_has_a_bound_and_the_error_names_the_tool(
 ) -> None:
     # The package exports the function under its module's name.
     module = sys.modules["fairlead.runtime.interceptors.drive"]
-    monkeypatch.setattr(module, "RESULT_BYTES_MAX", 1000)
+    monkeypatch.setattr(module, "RESULT", Bounds(chars=1000, depth=9))
     bench = bench_of(fetches, 998)
     assert bench.execute().state == "succeeded"
     bench = bench_of(fetches, 999)
     ended = bench.execute()
     assert (ended.state, ended.outcome["code"]) == ("failed", "FL-431")
-    assert "tool fetch has 1001 bytes as JSON; the limit is 1000" in ended.reason
+    assert "tool fetch has more than 1000 characters, which is the limit" in ended.reason
 
 
 def test_invariant_11_an_outcome_has_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
