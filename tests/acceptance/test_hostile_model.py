@@ -1,4 +1,4 @@
-"""A model, or code, that asks for what is beyond every bound: refused, and nothing is left of it."""
+"""A model or code that asks for what is beyond every bound is refused, and leaves nothing."""
 
 from __future__ import annotations
 

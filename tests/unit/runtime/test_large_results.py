@@ -115,7 +115,7 @@ def test_invariant_11_a_result_has_a_bound_and_the_error_names_the_tool(
     bench = bench_of(fetches, 999)
     ended = bench.execute()
     assert (ended.state, ended.outcome["code"]) == ("failed", "FL-431")
-    assert "tool fetch has more than 1000 characters, which is the limit" in ended.reason
+    assert "tool fetch has 1001 bytes as JSON; the limit is 1000" in ended.reason
 
 
 def test_invariant_11_an_outcome_has_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
