@@ -29,6 +29,8 @@ class Call:
         root_id: The oldest of the run's family, on which is counted what all of it uses;
             empty for the run itself.
         business_key: What the contract names as key, in place of the position; empty for none.
+        excess: Which bound its arguments break; they are left out then, and it is refused. Empty
+            for none.
     """
 
     run_id: str
@@ -40,6 +42,7 @@ class Call:
     lineage: str
     root_id: str = ""
     business_key: str = ""
+    excess: str = ""
 
     @property
     def key(self) -> str:

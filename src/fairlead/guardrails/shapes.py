@@ -67,7 +67,7 @@ class Shape:
         try:
             dumped = self._adapter.dump_python(value, mode="json", warnings="error")
             canonical_json(dumped)
-        except (PydanticSerializationError, ValueError, TypeError) as error:
+        except (PydanticSerializationError, ValueError, TypeError, RecursionError) as error:
             raise ResultNotJson(_misfit(value, of)) from error
         return dumped
 

@@ -224,7 +224,7 @@ def send_signal(platform: Platform, signal: Signal) -> bool:
     allow(platform, "runs send")
     try:
         canonical_json(signal.payload)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise InvalidInput(f"the payload is not JSON: {error}") from error
     run = reached_run(platform, signal.run_id)
     by = signal.by if platform.principal is None else platform.principal.user

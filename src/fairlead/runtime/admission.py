@@ -7,6 +7,7 @@ import time
 import unicodedata
 from dataclasses import dataclass, field
 
+from fairlead.core.bounds import ARGUMENTS, excess
 from fairlead.core.digests import Json, canonical_json
 from fairlead.core.errors import (
     InvalidInput,
@@ -131,6 +132,9 @@ class Admission:
                 workflow=workflow,
             )
         self._refuse_stopped(release, workflow, principal)
+        found = excess(input, ARGUMENTS)
+        if found is not None:
+            raise InvalidInput(f"the input has {found}, which is the limit")
         try:
             size = len(canonical_json(input))
         except (TypeError, ValueError) as error:

@@ -23,6 +23,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cache, partial
 
+from fairlead.core.bounds import ARGUMENTS, UNDOING
 from fairlead.core.calls import (
     Ask,
     Call,
@@ -207,7 +208,8 @@ class Boundary:
             if self._closed:
                 what = f"{asked.kind} {asked.name}"
                 raise OutsideRun(f"{what} was asked for when its run had ended")
-            made = screened(self.scope, self.next_number, asked)
+            bounds = UNDOING if self._compensating else ARGUMENTS
+            made = screened(self.scope, self.next_number, asked, bounds)
             call = made.call
             attempt = Attempt(
                 call=call,

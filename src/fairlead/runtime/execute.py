@@ -160,7 +160,7 @@ class Runner:
         except ResultTooLarge as error:
             outcome, said = outcome_of(error), None
             data = asdict(outcome)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, RecursionError) as error:
             outcome, said = outcome_of(ResultNotJson(f"the outcome is not JSON: {error}")), None
             data = asdict(outcome)
         return Ending(state=outcome.state, outcome=data, reason=outcome.reason, said=said)

@@ -14,6 +14,7 @@ from uuid import UUID, uuid4
 from fairlead.authoring.mcp import McpTool
 from fairlead.authoring.run import ANSWER_WITHIN, Child, Startable
 from fairlead.authoring.tool import Tool
+from fairlead.core.bounds import ARGUMENTS, excess
 from fairlead.core.context import Context
 from fairlead.core.digests import Json
 from fairlead.core.errors import (
@@ -133,7 +134,9 @@ class DurableRun:
     ) -> R:
         """Execute a function of the workflow's own code once, and remember what it returned."""
         name = getattr(function, "__name__", type(function).__name__)
-        given = shape_of(Any).dump([args, kwargs], of=f"the caller of step {name}")
+        given: Json = [args, kwargs]
+        if excess(given, ARGUMENTS) is None:
+            given = shape_of(Any).dump(given, of=f"the caller of step {name}")
         returned = inspect.signature(function, eval_str=True).return_annotation
         shape = shape_of(Any if returned is inspect.Signature.empty else returned)
 

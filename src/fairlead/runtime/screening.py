@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from fairlead.authoring.guardrail import Guardrail
+from fairlead.core.bounds import ARGUMENTS, Bounds, excess
 from fairlead.core.calls import Call, CallKind, Done, Effect, Failed, Refused
 from fairlead.core.digests import Json, canonical_json, digest
 from fairlead.core.errors import (
@@ -63,13 +64,35 @@ class Screened:
     checks: tuple[Check, ...] = ()
 
 
-def screened(scope: RunScope, number: int, asked: Asking) -> Screened:
+def screened(scope: RunScope, number: int, asked: Asking, bounds: Bounds = ARGUMENTS) -> Screened:
     """W0: give a call its number, key and arguments.
+
+    Args:
+        scope: The run.
+        number: The call's number in it.
+        asked: What is asked.
+        bounds: What its arguments may be; a model turn's are counted in tokens, see `context`.
 
     Raises:
         ResultNotJson: The arguments are not JSON.
     """
     kind, name, given, driver = asked.kind, asked.name, asked.arguments, asked.driver
+    contract = scope.rules.contracts.get(name) if kind == "tool" else None
+    effect: Effect = contract.effect if contract else "read"
+    call = Call(
+        run_id=scope.context.run_id,
+        number=number,
+        kind=kind,
+        name=name,
+        arguments=None,
+        effect=effect,
+        lineage=scope.lineage,
+        root_id=scope.family.root_id,
+    )
+    found = None if kind == "model" else excess(given, bounds)
+    if found is not None:
+        # First of all: what is refused for its size is not written out even once, and not kept.
+        return Screened(call=replace(call, excess=found), given=None, driver=driver)
     try:
         canonical_json(given)
     except (TypeError, ValueError, RecursionError) as error:
@@ -79,25 +102,14 @@ def screened(scope: RunScope, number: int, asked: Asking) -> Screened:
         left, checks = _taken_out(scope, ToolCall(name=name, arguments=given))
         if left is not given:
             given, driver = left, asked.rebind(left)
-    contract = scope.rules.contracts.get(name) if kind == "tool" else None
-    effect: Effect = contract.effect if contract else "read"
     business_key = ""
     if contract and contract.key and isinstance(given, dict):
         named = [given.get(argument) for argument in contract.key]
         tenant = scope.context.principal.tenant
         business_key = f"{name}:{digest([tenant, name, named])[:32]}"
-    call = Call(
-        run_id=scope.context.run_id,
-        number=number,
-        kind=kind,
-        name=name,
-        # Of a model turn only the digest is recorded.
-        arguments=given if kind == "model" else redacted(given, SECRETS)[0],
-        effect=effect,
-        lineage=scope.lineage,
-        root_id=scope.family.root_id,
-        business_key=business_key,
-    )
+    # Of a model turn only the digest is recorded.
+    kept = given if kind == "model" else redacted(given, SECRETS)[0]
+    call = replace(call, arguments=kept, business_key=business_key)
     return Screened(call=call, given=given, driver=driver, checks=checks)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fairlead.authoring.mcp import McpTool
+from fairlead.core.bounds import ARGUMENTS, excess
 from fairlead.core.calls import cut
 from fairlead.core.context import Context
 from fairlead.core.digests import Json
@@ -44,6 +45,9 @@ class Toolbox:
             return to_json(tool, args, kwargs)
         if args:
             raise ArgumentsInvalid(f"tool {tool.name} takes its arguments by name", tool=tool.name)
+        if excess(kwargs, ARGUMENTS) is not None:
+            # The boundary refuses them, and records that it did.
+            return kwargs
         arguments: dict[str, Json] = shape_of(Any).dump(kwargs, of=f"the caller of {tool.name}")
         return arguments
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from fairlead.authoring.tool import Tool
+from fairlead.core.bounds import ARGUMENTS, excess
+from fairlead.core.calls import cut
 from fairlead.core.context import Context
 from fairlead.core.digests import Json
 from fairlead.core.effects import Happened, NotHappened
@@ -98,8 +100,11 @@ def to_json(tool: AnyTool, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dic
     try:
         bound = tool.signature.bind(*args, **kwargs)
     except TypeError as error:
-        raise ArgumentsInvalid(f"tool {tool.name}: {error}", tool=tool.name) from error
+        raise ArgumentsInvalid(cut(f"tool {tool.name}: {error}"), tool=tool.name) from error
     bound.apply_defaults()
+    if excess(bound.arguments, ARGUMENTS) is not None:
+        # The boundary refuses them, and records that it did.
+        return bound.arguments
     shape = arguments_of(tool)
     try:
         value = shape.load(bound.arguments)

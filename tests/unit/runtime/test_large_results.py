@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import fairlead as fl
+from fairlead.core.bounds import Bounds
 from fairlead.core.digests import canonical_json
 from fairlead.core.limits import INLINE_BYTES_MAX
 from fairlead.ports.waits import Signal
@@ -108,7 +109,7 @@ def test_invariant_11_a_result_has_a_bound_and_the_error_names_the_tool(
 ) -> None:
     # The package exports the function under its module's name.
     module = sys.modules["fairlead.runtime.interceptors.drive"]
-    monkeypatch.setattr(module, "RESULT_BYTES_MAX", 1000)
+    monkeypatch.setattr(module, "RESULT", Bounds(chars=1000, depth=9))
     bench = bench_of(fetches, 998)
     assert bench.execute().state == "succeeded"
     bench = bench_of(fetches, 999)

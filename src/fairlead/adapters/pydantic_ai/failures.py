@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 from pydantic import ValidationError
 from pydantic_ai.exceptions import (
@@ -24,10 +25,13 @@ from pydantic_ai.exceptions import (
     UnexpectedModelBehavior,
     UserError,
 )
-from pydantic_ai.messages import ModelResponse
+from pydantic_ai.messages import BaseToolCallPart, ModelResponse
+from pydantic_core import from_json
 
+from fairlead.core.bounds import ARGUMENTS, TURN_CALLS_MAX, excess
 from fairlead.core.errors import (
     AnswerCut,
+    AnswerExcessive,
     AnswerFiltered,
     AnswerTruncated,
     AnswerUnreadable,
@@ -55,6 +59,8 @@ _FINAL: tuple[tuple[type[Exception], str], ...] = (
     (OutputTokenLimitExceeded, AnswerTruncated.code),
     (ContentFilterError, AnswerFiltered.code),
 )
+_TOGETHER = replace(ARGUMENTS, depth=ARGUMENTS.chars)
+"""The bounds of all tool calls of an answer; how deep each of them is, is looked at by itself."""
 _CUT_STREAM = "Streamed response ended without"
 # Providers that always say why an answer ended, and what the library puts where they did not.
 _SAYS_WHY = frozenset(("azure", "openai"))
@@ -120,6 +126,9 @@ def answer_error(response: ModelResponse) -> DriverError | None:
     Args:
         response: What the provider answered.
     """
+    found = _excess(response)
+    if found is not None:
+        return DriverError(f"the answer has {found}", transient=False, code=AnswerExcessive.code)
     if response.finish_reason == "length":
         reason = "the answer reached its token limit before it was complete"
         return DriverError(reason, transient=False, code=AnswerTruncated.code)
@@ -130,6 +139,33 @@ def answer_error(response: ModelResponse) -> DriverError | None:
         reason = "the answer broke off: the provider did not say that it had ended"
         return DriverError(reason, transient=True, code=AnswerCut.code)
     return None
+
+
+def _excess(response: ModelResponse) -> str | None:
+    """Return what an answer has too much of, in words; None when it is within the bounds.
+
+    An answer beyond them is refused whole, before any of its tool calls is looked at: it would be
+    recorded otherwise, and each of its calls planned.
+    """
+    calls = [part for part in response.parts if isinstance(part, BaseToolCallPart)]
+    if len(calls) > TURN_CALLS_MAX:
+        return f"{len(calls)} tool calls; the limit is {TURN_CALLS_MAX}"
+    # The size first, of all of them together: what is too large is not parsed.
+    found = excess([[part.tool_name, part.args] for part in calls], _TOGETHER)
+    for part in calls:
+        found = found or _depth_of(part.args)
+    return None if found is None else f"tool calls with {found}, which is the limit"
+
+
+def _depth_of(args: object) -> str | None:
+    if not isinstance(args, str):
+        return excess(args, ARGUMENTS)
+    try:
+        return excess(from_json(args), ARGUMENTS)
+    except ValueError as error:
+        # What else is no JSON, the model is told, and asked again.
+        deep = "recursion limit" in str(error)
+        return f"more than {ARGUMENTS.depth} levels" if deep else None
 
 
 def _unended(response: ModelResponse) -> bool:

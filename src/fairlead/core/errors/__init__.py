@@ -16,6 +16,7 @@ from fairlead.core.errors.bounded import (
 )
 from fairlead.core.errors.call import (
     AnswerCut,
+    AnswerExcessive,
     AnswerFiltered,
     AnswerTruncated,
     AnswerUnfit,
@@ -157,6 +158,7 @@ from fairlead.core.errors.store import (
 
 __all__ = [
     "AnswerCut",
+    "AnswerExcessive",
     "AnswerFiltered",
     "AnswerTruncated",
     "AnswerUnfit",

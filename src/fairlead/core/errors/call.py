@@ -97,6 +97,13 @@ class ToolCallUnfit(CallFailed):
     hint = "Describe the tools better, use a stronger model, or raise limits.reasks."
 
 
+class AnswerExcessive(CallFailed):
+    """A model's answer has too many tool calls, or tool calls that are too large or too deep."""
+
+    code = "FL-619"
+    hint = "Look at what the model was given to read; nothing of the answer was executed or kept."
+
+
 class ProviderBusy(CallFailed):
     """A provider's rate limit held, after the tries that the limits allow."""
 

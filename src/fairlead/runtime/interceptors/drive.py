@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
+from fairlead.core.bounds import ANSWER, RESULT, excess
 from fairlead.core.calls import Call, Done, Failed, Result, cut
 from fairlead.core.digests import canonical_json
 from fairlead.core.errors import (
@@ -14,7 +15,6 @@ from fairlead.core.errors import (
     ResultNotJson,
     ResultTooLarge,
 )
-from fairlead.core.limits import RESULT_BYTES_MAX
 from fairlead.ports.boundary import Driven, DriverError, current_call
 from fairlead.ports.engine import Suspended
 from fairlead.runtime.interceptors.attempt import Attempt
@@ -92,12 +92,17 @@ async def drive(attempt: Attempt, services: Services) -> tuple[Result, int]:
 
 def _done(call: Call, driven: Driven) -> Done | Failed:
     what = f"the result of {call.kind} {call.name}"
+    bounds = ANSWER if call.kind == "model" else RESULT
+    found = excess(driven.value, bounds)
+    if found is not None:
+        reason = f"{what} has {found}, which is the limit"
+        return Failed(code=ResultTooLarge.code, reason=cut(reason))
     try:
         size = len(canonical_json(driven.value).encode())
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         return Failed(code=ResultNotJson.code, reason=cut(f"{what} is not JSON: {error}"))
-    if size > RESULT_BYTES_MAX:
-        reason = f"{what} has {size} bytes as JSON; the limit is {RESULT_BYTES_MAX}"
+    if size > bounds.chars:
+        reason = f"{what} has {size} bytes as JSON; the limit is {bounds.chars}"
         return Failed(code=ResultTooLarge.code, reason=cut(reason))
     return Done(
         value=driven.value, usage=driven.usage, served_by=cut(driven.served_by, NAME_CHARS_MAX)

@@ -6,23 +6,14 @@ from fairlead.core.calls import Call, Refused, cut
 from fairlead.core.errors import ArgumentsInvalid
 from fairlead.runtime.scope import RunScope, Tally
 
-ARGUMENTS_BYTES_MAX = 1_000_000
-"""Largest arguments of a retrieval; a model turn's are counted in tokens, see `context`."""
-
 
 def schema(scope: RunScope, call: Call, _: Tally) -> Refused | None:
-    """Refuse arguments that do not fit the pinned schema, or that are beyond any bound."""
-    if call.kind == "model":
-        return None
+    """Refuse arguments that are beyond the bounds, or that do not fit the pinned schema."""
+    if call.excess:
+        reason = f"the arguments have {call.excess}, which is the limit"
+        return Refused(code=ArgumentsInvalid.code, reason=reason)
     check = scope.rules.arguments.get(call.name) if call.kind == "tool" else None
-    finding = check.finding(call.arguments) if check else _bounds(call)
+    finding = check.finding(call.arguments) if check else None
     if finding is None:
         return None
     return Refused(code=ArgumentsInvalid.code, reason=cut(finding))
-
-
-def _bounds(call: Call) -> str | None:
-    size = len(str(call.arguments))
-    if size > ARGUMENTS_BYTES_MAX:
-        return f"the arguments have {size} characters; the limit is {ARGUMENTS_BYTES_MAX}"
-    return None
