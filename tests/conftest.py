@@ -55,3 +55,13 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
     """A fresh database of each kind, open."""
     with opened(request.param, request, tmp_path) as made:
         yield made
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave to `make soak` what real workers do on PostgreSQL just as on SQLite.
+
+    In `make test` PostgreSQL is proven by the conformance suite and by the tests of the stores.
+    """
+    for item in items:
+        if "tests/acceptance/" in item.nodeid and "[postgresql" in item.nodeid:
+            item.add_marker(pytest.mark.soak)

@@ -34,6 +34,7 @@ def enforce(cli: Cli, folder: str, version: str, window: str) -> None:
     cli("baseline", "enforce", version, "--window", window)
 
 
+@pytest.mark.soak
 def test_a_baseline_is_tried_on_what_is_live_and_what_was_called(tmp_path: Path) -> None:
     cli = ready_app(tmp_path / "app")
     assert cli.json("run", "answer", QUESTION)["state"] == "succeeded"
@@ -100,6 +101,7 @@ def verdicts(cli: Cli, run: str) -> list[Any]:
     return [event["data"]["policy"] for event in events if event["type"] == "call.finished"]
 
 
+@pytest.mark.soak
 def test_a_run_keeps_the_baseline_that_its_release_was_made_with(tmp_path: Path) -> None:
     cli = ready_app(tmp_path / "app")
     lax = write_baseline(tmp_path / "base", "1", when="false")
@@ -123,6 +125,7 @@ def test_a_folder_that_is_no_baseline(tmp_path: Path, text: str | None) -> None:
     cli.refuses("FL-311", "baseline", "enforce", "9")
 
 
+@pytest.mark.soak
 def test_policies_are_tried_on_recorded_and_on_live_calls(tmp_path: Path) -> None:
     cli = ready_app(tmp_path / "app")
     assert cli.json("run", "answer", QUESTION)["state"] == "succeeded"

@@ -51,6 +51,7 @@ def test_bench_answers_without_data(tmp_path: Path) -> None:
     assert "FAIRLEAD_BENCH_DATA" in done.stderr
 
 
+@pytest.mark.soak
 def test_bench_effects() -> None:
     done = run("benchmarks.effects", "--kills", "4", "--seed", "3")
     assert done.returncode == 0, done.stderr
@@ -70,6 +71,7 @@ def test_bench_guard() -> None:
     assert all(figures[part] > 0 for part in ("schema_us", "decide_us", "row_us", "ratio_p50"))
 
 
+@pytest.mark.soak
 @pytest.mark.postgresql
 def test_bench_failover() -> None:
     done = run("benchmarks.failover", "--trials", "1", "--runs", "8", "--ms", "800")

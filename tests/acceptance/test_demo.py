@@ -45,6 +45,7 @@ def test_the_demo_on_the_repositorys_own_documents() -> None:
     assert "✗" not in done.stdout
 
 
+@pytest.mark.soak
 def test_the_demo_on_a_folder_of_other_documents(tmp_path: Path) -> None:
     subjects = ("pump", "valve", "winch", "anchor", "mast", "rudder", "engine", "cabin")
     for number, subject in enumerate(subjects):

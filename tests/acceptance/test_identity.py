@@ -145,6 +145,7 @@ def test_roles_say_who_may_do_what(cli: Cli) -> None:
 FOUR_EYES = "required = true\nfour_eyes = true\n"
 
 
+@pytest.mark.soak
 def test_where_it_is_required_nothing_is_done_without_a_token_and_four_eyes_see_each_effect(
     tmp_path: Path,
 ) -> None:

@@ -205,6 +205,7 @@ def cli(stage: Scene, *arguments: str) -> tuple[int, str]:
     return ended.returncode, ended.stdout + ended.stderr
 
 
+@pytest.mark.soak
 def test_list_diff_and_pin_say_what_is_declared_pinned_and_served(stage: Scene) -> None:
     code, said = cli(stage, "mcp", "list", "--json")
     tools = {tool["name"]: tool for tool in json.loads(said)[0]["tools"]}
@@ -230,6 +231,7 @@ def test_list_diff_and_pin_say_what_is_declared_pinned_and_served(stage: Scene) 
     assert (code, "FL-642" in said) == (2, True)
 
 
+@pytest.mark.soak
 def test_the_gate_passes_an_app_with_pins_and_stops_one_whose_contract_does_not_fit(
     stage: Scene,
 ) -> None:

@@ -35,6 +35,7 @@ def url(own_postgres: PostgresServer) -> Iterator[str]:
         yield address.replace("postgres@", "postgres:s3cr3t%2F%40pw@")
 
 
+@pytest.mark.soak
 def test_a_whole_life_on_postgresql(url: str, tmp_path: Path) -> None:
     cli = Cli(tmp_path / "handbook", FAIRLEAD_DATABASE_URL=url)
     cli("init", str(cli.folder))

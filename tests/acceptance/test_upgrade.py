@@ -13,6 +13,7 @@ pytestmark = pytest.mark.acceptance
 QUESTION = "How many days of PTO?"
 
 
+@pytest.mark.soak
 def test_runs_in_flight_stay_on_workers_of_the_version_that_they_began_on(tmp_path: Path) -> None:
     before = ready_app(tmp_path / "app").with_environment(SLOW="2")
     after = _upgraded(before, tmp_path / "newer")

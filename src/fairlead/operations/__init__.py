@@ -2,33 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from fairlead.bootstrap import (
-    Platform,
-    load_app,
-    make_gate,
-    open_platform,
-    read_app_files,
-    resolve_app,
-)
-from fairlead.core.digests import Json
-from fairlead.core.errors import CodeMismatch, CollectionMissing
-from fairlead.core.grounding import GroundedSource
-from fairlead.core.guarding import Check
-from fairlead.core.identity import Principal
+from fairlead.bootstrap import Platform, make_gate, open_platform, resolve_app
+from fairlead.core.errors import CollectionMissing
 from fairlead.core.kill import Kill
-from fairlead.core.outcome import Outcome
 from fairlead.core.release import Release
 from fairlead.core.tokens import Grant
 from fairlead.delivery.collections import chosen, declared_collections
 from fairlead.delivery.gate import CheckRun, concludes
-from fairlead.delivery.resolve import code_digest
 from fairlead.memory.ingest import Ingested
 from fairlead.operations.audit import (
     AuditKey,
@@ -102,6 +85,13 @@ from fairlead.operations.mcp import (
 from fairlead.operations.policies import DifferenceGroup, policy_differences, try_policies
 from fairlead.operations.pruning import prune_runs
 from fairlead.operations.releases import activate_release, roll_back_release
+from fairlead.operations.requests import (
+    PolicyContext,
+    make_worker,
+    outcome_of_run,
+    route_request,
+    working,
+)
 from fairlead.ports.approvals import ApprovalRecord
 from fairlead.ports.audit import ExportScope
 from fairlead.ports.conversations import ConversationRecord, TurnRecord
@@ -226,25 +216,6 @@ class GateReport:
         return concludes(self.checks) == "success"
 
 
-@dataclass(frozen=True, kw_only=True)
-class PolicyContext:
-    """For whom, and by which workflow, a request is answered.
-
-    Attributes:
-        platform: The open platform.
-        workflow: The workflow's name.
-        principal: Who asks.
-        timeout_s: Most seconds to wait for the answer.
-        conversation: The conversation that the request goes on with; None for none.
-    """
-
-    platform: Platform
-    workflow: str
-    principal: Principal = field(default_factory=Principal)
-    timeout_s: float = 60.0
-    conversation: str | None = None
-
-
 def check_app(platform: Platform, *, mutate: bool = False) -> GateReport:
     """Put the app, as it stands in its folder, through the gate, and keep the evidence.
 
@@ -295,117 +266,3 @@ def ingest(
         folders = chosen(declared_collections(settings.folder, settings.config), collection)
     ingestion = platform.ingestion
     return [ingestion.ingest(tenant, name, path) for name, path in folders.items()]
-
-
-def make_worker(platform: Platform, release: str | None = None) -> Worker:
-    """Prepare a worker for the app's code as it stands in its folder.
-
-    Args:
-        platform: The open platform.
-        release: A release whose code it must be; None for whatever code is here.
-
-    Raises:
-        CodeMismatch: The code here is not that release's code.
-        UnknownRelease: There is no such release.
-    """
-    files = read_app_files(platform.settings)
-    if release is not None:
-        wanted = platform.release_store.get(release)
-        if wanted.manifest.code_digest != code_digest(files):
-            raise CodeMismatch(
-                f"release {wanted.id} was made from other code than stands in the app's folder",
-                release=wanted.digest,
-            )
-    return platform.worker(load_app(platform.settings), files)
-
-
-@contextmanager
-def working(platform: Platform, release: Release) -> Iterator[None]:
-    """Make sure that a worker lives for a release: use one that runs, else be one for a while.
-
-    Args:
-        platform: The open platform.
-        release: The release whose runs must be executed.
-
-    Raises:
-        CodeMismatch: No worker runs, and the code here is not that release's code.
-    """
-    living = platform.workers.living(platform.settings.lease_s)
-    code = release.manifest.code_digest
-    if any(worker.code_digest == code and not _is_gone(worker) for worker in living):
-        yield
-        return
-    worker = make_worker(platform, release.digest)
-    worker.start()
-    try:
-        yield
-    finally:
-        worker.stop()
-
-
-def _is_gone(worker: WorkerRecord) -> bool:
-    """Whether a worker of this machine died while its lease still runs."""
-    if worker.host != socket.gethostname():
-        return False
-    try:
-        os.kill(worker.pid, 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        return False
-    return False
-
-
-async def route_request(query: Json, policy_ctx: PolicyContext) -> Outcome[Json]:
-    """Answer a request by a durable run of the active release.
-
-    Args:
-        query: The workflow's input as JSON: a question, for a workflow that takes text.
-        policy_ctx: For whom, and by which workflow.
-
-    Returns:
-        The outcome with `answer`, `checks` and `grounded_sources`.
-
-    Raises:
-        FairleadError: The request was not admitted, or did not end in time.
-    """
-    platform = policy_ctx.platform
-    principal = asking(platform, policy_ctx.principal)
-    release = platform.releases.current()
-    with working(platform, release):
-        run = platform.admission.start(
-            release,
-            policy_ctx.workflow,
-            query,
-            principal=principal,
-            options=StartOptions(conversation=policy_ctx.conversation),
-        )
-        ended = await platform.admission.wait(run.id, policy_ctx.timeout_s)
-    return outcome_of_run(ended)
-
-
-def outcome_of_run(run: RunRecord) -> Outcome[Json]:
-    """Return the outcome of a run that has ended.
-
-    Args:
-        run: The run as it is on record.
-
-    Raises:
-        ValueError: It has not ended.
-    """
-    if (
-        run.state == "queued"
-        or run.state == "running"
-        or run.state == "waiting"
-        or run.state == "paused"
-    ):
-        raise ValueError(f"run {run.id} is {run.state}")
-    data = run.outcome or {"answer": None, "checks": [], "grounded_sources": [], "code": ""}
-    return Outcome(
-        state=run.state,
-        answer=data["answer"],
-        checks=tuple(Check(**check) for check in data["checks"]),
-        grounded_sources=tuple(GroundedSource(**source) for source in data["grounded_sources"]),
-        reason=run.reason,
-        code=data["code"],
-    )

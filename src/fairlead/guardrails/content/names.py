@@ -57,8 +57,7 @@ _DIGIT, _LETTER = re.compile("[0-9]"), re.compile("[A-Za-z]")
 
 def is_secret_name(name: str) -> bool:
     """Say whether a field of this name holds a secret: `apiKey`, `DB_PASSWORD`, `client-secret`."""
-    plain = _PLACEHOLDER.sub("", name[-_NAME_CHARS_MAX:])
-    words = [word.lower() for word in _WORDS.findall(plain)]
+    words = _words(name)
     if not words or words[-1] in _NO_VALUE:
         return False
     for place, word in enumerate(words):
@@ -83,10 +82,16 @@ def is_secret_value(value: str, name: str) -> bool:
     if _LETTER.search(value) is None:
         return False
     digit = _DIGIT.search(value) is not None
-    if _PASSWORDS.intersection(word.lower() for word in _WORDS.findall(name)):
+    if _PASSWORDS.intersection(_words(name)):
         varied = digit or _SYMBOL.search(value) is not None
         return len(value) >= PASSWORD_LENGTH_MIN and varied and len(set(value)) >= 4
     return len(value) >= LENGTH_MIN and digit and entropy(value) >= ENTROPY_MIN
+
+
+def _words(name: str) -> list[str]:
+    """Return the last words of a name; what stands in place of a secret is none of them."""
+    plain = _PLACEHOLDER.sub("", name)[-_NAME_CHARS_MAX:]
+    return [word.lower() for word in _WORDS.findall(plain)]
 
 
 def entropy(text: str) -> float:

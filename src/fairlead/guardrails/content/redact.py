@@ -153,8 +153,9 @@ def _walk_object(
         secret = (
             "named-secret" in kinds
             and isinstance(item, str)
-            and is_secret_name(str(key))
-            and is_secret_value(item, str(key))
+            # As it is kept: what is redacted once more is judged by the same name.
+            and is_secret_name(str(name))
+            and is_secret_value(item, str(name))
         )
         if secret:
             found.append(Found("named-secret", inner))
