@@ -115,6 +115,7 @@ def test_the_command_line_signs_verifies_and_exports(ready: Cli, tmp_path: Path)
     alone("audit", "verify", "--export", str(out), status=2)
 
 
+@pytest.mark.soak
 def test_the_command_line_says_what_does_not_hold_and_ends_with_one(tmp_path: Path) -> None:
     cli = ready_app(tmp_path / "app")
     cli.refuses("FL-702", "audit", "verify")
@@ -133,6 +134,7 @@ def test_the_command_line_says_what_does_not_hold_and_ends_with_one(tmp_path: Pa
     cli.refuses("FL-702", "audit", "verify", "--key", str(tmp_path / "none"))
 
 
+@pytest.mark.soak
 def test_the_gate_leaves_the_evidence_alone(tmp_path: Path) -> None:
     """Its own runs are on a scratch database, and nobody signs them."""
     cli = ready_app(tmp_path / "app")

@@ -55,6 +55,7 @@ def test_a_baseline_is_tried_on_what_is_live_and_what_was_called(tmp_path: Path)
     assert cli.json("baseline", "list")["baselines"] == []
 
 
+@pytest.mark.soak
 def test_an_app_that_asks_for_more_gets_no_release(tmp_path: Path) -> None:
     cli = ready_app(tmp_path / "app")
     bare = cli.json("release", "list")[0]["release"]

@@ -81,6 +81,7 @@ def test_bench_failover() -> None:
     assert (figures["recorded_calls_reexecuted"], figures["runs_lost"]) == (0, 0)
 
 
+@pytest.mark.soak
 @pytest.mark.postgresql
 def test_bench_budget() -> None:
     done = run("benchmarks.budget", "--rounds", "1")

@@ -95,6 +95,7 @@ def pruned(stage: Scene) -> set[str]:
 DEATHS = ("pruning.prune", "pruning.forgotten")
 
 
+@pytest.mark.soak
 def test_killed_between_batches_beside_a_worker_nothing_is_lost(stage: Scene) -> None:
     """Each process dies at another place; the last one goes on to the end."""
     old = old_runs(stage, 3 * BATCH_RUNS + 10)
@@ -125,6 +126,7 @@ def test_killed_between_batches_beside_a_worker_nothing_is_lost(stage: Scene) ->
     assert number(stage, "SELECT count(*) FROM runs") == len(old) + len(at_work)
 
 
+@pytest.mark.soak
 def test_the_command_says_what_went_and_a_pruned_run_says_so_too(stage: Scene) -> None:
     for turn in range(KEPT + 1):
         stage.start("large", 100_000 + turn)

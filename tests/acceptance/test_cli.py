@@ -20,6 +20,7 @@ QUESTION = "How many days of PTO per calendar year?"
 ENGINES = ("alembic", "cedarpy", "dbos", "opentelemetry", "pydantic", "pydantic_ai", "sqlalchemy")
 
 
+@pytest.mark.soak
 def test_a_whole_life(tmp_path: Path) -> None:
     cli = Cli(tmp_path / "Our Handbook")
     assert "Our Handbook" in cli("init", str(cli.folder)).stdout
@@ -111,6 +112,7 @@ def test_a_run_outlives_the_worker_that_was_there(tmp_path: Path) -> None:
     assert cli.json("run", "answer", QUESTION)["state"] == "succeeded"
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize(
     ("command", "signum"),
     [

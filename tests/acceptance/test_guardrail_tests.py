@@ -53,6 +53,7 @@ def test_complete_tests_notice_every_mistake(cli: Cli) -> None:
     assert by_name["digest"]["conclusion"] == "success"
 
 
+@pytest.mark.soak
 def test_a_missing_test_is_reported(cli: Cli) -> None:
     write(cli, TESTS)
     assert cli.json("check")["passed"]

@@ -71,10 +71,10 @@ def host(tmp_path_factory: pytest.TempPathFactory, server: ProviderServer) -> It
     [
         ("clerk", "many", ("failed", "FL-619")),
         ("clerk", "deep", ("failed", "FL-619")),
-        ("clerk", "deeper", ("failed", "FL-619")),
+        pytest.param("clerk", "deeper", ("failed", "FL-619"), marks=pytest.mark.soak),
         ("clerk", "wide", ("failed", "FL-619")),
         ("coder", "deep", ("denied", "FL-502")),
-        ("coder", "deeper", ("denied", "FL-502")),
+        pytest.param("coder", "deeper", ("denied", "FL-502"), marks=pytest.mark.soak),
         ("coder", "wide", ("denied", "FL-502")),
     ],
 )
@@ -97,6 +97,7 @@ def test_what_is_beyond_the_bounds_is_refused_and_leaves_nothing(
     assert host.cli.json("events", "verify")["findings"] == []
 
 
+@pytest.mark.soak
 def test_a_recovery_refuses_the_same(tmp_path: Path, server: ProviderServer) -> None:
     server.play(hostile)
     cli = hostile_app(tmp_path / "app", **server.environment)

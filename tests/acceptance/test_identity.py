@@ -100,6 +100,7 @@ def test_a_bad_token_starts_nothing_and_is_shown_nowhere(cli: Cli) -> None:
     assert cli.json("runs", "list") == []
 
 
+@pytest.mark.soak
 def test_a_tool_needs_the_grant_and_the_policies_see_the_roles(cli: Cli) -> None:
     denied = bearing(cli, token_of(cli, "ada")).json("run", "small", "pen", status=1)
     assert (denied["state"], denied["code"]) == ("denied", "FL-500")
@@ -168,6 +169,7 @@ def test_where_it_is_required_nothing_is_done_without_a_token_and_four_eyes_see_
         cli.until(forked, "denied")
 
 
+@pytest.mark.soak
 def test_the_gate_asks_in_its_own_name(tmp_path: Path) -> None:
     cli = ready_app(tmp_path / "app")
     with (cli.folder / "fairlead.toml").open("a") as file:

@@ -145,6 +145,7 @@ def test_reads_and_idempotent_effects_are_tried_again_under_their_key(stage: Sce
         assert ended(run) == ("failed", code), wrong
 
 
+@pytest.mark.soak
 def test_a_once_call_that_was_not_sent_has_failed_and_is_not_unknown(stage: Scene) -> None:
     for wrong, code in (({"start": "die"}, "FL-642"), ({"list": "hang"}, "FL-643")):
         turn(stage, **wrong)

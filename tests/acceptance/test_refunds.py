@@ -76,6 +76,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> Iterator[S
     yield Shop(folder, tmp_path / "books")
 
 
+@pytest.mark.soak
 def test_a_small_refund_is_paid_once_however_often_it_is_asked_for(shop: Shop) -> None:
     assert shop.refund("A-1001", 2900)["answer"] == "refund-1"
     assert shop.refund("A-1001", 2900)["answer"] == "refund-1"
@@ -92,7 +93,7 @@ def test_too_much_is_refused_and_names_the_rule(shop: Shop) -> None:
     assert shop.paid == []
 
 
-@pytest.mark.parametrize("workflow", ["refund", "desk"])
+@pytest.mark.parametrize("workflow", [pytest.param("refund", marks=pytest.mark.soak), "desk"])
 def test_invariant_06_a_large_refund_waits_for_a_person_and_survives_the_worker(
     shop: Shop, workflow: str
 ) -> None:
@@ -118,7 +119,7 @@ def test_invariant_06_a_large_refund_waits_for_a_person_and_survives_the_worker(
     assert shop.mailed == ["bert@example.org"]
 
 
-@pytest.mark.parametrize("approved", [True, False])
+@pytest.mark.parametrize("approved", [True, pytest.param(False, marks=pytest.mark.soak)])
 def test_invariant_05_a_fooled_model_moves_nothing_by_itself(shop: Shop, approved: bool) -> None:
     """What a customer wrote into an order names another order and another address."""
     run = shop.start("desk", FOOLED)

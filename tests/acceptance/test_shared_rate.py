@@ -226,7 +226,13 @@ def workers(folder: Path, count: int) -> Iterator[None]:
             assert worker.wait(timeout=30) == 0
 
 
-@pytest.mark.parametrize("factor", [1, 2], ids=["as declared", "half of what is declared"])
+@pytest.mark.parametrize(
+    "factor",
+    [
+        pytest.param(1, id="as declared"),
+        pytest.param(2, id="half of what is declared", marks=pytest.mark.soak),
+    ],
+)
 def test_a_storm_of_50_runs_on_two_workers_wastes_few_requests(tmp_path: Path, factor: int) -> None:
     with provider() as server:
         write(tmp_path, f"http://127.0.0.1:{server.server_port}/", ADMITTED.calls * factor)

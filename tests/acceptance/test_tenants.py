@@ -100,6 +100,7 @@ def seen_by(platform: Platform, run_id: str) -> str:
     return "\n".join([canonical_json(run.outcome), *results, *events])
 
 
+@pytest.mark.soak
 def test_invariant_07_two_tenants_of_the_command_line_share_nothing(tmp_path: Path) -> None:
     """The same collection, the same path, the same words; only the answer tells them apart."""
     cli = Cli(write_app(tmp_path / "app"))

@@ -334,7 +334,7 @@ history = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(histories=st.lists(history, min_size=1, max_size=6))
 def test_no_payload_goes_that_another_run_refers_to(
     tmp_path_factory: pytest.TempPathFactory, histories: list[dict[str, Any]]
