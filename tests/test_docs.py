@@ -23,6 +23,7 @@ import pytest
 
 from fairlead.testing.postgres import SUPERUSER, PostgresServer
 from tests.docs_blocks import PYTHON, Block, commands, matches, parse
+from tests.forked import forked_fairlead
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [page for page in [ROOT / "README.md"] if page.exists()]
@@ -51,7 +52,13 @@ class Shell:
         mine = ("FAIRLEAD_", "PG")
         self.environment = {k: v for k, v in os.environ.items() if not k.startswith(mine)}
         self.environment |= {
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "PATH": os.pathsep.join(
+                (
+                    str(forked_fairlead().parent),
+                    str(Path(sys.executable).parent),
+                    os.environ["PATH"],
+                )
+            ),
             "HOME": str(folder),
             "FAIRLEAD_CHECKOUT": str(ROOT),
             "STATE": str(state / "state"),

@@ -17,6 +17,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from tests.forked import forked_fairlead
+
 COMMAND = str(Path(sys.executable).parent / "fairlead")
 SECONDS_MAX = 60
 
@@ -50,7 +52,7 @@ class Cli:
     ) -> subprocess.CompletedProcess[str]:
         """Run a command to its end; its exit status must be the one that is expected."""
         ended = subprocess.run(
-            [COMMAND, *arguments],
+            [forked_fairlead(), *arguments],
             env=self._environment,
             capture_output=True,
             text=True,

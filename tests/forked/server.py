@@ -1,0 +1,133 @@
+"""Loads the libraries of the `fairlead` command once, and forks for each command."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import pkgutil
+import select
+import signal
+import socket
+import sys
+from contextlib import suppress
+from typing import Any
+
+import fairlead
+from fairlead.entrypoints.cli import main
+
+POLL_S = 0.005
+
+LOADED_LATE = (
+    "alembic.command",
+    "cedarpy",
+    "dbos",
+    "jsonschema_rs",
+    "opentelemetry.exporter.otlp.proto.http.trace_exporter",
+    "opentelemetry.sdk.metrics",
+    "opentelemetry.sdk.trace",
+    "pydantic_ai",
+    "rich.console",
+    "rich.table",
+    "sqlalchemy.dialects.postgresql",
+    "sqlalchemy.dialects.sqlite",
+)
+"""What commands load where they need it."""
+
+LEFT_OUT = (
+    "fairlead.adapters.mcp",
+    "fairlead.adapters.sql.migrations.",
+    "fairlead.templates",
+    "fairlead.testing",
+)
+
+
+def load() -> None:
+    """Load what commands load, so that each of them finds it there."""
+    for module in pkgutil.walk_packages(fairlead.__path__, "fairlead."):
+        if not module.name.startswith(LEFT_OUT):
+            importlib.import_module(module.name)
+    for name in LOADED_LATE:
+        importlib.import_module(name)
+
+
+class Server:
+    """Forks commands for its clients.
+
+    Attributes:
+        listener: Where clients come.
+        clients: The client of each command that runs.
+    """
+
+    def __init__(self, address: str) -> None:
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(address)
+        self.listener.listen(64)
+        self.clients: dict[int, socket.socket] = {}
+
+    def serve(self) -> list[str] | None:
+        """Fork until standard input ends; return the arguments in a forked process, else None."""
+        while True:
+            waiting: list[Any] = [0, self.listener, *self.clients.values()]
+            ready, _, _ = select.select(waiting, [], [], POLL_S if self.clients else None)
+            if 0 in ready and not os.read(0, 1):
+                for pid in list(self.clients):
+                    self._signal(pid, signal.SIGKILL)
+                return None
+            for pid, client in list(self.clients.items()):
+                if client in ready:
+                    # A client that is gone takes its command with it.
+                    number = client.recv(1)
+                    self._signal(pid, number[0] if number else signal.SIGKILL)
+            if self.listener in ready:
+                asked = self._fork()
+                if asked is not None:
+                    return asked
+            self._reap()
+
+    def _fork(self) -> list[str] | None:
+        client, _ = self.listener.accept()
+        size, files, _, _ = socket.recv_fds(client, 8, 3)
+        data = b""
+        while len(data) < int.from_bytes(size, "big"):
+            data += client.recv(65_536)
+        pid = os.fork()
+        if pid:
+            for file in files:
+                os.close(file)
+            self.clients[pid] = client
+            return None
+        for other in (self.listener, client, *self.clients.values()):
+            other.close()
+        for target, file in enumerate(files):
+            os.dup2(file, target)
+            os.close(file)
+        asked = json.loads(data)
+        os.setpgrp()
+        os.chdir(asked["folder"])
+        os.environ.clear()
+        os.environ.update(asked["environment"])
+        arguments: list[str] = asked["arguments"]
+        return arguments
+
+    def _reap(self) -> None:
+        for pid in list(self.clients):
+            ended, raw = os.waitpid(pid, os.WNOHANG)
+            if ended:
+                client = self.clients.pop(pid)
+                status = os.waitstatus_to_exitcode(raw)
+                with suppress(OSError):
+                    client.send(status.to_bytes(1, "big", signed=True))
+                client.close()
+
+    def _signal(self, pid: int, number: int) -> None:
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+
+if __name__ == "__main__":
+    load()
+    asked = Server(sys.argv[1]).serve()
+    if asked is not None:
+        sys.argv = ["fairlead", *asked]
+        sys.exit(main())
