@@ -73,7 +73,7 @@ def host(tmp_path_factory: pytest.TempPathFactory, server: ProviderServer) -> It
         ("clerk", "deep", ("failed", "FL-619")),
         pytest.param("clerk", "deeper", ("failed", "FL-619"), marks=pytest.mark.soak),
         ("clerk", "wide", ("failed", "FL-619")),
-        ("coder", "deep", ("denied", "FL-502")),
+        pytest.param("coder", "deep", ("denied", "FL-502"), marks=pytest.mark.soak),
         pytest.param("coder", "deeper", ("denied", "FL-502"), marks=pytest.mark.soak),
         ("coder", "wide", ("denied", "FL-502")),
     ],

@@ -50,9 +50,12 @@ class Cli:
     def __call__(
         self, *arguments: str, status: int | None = 0, **options: Any
     ) -> subprocess.CompletedProcess[str]:
-        """Run a command to its end; its exit status must be the one that is expected."""
+        """Run a command to its end; its exit status must be the one that is expected.
+
+        What is done to its process before it starts is not done to one that is forked elsewhere.
+        """
         ended = subprocess.run(
-            [forked_fairlead(), *arguments],
+            [COMMAND if "preexec_fn" in options else forked_fairlead(), *arguments],
             env=self._environment,
             capture_output=True,
             text=True,
