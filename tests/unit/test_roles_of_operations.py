@@ -26,6 +26,8 @@ from fairlead.operations import (
     make_token_key,
     open_platform,
 )
+from fairlead.ports.approvals import ApprovalRecord
+from fairlead.ports.runs import Room, RunRecord
 
 ORDER = Order(by="somebody else", reason="a test")
 ONE = Selection(ids=("r1",))
@@ -131,3 +133,40 @@ def test_a_token_becomes_a_principal_once_and_names_who_did_it(platform: Platfor
     with pytest.raises(RoleMissing, match="token init needs the role admin"):
         make_token_key(settings, by=principal)
     assert operations.operator(acting(platform, principal)) == "ada"
+
+
+def test_an_approval_is_answered_by_the_role_that_its_rule_asks_for(platform: Platform) -> None:
+    asker = Principal(user="bob", tenant="acme", issuer="fairlead")
+    run = RunRecord(
+        id="r1",
+        workflow="w",
+        release="d",
+        code_digest="c",
+        principal=asker,
+        purpose="user",
+        state="queued",
+        input=None,
+        created_at=1.0,
+    )
+    platform.runs.admit(run, room=Room())
+    question = ApprovalRecord(
+        id="a1",
+        run_id="r1",
+        number=1,
+        wait_key="a1",
+        tenant="acme",
+        tool="pay",
+        release="d",
+        subject={"role": "admin"},
+        subject_digest="s",
+        state="pending",
+        asked_at=0.0,
+        expires_at=0.0,
+    )
+    platform.approvals.ask(question, 60.0)
+    approver = Principal(user="ada", tenant="acme", roles=("approver",), issuer="fairlead")
+    with pytest.raises(RoleMissing, match="approval a1 needs the role admin"):
+        operations.answer_approval(acting(platform, approver), "a1", True, ORDER)
+    admin = Principal(user="eve", tenant="acme", roles=("admin",), issuer="fairlead")
+    answered = operations.answer_approval(acting(platform, admin), "a1", True, ORDER)
+    assert (answered.state, answered.by) == ("approved", "eve")

@@ -15,6 +15,7 @@ from fairlead.core.identity import Principal
 from fairlead.delivery.release import Releases
 from fairlead.operations import load_settings, open_platform
 from fairlead.ports.runs import Order
+from fairlead.ports.waits import Signal
 from fairlead.runtime.admission import Admission
 from fairlead.runtime.redacting import RedactingEngine, recordable, redacting
 from fairlead.testing import FakeClock, FakeEngine, FakeKills
@@ -102,3 +103,23 @@ def test_every_store_of_a_platform_is_wrapped_and_its_documents_are_masked(tmp_p
         assert platform.ingestion.mask(KEY) == "*" * len(KEY)
         platform.streams.write("r1", "default", 0, {"said": KEY})
         assert platform.streams.read("r1", "default", 0) == [{"said": LEFT}]
+
+
+def test_what_the_engine_records_of_a_run_has_no_secret_either() -> None:
+    """The answer to a wait is a step's record, which no store of ours writes."""
+
+    @fl.workflow(**COMMON)
+    async def hears(run: fl.Run[str], _: str) -> str:
+        """Say what a signal said."""
+        return await run.signal("go", str)
+
+    bench = Bench(hears)
+
+    def send(_: Any) -> None:
+        signal = Signal(run_id="r1", name="go", payload=KEY, by="ann", tenant="default")
+        bench.waits.send(signal)
+
+    bench.seat.answer = send
+    assert bench.execute().state == "succeeded"
+    assert "answer" in str(bench.engine.steps)
+    assert KEY not in str(bench.engine.steps)
