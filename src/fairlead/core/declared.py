@@ -22,6 +22,10 @@ Kind: TypeAlias = Literal["text", "whole", "number", "flag", "list", "record", "
 DEPTH_MAX = 16
 """A schema that is nested deeper, such as one that holds itself, counts as open from there on."""
 
+# Named once: written in place, a union is made each time that it is asked about.
+_LISTS = list | tuple
+_RECORDS = (dict, Mapping)
+
 _SCALARS: dict[str, Kind] = {
     "string": "text",
     "integer": "whole",
@@ -56,6 +60,11 @@ class Declared:
         inner = [*self.fields.values(), *([self.item] if self.item else [])]
         return self.kind in ("number", "whole") or any(one.has_numbers for one in inner)
 
+    @cached_property
+    def with_numbers(self) -> Mapping[str, Declared]:
+        """The fields that a number is in."""
+        return {name: one for name, one in self.fields.items() if one.has_numbers}
+
 
 OPEN = Declared(kind="open")
 NOTHING = Declared(kind="record")
@@ -84,12 +93,15 @@ def in_form(value: Json, declared: Declared) -> Json:
         return f"{value}.0" if isinstance(value, int) else value
     if declared.kind == "whole":
         return int(value) if isinstance(value, float) and value.is_integer() else value
-    if declared.item is not None and isinstance(value, list | tuple):
+    if declared.item is not None and isinstance(value, _LISTS):
         item = declared.item
         return [in_form(one, item) for one in value]
-    if declared.fields and isinstance(value, Mapping):
-        fields = declared.fields
-        return {name: in_form(one, fields.get(name, OPEN)) for name, one in value.items()}
+    if declared.fields and isinstance(value, _RECORDS):
+        numbers = declared.with_numbers
+        return {
+            name: in_form(one, numbers[name]) if name in numbers else one
+            for name, one in value.items()
+        }
     return value
 
 

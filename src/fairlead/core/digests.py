@@ -10,6 +10,11 @@ from typing import Any, TypeAlias
 Json: TypeAlias = Any
 """A JSON value: None, bool, int, float, str, a list or a dict with string keys."""
 
+# Made once: `json.dumps` makes one for every value that it writes so.
+_CANONICAL = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+)
+
 
 def canonical_json(value: Json) -> str:
     """Return the one text of a JSON value: sorted keys, no spaces, no NaN.
@@ -18,10 +23,9 @@ def canonical_json(value: Json) -> str:
         ValueError: The value holds NaN, an infinity, or text that is no Unicode (half a pair).
         TypeError: The value is not JSON.
     """
-    text = json.dumps(
-        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-    )
-    text.encode()
+    text = _CANONICAL.encode(value)
+    if not text.isascii():
+        text.encode()
     return text
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -12,6 +12,9 @@ from fairlead.core.digests import Json
 _RESERVED = frozenset(("__entity", "__extn", "__expr"))
 _INT_MAX = 2**63 - 1
 _DEPTH_MAX = 120
+# Named once: written in place, a union is made each time that it is asked about.
+_LISTS = list | tuple
+_RECORDS = (dict, Mapping)
 
 
 class Inexpressible(Exception):
@@ -20,20 +23,22 @@ class Inexpressible(Exception):
 
 def context_of(context: Mapping[str, Json]) -> dict[str, Any]:
     record: dict[str, Any] = {}
-    for name, value in _fields(context):
+    for name, value in context.items():
         try:
-            record[name] = _value(value, 0)
+            record.update(_record({name: value}, 0))
         except Inexpressible as error:
             raise Inexpressible(f"{name} in the call's context holds {error}") from None
     return record
 
 
-def _fields(record: Mapping[Any, Json]) -> Iterator[tuple[str, Json]]:
+def _record(record: Mapping[Any, Json], depth: int) -> dict[str, Any]:
+    found: dict[str, Any] = {}
     for name, value in record.items():
         if not isinstance(name, str) or name in _RESERVED:
             raise Inexpressible("a name that a policy cannot read")
         if value is not None:
-            yield _sound(name), value
+            found[_sound(name)] = _value(value, depth)
+    return found
 
 
 def _value(value: Json, depth: int) -> Any:
@@ -51,14 +56,16 @@ def _value(value: Json, depth: int) -> Any:
         if not math.isfinite(value):
             raise Inexpressible("a number that is not finite")
         return format(Decimal(repr(value)), "f")
-    if isinstance(value, list | tuple):
+    if isinstance(value, _LISTS):
         return [_value(item, depth + 1) for item in value]
-    if isinstance(value, Mapping):
-        return {name: _value(item, depth + 1) for name, item in _fields(value)}
+    if isinstance(value, _RECORDS):
+        return _record(value, depth + 1)
     raise Inexpressible("null in a list" if value is None else "a value that is not JSON")
 
 
 def _sound(text: str) -> str:
+    if text.isascii():
+        return text
     try:
         text.encode()
     except UnicodeEncodeError:

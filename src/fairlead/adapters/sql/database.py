@@ -42,6 +42,8 @@ class _Server(Protocol):
 
     def opened(self, connection: sa.Connection) -> None: ...
 
+    def begin(self, connection: sa.Connection, *, write: bool) -> None: ...
+
     def check(self) -> None: ...
 
     def now_sql(self) -> sa.ColumnElement[float]: ...
@@ -105,6 +107,7 @@ class Database:
             self.engine.connect().execution_options(**self._server.writing) as connection,
             connection.begin(),
         ):
+            self._server.begin(connection, write=True)
             yield connection
 
     @contextmanager
@@ -115,6 +118,7 @@ class Database:
             self.engine.connect().execution_options(**self._server.reading) as connection,
             connection.begin(),
         ):
+            self._server.begin(connection, write=False)
             yield connection
 
     @contextmanager

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from fairlead.adapters.sql.compare import differences
 from fairlead.adapters.sql.database import Database, serialize
 from fairlead.adapters.sql.schema import events
+from fairlead.adapters.sql.statement import Statement
 from fairlead.core.digests import canonical_json
 from fairlead.core.event import GENESIS, Event, Fact, seal
 from fairlead.ports.clock import Clock
@@ -28,9 +29,10 @@ COLUMNS = (
 """What an event is made of."""
 _NAMES = tuple(column.name for column in COLUMNS)
 
-_APPEND = sa.insert(events)
+_INSERT = sa.insert(events)
+_APPEND = Statement(_INSERT)
 _TAILS = sa.select(events.c.chain, events.c.sequence, events.c.hash)
-_TAIL = (
+_TAIL = Statement(
     _TAILS.where(events.c.chain == sa.bindparam("of")).order_by(events.c.sequence.desc()).limit(1)
 )
 
@@ -59,16 +61,17 @@ def append(connection: sa.Connection, clock: Clock, *facts: Fact) -> None:
         tails[fact.chain] = event.sequence, event.hash
         values = {name: getattr(event, name) for name in _NAMES}
         rows.append({**values, "data": canonical_json(event.data)})
-    if rows:
-        # One row alone takes a shorter way than a list of one.
-        connection.execute(_APPEND, rows[0] if len(rows) == 1 else rows)
+    if len(rows) == 1:
+        _APPEND.send(connection, rows[0])
+    elif rows:
+        connection.execute(_INSERT, rows)
 
 
 def _tails(connection: sa.Connection, chains: Collection[str]) -> dict[str, tuple[int, str]]:
     """Return sequence and hash of the newest event of each chain that has one."""
     if len(chains) == 1:
         # By far the most frequent case, and the index alone answers it.
-        found = connection.execute(_TAIL, {"of": next(iter(chains))})
+        found = _TAIL.send(connection, {"of": next(iter(chains))})
     else:
         last = (
             sa.select(events.c.chain, sa.func.max(events.c.sequence).label("sequence"))

@@ -13,7 +13,8 @@ from fairlead.adapters.sql.database import Database
 from fairlead.adapters.sql.effects import settle
 from fairlead.adapters.sql.events import append, holds
 from fairlead.adapters.sql.schema import calls, events, runs
-from fairlead.adapters.sql.waits import lock_run
+from fairlead.adapters.sql.statement import Statement
+from fairlead.adapters.sql.waits import hold_run
 from fairlead.core.calls import (
     Call,
     Done,
@@ -30,12 +31,12 @@ from fairlead.core.served import changed_model
 from fairlead.ports.clock import Clock
 from fairlead.ports.journal import DIFFERENCES_MAX, CallRecord, CallVerdict, Execution
 
-# What every call sends is built once: to build a statement costs more than to send it.
 _AT = (calls.c.run_id == sa.bindparam("run")) & (calls.c.number == sa.bindparam("call"))
-_FIND = sa.select(calls).where(_AT)
-_INSERT = sa.insert(calls)
-_UPDATE = sa.update(calls).where(_AT)
-_COUNT = (
+_FIND = Statement(sa.select(calls).where(_AT))
+_STATE = Statement(sa.select(calls.c.state).where(_AT))
+_INSERT = Statement(sa.insert(calls))
+_UPDATE = Statement(sa.update(calls).where(_AT))
+_SPEND = (
     sa.update(runs)
     .where(runs.c.id == sa.bindparam("root"))
     .values(
@@ -43,7 +44,8 @@ _COUNT = (
         spent_usd=runs.c.spent_usd + sa.bindparam("usd"),
     )
 )
-_COUNT_OWN = _COUNT.values(deaths=0, kills=0)
+_COUNT = Statement(_SPEND)
+_COUNT_OWN = Statement(_SPEND.values(deaths=0, kills=0))
 
 
 class SqlJournal:
@@ -56,13 +58,13 @@ class SqlJournal:
     def find(self, run_id: str, number: int) -> CallRecord | None:
         """Return a call of a run, or None."""
         with self._database.glance() as connection:
-            row = connection.execute(_FIND, {"run": run_id, "call": number}).first()
+            row = _FIND.send(connection, {"run": run_id, "call": number}).first()
             return None if row is None else _record(connection, row)
 
     def result(self, run_id: str, number: int, kept: str) -> Result:
         """Return the result of a call by its digest."""
         with self._database.reading() as connection:
-            row = connection.execute(_FIND, {"run": run_id, "call": number}).first()
+            row = _FIND.send(connection, {"run": run_id, "call": number}).first()
             result = None if row is None else _record(connection, row).result
         if row is None or result is None or row.result_digest != kept:
             raise JournalForeign(
@@ -74,9 +76,9 @@ class SqlJournal:
     def intend(self, call: Call, at: float) -> None:
         """Record that a call with an effect is about to be executed; once is enough."""
         with self._database.transaction() as connection:
-            if connection.execute(_FIND, _place(call)).first() is None:
+            if _FIND.send(connection, _place(call)).first() is None:
                 values = {**_identity(call), "state": "intended", "attempts": 0, "started_at": at}
-                connection.execute(_INSERT, values)
+                _INSERT.send(connection, values)
 
     def finish(
         self, call: Call, result: Result, execution: Execution, verdict: CallVerdict
@@ -86,11 +88,11 @@ class SqlJournal:
         reason = "" if isinstance(result, Done) else result.reason
         with self._database.transaction() as connection:
             # The run's row first, as whoever cancels or takes over does: one order of locks.
-            lock_run(connection, call.run_id)
-            row = connection.execute(_FIND, _place(call)).first()
-            stored = None if row is None else row.state
-            if row is not None and stored not in ("intended", "unknown"):
+            hold_run(connection, call.run_id)
+            stored = _STATE.send(connection, _place(call)).scalar()
+            if stored not in (None, "intended", "unknown"):
                 # A worker that was only asleep comes late: the outcome that the run saw stays.
+                row = _FIND.send(connection, _place(call)).one()
                 known = _record(connection, row).result
                 assert known is not None, "a call that ended has a result"
                 return known
@@ -114,9 +116,9 @@ class SqlJournal:
             }
             if stored is None:
                 values = {**_identity(call), **values, "started_at": execution.started_at}
-                connection.execute(_INSERT, values)
+                _INSERT.send(connection, values)
             else:
-                connection.execute(_UPDATE, {**values, **_place(call)})
+                _UPDATE.send(connection, {**values, **_place(call)})
             if call.effect != "read":
                 now = self._database.now_sql()
                 settle(connection, self._clock, call, result, kept=blob, now=now)
@@ -156,9 +158,9 @@ def _count(connection: sa.Connection, call: Call, usage: Usage, *, made: int) ->
     """Count what the family used, and that the run got on: no death before this counts any more."""
     spent = {"root": call.root_id or call.run_id, "made": made, "usd": usage.cost_usd}
     if spent["root"] == call.run_id:
-        connection.execute(_COUNT_OWN, spent)
+        _COUNT_OWN.send(connection, spent)
         return
-    connection.execute(_COUNT, spent)
+    _COUNT.send(connection, spent)
     connection.execute(
         sa.update(runs).where(runs.c.id == call.run_id, runs.c.deaths > 0).values(deaths=0, kills=0)
     )

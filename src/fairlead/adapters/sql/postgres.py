@@ -100,6 +100,9 @@ class PostgresServer:
             message = f"the database {self.where} is encoded as {encoding}, and must be UTF8"
             raise StoreUnavailable(message, database=self.where)
 
+    def begin(self, connection: sa.Connection, *, write: bool) -> None:
+        """Do nothing: the driver begins with the first statement, as the options say."""
+
     def check(self) -> None:
         """Do nothing: a server that is gone says so itself."""
 

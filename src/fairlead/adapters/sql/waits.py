@@ -12,6 +12,7 @@ from fairlead.adapters.sql.blobs import get_json, put_json
 from fairlead.adapters.sql.database import Database
 from fairlead.adapters.sql.events import append
 from fairlead.adapters.sql.schema import effects, runs, signals, waits
+from fairlead.adapters.sql.statement import Statement
 from fairlead.core.digests import Json
 from fairlead.core.errors import InboxFull, RunFinished, UnknownRun
 from fairlead.core.event import Fact
@@ -22,8 +23,9 @@ from fairlead.ports.waits import Signal, Wait, WaitKind
 SIGNALS_MAX = 1000
 """Most signals that wait untaken for one run."""
 
-# What every call sends is built once: to build a statement costs more than to send it.
-_LOCK_RUN = sa.select(runs.c.state).where(runs.c.id == sa.bindparam("run")).with_for_update()
+_LOCK_RUN = Statement(
+    sa.select(runs.c.state).where(runs.c.id == sa.bindparam("run")).with_for_update()
+)
 
 
 class SqlWaitStore:
@@ -188,10 +190,22 @@ def lock_run(connection: sa.Connection, run_id: str) -> str:
     Raises:
         UnknownRun: There is no such run.
     """
-    state = connection.execute(_LOCK_RUN, {"run": run_id}).scalar()
+    state = _LOCK_RUN.send(connection, {"run": run_id}).scalar()
     if state is None:
         raise UnknownRun(f"no run has the id {run_id!r}", run=run_id)
     return str(state)
+
+
+def hold_run(connection: sa.Connection, run_id: str) -> None:
+    """Lock a run's row, as `lock_run` does, for whoever need not know its state.
+
+    SQLite has one writer anyway, so nothing is asked there.
+
+    Raises:
+        UnknownRun: There is no such run; never on SQLite.
+    """
+    if connection.dialect.name == "postgresql":
+        lock_run(connection, run_id)
 
 
 def begin(connection: sa.Connection, wait: Wait, now: sa.ColumnElement[float]) -> None:
