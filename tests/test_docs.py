@@ -23,7 +23,7 @@ import pytest
 
 from fairlead.testing.postgres import SUPERUSER, PostgresServer
 from tests.docs_blocks import PYTHON, Block, commands, matches, parse
-from tests.forked import forked_fairlead
+from tests.forked import forked
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [page for page in [ROOT / "README.md"] if page.exists()]
@@ -54,7 +54,7 @@ class Shell:
         self.environment |= {
             "PATH": os.pathsep.join(
                 (
-                    str(forked_fairlead().parent),
+                    str(forked().parent),
                     str(Path(sys.executable).parent),
                     os.environ["PATH"],
                 )

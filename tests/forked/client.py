@@ -9,11 +9,12 @@ import time
 from pathlib import Path
 
 SECONDS_MAX = 30
+HERE = Path(__file__).resolve().parent
 
 
 def connect() -> socket.socket:
     """Return a connection; the server may still be loading."""
-    address = str(Path(__file__).resolve().parent / "socket")
+    address = str(HERE.parent / "socket")
     until = time.monotonic() + SECONDS_MAX
     while True:
         server = socket.socket(socket.AF_UNIX)
@@ -31,7 +32,12 @@ def connect() -> socket.socket:
 def main() -> None:
     """Be the command."""
     server = connect()
-    asked = {"arguments": sys.argv[1:], "folder": str(Path.cwd()), "environment": dict(os.environ)}
+    asked = {
+        "module": HERE.name,
+        "arguments": sys.argv[1:],
+        "folder": str(Path.cwd()),
+        "environment": dict(os.environ),
+    }
     data = json.dumps(asked).encode()
     socket.send_fds(server, [len(data).to_bytes(8, "big")], [0, 1, 2])
     server.sendall(data)

@@ -6,6 +6,7 @@ import importlib
 import json
 import os
 import pkgutil
+import runpy
 import select
 import signal
 import socket
@@ -15,6 +16,7 @@ from typing import Any
 
 import fairlead
 from fairlead.entrypoints.cli import main
+from tests.forked import FAIRLEAD
 
 POLL_S = 0.005
 
@@ -22,6 +24,7 @@ LOADED_LATE = (
     "alembic.command",
     "cedarpy",
     "dbos",
+    "fairlead.testing.faults",
     "jsonschema_rs",
     "opentelemetry.exporter.otlp.proto.http.trace_exporter",
     "opentelemetry.sdk.metrics",
@@ -65,8 +68,8 @@ class Server:
         self.listener.listen(64)
         self.clients: dict[int, socket.socket] = {}
 
-    def serve(self) -> list[str] | None:
-        """Fork until standard input ends; return the arguments in a forked process, else None."""
+    def serve(self) -> dict[str, Any] | None:
+        """Fork until standard input ends; return what is asked in a forked process, else None."""
         while True:
             waiting: list[Any] = [0, self.listener, *self.clients.values()]
             ready, _, _ = select.select(waiting, [], [], POLL_S if self.clients else None)
@@ -85,7 +88,7 @@ class Server:
                     return asked
             self._reap()
 
-    def _fork(self) -> list[str] | None:
+    def _fork(self) -> dict[str, Any] | None:
         client, _ = self.listener.accept()
         size, files, _, _ = socket.recv_fds(client, 8, 3)
         data = b""
@@ -102,13 +105,12 @@ class Server:
         for target, file in enumerate(files):
             os.dup2(file, target)
             os.close(file)
-        asked = json.loads(data)
+        asked: dict[str, Any] = json.loads(data)
         os.setpgrp()
         os.chdir(asked["folder"])
         os.environ.clear()
         os.environ.update(asked["environment"])
-        arguments: list[str] = asked["arguments"]
-        return arguments
+        return asked
 
     def _reap(self) -> None:
         for pid in list(self.clients):
@@ -121,13 +123,17 @@ class Server:
                 client.close()
 
     def _signal(self, pid: int, number: int) -> None:
+        # What it started does not outlive it, and otherwise hears nothing from here.
+        send = os.killpg if number == signal.SIGKILL else os.kill
         with suppress(ProcessLookupError):
-            os.kill(pid, number)
+            send(pid, number)
 
 
 if __name__ == "__main__":
     load()
     asked = Server(sys.argv[1]).serve()
     if asked is not None:
-        sys.argv = ["fairlead", *asked]
-        sys.exit(main())
+        sys.argv = [asked["module"], *asked["arguments"]]
+        if asked["module"] == FAIRLEAD:
+            sys.exit(main())
+        runpy.run_module(asked["module"], run_name="__main__")

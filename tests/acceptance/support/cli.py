@@ -17,7 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from tests.forked import forked_fairlead
+from tests.forked import forked
 
 COMMAND = str(Path(sys.executable).parent / "fairlead")
 SECONDS_MAX = 60
@@ -55,7 +55,7 @@ class Cli:
         What is done to its process before it starts is not done to one that is forked elsewhere.
         """
         ended = subprocess.run(
-            [COMMAND if "preexec_fn" in options else forked_fairlead(), *arguments],
+            [COMMAND if "preexec_fn" in options else forked(), *arguments],
             env=self._environment,
             capture_output=True,
             text=True,

@@ -7,7 +7,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -29,8 +28,10 @@ from fairlead.operations import (
 )
 from fairlead.testing.faults import Fault, FaultPlan, Firing, Kill, Stop, firings_of
 from fairlead.testing.faults.plan import Moment
+from tests.acceptance.support import workers
 from tests.acceptance.support.app import LEDGER, write_app
 from tests.acceptance.support.workers import PLAN
+from tests.forked import forked
 
 ROOT = Path(__file__).resolve().parents[3]
 TOO_LONG_S = 100
@@ -141,9 +142,8 @@ class Scene:
     def spawn(self, *arguments: str) -> subprocess.Popen[str]:
         """Start worker processes, one after another's death."""
         self.plan()
-        command = [sys.executable, "-m", "tests.acceptance.support.workers", str(self.folder)]
         process = subprocess.Popen(
-            [*command, *arguments],
+            [forked(workers.__name__), str(self.folder), *arguments],
             cwd=ROOT,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -32,7 +32,7 @@ from fairlead.ports.clock import Clock
 from fairlead.ports.journal import DIFFERENCES_MAX, CallRecord, CallVerdict, Execution
 
 _AT = (calls.c.run_id == sa.bindparam("run")) & (calls.c.number == sa.bindparam("call"))
-_FIND = Statement(sa.select(calls).where(_AT))
+_FIND = sa.select(calls).where(_AT)
 _STATE = Statement(sa.select(calls.c.state).where(_AT))
 _INSERT = Statement(sa.insert(calls))
 _UPDATE = Statement(sa.update(calls).where(_AT))
@@ -58,13 +58,13 @@ class SqlJournal:
     def find(self, run_id: str, number: int) -> CallRecord | None:
         """Return a call of a run, or None."""
         with self._database.glance() as connection:
-            row = _FIND.send(connection, {"run": run_id, "call": number}).first()
+            row = connection.execute(_FIND, {"run": run_id, "call": number}).first()
             return None if row is None else _record(connection, row)
 
     def result(self, run_id: str, number: int, kept: str) -> Result:
         """Return the result of a call by its digest."""
         with self._database.reading() as connection:
-            row = _FIND.send(connection, {"run": run_id, "call": number}).first()
+            row = connection.execute(_FIND, {"run": run_id, "call": number}).first()
             result = None if row is None else _record(connection, row).result
         if row is None or result is None or row.result_digest != kept:
             raise JournalForeign(
@@ -76,7 +76,7 @@ class SqlJournal:
     def intend(self, call: Call, at: float) -> None:
         """Record that a call with an effect is about to be executed; once is enough."""
         with self._database.transaction() as connection:
-            if _FIND.send(connection, _place(call)).first() is None:
+            if connection.execute(_FIND, _place(call)).first() is None:
                 values = {**_identity(call), "state": "intended", "attempts": 0, "started_at": at}
                 _INSERT.send(connection, values)
 
@@ -92,7 +92,7 @@ class SqlJournal:
             stored = _STATE.send(connection, _place(call)).scalar()
             if stored not in (None, "intended", "unknown"):
                 # A worker that was only asleep comes late: the outcome that the run saw stays.
-                row = _FIND.send(connection, _place(call)).one()
+                row = connection.execute(_FIND, _place(call)).one()
                 known = _record(connection, row).result
                 assert known is not None, "a call that ended has a result"
                 return known
