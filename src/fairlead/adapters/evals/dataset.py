@@ -7,14 +7,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import yaml
-
+from fairlead.adapters.evals.cases import listed_cases
 from fairlead.core.digests import Json
 from fairlead.core.errors import InvalidConfig
 from fairlead.ports.datasets import Case, Expectation
 
 EVALUATORS = frozenset(("State", "Contains", "Cites", "EqualsExpected"))
-CASES_MAX = 1000
 
 
 def parse_dataset(path: str, text: str) -> tuple[Case, ...]:
@@ -27,15 +25,7 @@ def parse_dataset(path: str, text: str) -> tuple[Case, ...]:
     Raises:
         InvalidConfig: The text is no dataset.
     """
-    try:
-        data = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise InvalidConfig(f"{path} is no YAML: {error}", file=path) from error
-    items = data.get("cases") if isinstance(data, dict) else None
-    if not isinstance(items, list) or not items:
-        raise InvalidConfig(f"{path} has no list of cases", file=path)
-    if len(items) > CASES_MAX:
-        raise InvalidConfig(f"{path} has more than {CASES_MAX} cases", file=path)
+    data, items = listed_cases(path, text)
     for_all = _evaluators(path, data.get("evaluators", ()), None)
     return tuple(_case(path, number, item, for_all) for number, item in enumerate(items, 1))
 

@@ -9,16 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, get_args
 
-import yaml
-
+from fairlead.adapters.evals.cases import listed_cases
 from fairlead.core.errors import InvalidConfig
 from fairlead.core.identity import ROLES, Principal, Role
 from fairlead.core.label import Label
 from fairlead.core.policy import Action, DecisionEffect, Point
 from fairlead.ports.decisions import DecisionCase
-
-CASES_MAX = 1000
-"""Most cases of one file."""
 
 _EFFECTS = get_args(DecisionEffect)
 _ACTIONS: dict[str, Action] = {
@@ -43,15 +39,7 @@ def parse_decisions(path: str, text: str) -> tuple[DecisionCase, ...]:
     Raises:
         InvalidConfig: The text holds no guardrail tests.
     """
-    try:
-        data = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise InvalidConfig(f"{path} is no YAML: {error}", file=path) from error
-    items = data.get("cases") if isinstance(data, dict) else None
-    if not isinstance(items, list) or not items:
-        raise InvalidConfig(f"{path} has no list of cases", file=path)
-    if len(items) > CASES_MAX:
-        raise InvalidConfig(f"{path} has more than {CASES_MAX} cases", file=path)
+    _, items = listed_cases(path, text)
     cases = []
     for number, item in enumerate(items, 1):
         try:

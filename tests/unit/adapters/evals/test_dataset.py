@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from fairlead.adapters.evals.dataset import CASES_MAX, parse_dataset
+from fairlead.adapters.evals.cases import CASES_MAX
+from fairlead.adapters.evals.dataset import parse_dataset
 from fairlead.core.errors import InvalidConfig
 from fairlead.ports.datasets import Expectation
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from fairlead.adapters.evals.decisions import CASES_MAX, parse_decisions
+from fairlead.adapters.evals.cases import CASES_MAX
+from fairlead.adapters.evals.decisions import parse_decisions
 from fairlead.core.errors import InvalidConfig
 from fairlead.core.identity import Principal
 from fairlead.core.label import Label
