@@ -59,7 +59,7 @@ def act_of(call: Call) -> Act | None:
     action = ACTION_OF.get(call.kind)
     if action is None:
         return None
-    arguments = call.arguments if call.kind == "tool" else {}
+    arguments = call.actual if call.kind == "tool" else {}
     return Act(action=action, resource=call.name, arguments=arguments)
 
 

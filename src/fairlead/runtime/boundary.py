@@ -67,12 +67,10 @@ class Made:
     Attributes:
         call: The call.
         value: What came back.
-        given: The arguments that its body got.
     """
 
     call: Call
     value: Json
-    given: Json
 
 
 class Boundary:
@@ -220,7 +218,6 @@ class Boundary:
                 driver=made.driver,
                 deadline=None if self._compensating else self._deadline,
                 shared=self._shared and not self._compensating,
-                given=made.given,
                 noted=made.checks,
             )
             if approve_within is not None and attempt.before().refused is None:
@@ -232,7 +229,7 @@ class Boundary:
             # What another run did under the same business key is not this one's to undo.
             theirs = isinstance(result, Done) and result.found == "ledger" and call.business_key
             if isinstance(result, Done) and call.effect != "read" and not theirs:
-                self.made.append(Made(call=call, value=result.value, given=made.given))
+                self.made.append(Made(call=call, value=result.value))
         return value_of(call, result)
 
     def _before(self, made: Screened) -> Ruling:

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import replace
 
 from fairlead.core.bounds import ANSWER, RESULT, excess
-from fairlead.core.calls import Call, Done, Failed, Result, cut
+from fairlead.core.calls import Call, Done, Failed, Result, cut, uncut
 from fairlead.core.digests import canonical_json
 from fairlead.core.errors import (
     CallFailed,
@@ -77,11 +77,11 @@ async def drive(attempt: Attempt, services: Services) -> tuple[Result, int]:
     except DriverError as error:
         if error.transient:
             raise Stumble(str(error), error.retry_after_s, error.code, error.throttled) from error
-        return Failed(code=error.code or CallFailed.code, reason=cut(str(error))), 1
+        return Failed(code=error.code or CallFailed.code, reason=uncut(str(error))), 1
     except FairleadError as error:
-        return Failed(code=error.code, reason=cut(error.message)), 1
+        return Failed(code=error.code, reason=uncut(error.message)), 1
     except _FINAL as error:
-        return Failed(code=CallFailed.code, reason=cut(f"{type(error).__name__}: {error}")), 1
+        return Failed(code=CallFailed.code, reason=uncut(f"{type(error).__name__}: {error}")), 1
     except (Exception, SystemExit, KeyboardInterrupt) as error:
         # Whatever a body raises becomes a value: the engine would record a raised error as final.
         raise Stumble(f"{type(error).__name__}: {error}") from error
@@ -100,7 +100,7 @@ def _done(call: Call, driven: Driven) -> Done | Failed:
     try:
         size = len(canonical_json(driven.value).encode())
     except (TypeError, ValueError, RecursionError) as error:
-        return Failed(code=ResultNotJson.code, reason=cut(f"{what} is not JSON: {error}"))
+        return Failed(code=ResultNotJson.code, reason=uncut(f"{what} is not JSON: {error}"))
     if size > bounds.chars:
         reason = f"{what} has {size} bytes as JSON; the limit is {bounds.chars}"
         return Failed(code=ResultTooLarge.code, reason=cut(reason))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
-from fairlead.core.calls import Done, Failed, Result, RetryAt, Unknown, cut
+from fairlead.core.calls import Done, Failed, Result, RetryAt, Unknown, uncut
 from fairlead.core.errors import KeyReused
 from fairlead.ports.effects import EffectRecord
 from fairlead.runtime.interceptors.attempt import Attempt, Next
@@ -66,10 +66,10 @@ async def _in_doubt(
         vault = vault_of(call, scope, services.secrets)
         context = replace(scope.context, idempotency_key=known.handed_key, vault=vault)
         async with asyncio.timeout(timeout_s):
-            found = await probe(context, dict(call.arguments))
+            found = await probe(context, dict(call.actual))
     except Exception as error:  # noqa: BLE001 - a probe that cannot tell leaves the effect unknown
         told = f"{type(error).__name__}: {error}"
-        return Unknown(reason=cut(f"{reason}; the probe could not tell: {told}")), tries
+        return Unknown(reason=uncut(f"{reason}; the probe could not tell: {told}")), tries
     if found:
         return Done(value=found[0], found="reconciled"), tries
     return await inner(replace(attempt, cleared=True), services)
