@@ -58,7 +58,15 @@ _FORMS: tuple[_Form, ...] = (
     _form("npm-token", ("npm_",), r"npm_[A-Za-z0-9]{36,}"),
     _form("pypi-token", ("pypi-AgE",), r"pypi-AgE[A-Za-z0-9_-]{50,}"),
     _form("sendgrid-key", ("SG.",), r"SG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}"),
-    _form("jwt", ("eyJ",), r"eyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{10,}"),
+    _form(
+        "jwt",
+        ("eyJ",),
+        # A stretch of these letters and signs is tried once, where it begins, and only where two
+        # more follow it as in a token. `-eyJ-eyJ...` would else be read to its end from each part.
+        r"(?<![A-Za-z0-9_-])(?=[A-Za-z0-9_-]++\.eyJ[A-Za-z0-9_-]{8,}+\.[A-Za-z0-9_-]{10})[A-Za-z0-9_-]*?"
+        r"(?<![A-Za-z0-9])"
+        r"(eyJ[A-Za-z0-9_-]{8,}+\.eyJ[A-Za-z0-9_-]{8,}+\.[A-Za-z0-9_-]{10,})",
+    ),
 )
 
 _URL = re.compile(r"://[^\s/:@\"'\\<>\[]{0,128}:([^\s/@\"'\\<>\[]{3,256})@")

@@ -1,0 +1,173 @@
+"""JSON that travels as a text: where its values stand, and what its escapes stand for.
+
+A tool often returns JSON as a text. It is read where it stands and never written anew as a whole:
+so numbers of any size, names that come twice and odd spaces stay as they are. What is broken is
+read as far as it goes. No depth of nesting is too deep, because nothing here calls itself.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+TEXTS_MAX = 8
+"""JSON texts inside of each other that are looked through. Each one doubles the backslashes."""
+
+_OPENS = re.compile(r"[\s\ufeff]*+[{\[\"]")
+_TOKEN = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[{}\[\],:]|[^\s{}\[\],:"]++', re.DOTALL)
+
+# The escapes of JSON, and those of the languages that write texts nearly so.
+_BACKSLASH = r"\\(?:u(?P<u>[0-9A-Fa-f]{4})|x(?P<x>[0-9A-Fa-f]{2})|(?P<sign>[\"'\\/abfnrtv0]))"
+_JSON_ESCAPE = re.compile(_BACKSLASH)
+_ESCAPE = re.compile(rf"{_BACKSLASH}|%(?P<url>[0-9A-Fa-f]{{2}})")
+_SIGNS = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "0": "\0"}
+
+
+class Part(NamedTuple):
+    """A value in a JSON text; objects and lists only where they have a name.
+
+    Attributes:
+        name: The name that it has in the object around it, if it has one.
+        start: Offset of its first character.
+        end: Offset after its last character.
+    """
+
+    name: str | None
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A text whose escapes are read, and the way back to where each character stood.
+
+    Attributes:
+        text: The text as it reads.
+        places: Offsets in it of the characters that were written as escapes.
+        starts: Where each of these escapes begins in the text as it is written.
+        ends: Where each of them ends.
+    """
+
+    text: str
+    places: list[int]
+    starts: list[int]
+    ends: list[int]
+
+    def span(self, start: int, end: int) -> tuple[int, int]:
+        """Return where a stretch of the reading, of one character or more, is written."""
+        return self._written(start)[0], self._written(end - 1)[1]
+
+    def behind(self, start: int) -> int:
+        """Return a place in the text as it is written, moved out of an escape that it is in."""
+        last = bisect_right(self.starts, start) - 1
+        inside = last >= 0 and self.starts[last] < start < self.ends[last]
+        return self.ends[last] if inside else start
+
+    def _written(self, place: int) -> tuple[int, int]:
+        last = bisect_right(self.places, place) - 1
+        if last < 0:
+            return place, place + 1
+        if self.places[last] == place:
+            return self.starts[last], self.ends[last]
+        start = self.ends[last] + place - self.places[last] - 1
+        return start, start + 1
+
+
+def opens_json(text: str) -> bool:
+    """Say whether a text begins as JSON that has parts: an object, a list or a text."""
+    return _OPENS.match(text) is not None
+
+
+def unescaped(text: str, *, urls: bool = False) -> Reading | None:
+    """Read the escapes of a text, once: what is written as two backslashes is then one.
+
+    Args:
+        text: Any text.
+        urls: Whether `%0A` is an escape too.
+
+    Returns:
+        The reading; None for a text without escapes.
+    """
+    if "\\" not in text and not (urls and "%" in text):
+        return None
+    pieces: list[str] = []
+    places: list[int] = []
+    starts: list[int] = []
+    ends: list[int] = []
+    end = length = 0
+    for match in (_ESCAPE if urls else _JSON_ESCAPE).finditer(text):
+        start = match.start()
+        pieces += (text[end:start], _character(match))
+        length += start - end
+        places.append(length)
+        starts.append(start)
+        end = match.end()
+        ends.append(end)
+        length += 1
+    if not places:
+        return None
+    return Reading("".join(pieces) + text[end:], places, starts, ends)
+
+
+def _character(escape: re.Match[str]) -> str:
+    kind, said = str(escape.lastgroup), escape.group(escape.lastgroup or 0)
+    return _SIGNS.get(said, said) if kind == "sign" else chr(int(said, 16))
+
+
+def inner(text: str, part: Part) -> tuple[int, int] | None:
+    """Return where what stands between the quotes of a part begins and ends; None for no text."""
+    if text[part.start] != '"':
+        return None
+    closed = part.end - part.start > 1 and text[part.end - 1] == '"'
+    return part.start + 1, part.end - 1 if closed else part.end
+
+
+def parts(text: str) -> Iterator[Part]:
+    """Yield the values in a JSON text and the names of its objects.
+
+    A name is yielded as a value that has none. An object or a list comes after what is in it.
+
+    Args:
+        text: A text that `opens_json`, whole or broken.
+    """
+    # Of each object and list that is open: the name it has, and where it begins.
+    around: list[tuple[str | None, int]] = []
+    name: str | None = None
+    before = ""  # a text that is a name when a colon follows
+    for token in _TOKEN.finditer(text):
+        start, end = token.span()
+        sign, said = text[start], before
+        before = ""
+        if sign == ":":
+            name = _said(said) if said else None
+        elif sign == ",":
+            name = None
+        elif sign in "{[":
+            around.append((name, start))
+            name = None
+        elif sign in "}]":
+            if around:
+                yield from _closed(around.pop(), end)
+            name = None
+        else:
+            yield Part(name, start, end)
+            before = token.group() if sign == '"' and name is None else ""
+            name = None
+    while around:
+        yield from _closed(around.pop(), len(text))
+
+
+def _closed(opened: tuple[str | None, int], end: int) -> Iterator[Part]:
+    name, start = opened
+    if name is not None:
+        yield Part(name, start, end)
+
+
+def _said(quoted: str) -> str:
+    """Return what a quoted text says."""
+    said = quoted[1:].removesuffix('"')
+    reading = unescaped(said)
+    return said if reading is None else reading.text
