@@ -11,19 +11,23 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate
 from typing import NamedTuple
 
 TEXTS_MAX = 8
 """JSON texts inside of each other that are looked through. Each one doubles the backslashes."""
 
-_OPENS = re.compile(r"[\s\ufeff]*+[{\[\"]")
+_OPENS = re.compile(r"\A[\s\ufeff]*+[{\[\"]")
 _TOKEN = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[{}\[\],:]|[^\s{}\[\],:"]++', re.DOTALL)
 
 # The escapes of JSON, and those of the languages that write texts nearly so.
-_BACKSLASH = r"\\(?:u(?P<u>[0-9A-Fa-f]{4})|x(?P<x>[0-9A-Fa-f]{2})|(?P<sign>[\"'\\/abfnrtv0]))"
+_BACKSLASH = r"\\(?:u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2}|[\"'\\/abfnrtv0])"
 _JSON_ESCAPE = re.compile(_BACKSLASH)
-_ESCAPE = re.compile(rf"{_BACKSLASH}|%(?P<url>[0-9A-Fa-f]{{2}})")
-_SIGNS = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "0": "\0"}
+_ESCAPE = re.compile(rf"{_BACKSLASH}|%[0-9A-Fa-f]{{2}}")
+_SIGNS = dict(
+    zip((rf"\{sign}" for sign in "\"'\\/abfnrtv0"), "\"'\\/\a\b\f\n\r\t\v\0", strict=True)
+)
 
 
 class Part(NamedTuple):
@@ -42,38 +46,47 @@ class Part(NamedTuple):
 
 @dataclass(frozen=True)
 class Reading:
-    """A text whose escapes are read, and the way back to where each character stood.
+    """A text whose escapes are read, and the way back to where each character is written.
 
     Attributes:
         text: The text as it reads.
-        places: Offsets in it of the characters that were written as escapes.
-        starts: Where each of these escapes begins in the text as it is written.
-        ends: Where each of them ends.
+        written: The text as it is written.
+        escape: What an escape is.
     """
 
     text: str
-    places: list[int]
-    starts: list[int]
-    ends: list[int]
+    written: str
+    escape: re.Pattern[str]
 
     def span(self, start: int, end: int) -> tuple[int, int]:
         """Return where a stretch of the reading, of one character or more, is written."""
-        return self._written(start)[0], self._written(end - 1)[1]
+        return self._of(start)[0], self._of(end - 1)[1]
 
     def behind(self, start: int) -> int:
         """Return a place in the text as it is written, moved out of an escape that it is in."""
-        last = bisect_right(self.starts, start) - 1
-        inside = last >= 0 and self.starts[last] < start < self.ends[last]
-        return self.ends[last] if inside else start
+        _, starts, ends = self._escapes
+        last = bisect_right(starts, start) - 1
+        return ends[last] if last >= 0 and starts[last] < start < ends[last] else start
 
-    def _written(self, place: int) -> tuple[int, int]:
-        last = bisect_right(self.places, place) - 1
+    def _of(self, place: int) -> tuple[int, int]:
+        places, starts, ends = self._escapes
+        last = bisect_right(places, place) - 1
         if last < 0:
             return place, place + 1
-        if self.places[last] == place:
-            return self.starts[last], self.ends[last]
-        start = self.ends[last] + place - self.places[last] - 1
+        if places[last] == place:
+            return starts[last], ends[last]
+        start = ends[last] + place - places[last] - 1
         return start, start + 1
+
+    # Made when something was found, which is seldom: the reading itself is much faster.
+    @cached_property
+    def _escapes(self) -> tuple[list[int], list[int], list[int]]:
+        """Where each escape's character stands in the reading, and the escape's start and end."""
+        spans = [match.span() for match in self.escape.finditer(self.written)]
+        starts, ends = [start for start, _ in spans], [end for _, end in spans]
+        # An escape of n characters moves all that follows it by n - 1.
+        moved = accumulate((end - start - 1 for start, end in spans), initial=0)
+        return [start - by for start, by in zip(starts, moved, strict=False)], starts, ends
 
 
 def opens_json(text: str) -> bool:
@@ -93,28 +106,14 @@ def unescaped(text: str, *, urls: bool = False) -> Reading | None:
     """
     if "\\" not in text and not (urls and "%" in text):
         return None
-    pieces: list[str] = []
-    places: list[int] = []
-    starts: list[int] = []
-    ends: list[int] = []
-    end = length = 0
-    for match in (_ESCAPE if urls else _JSON_ESCAPE).finditer(text):
-        start = match.start()
-        pieces += (text[end:start], _character(match))
-        length += start - end
-        places.append(length)
-        starts.append(start)
-        end = match.end()
-        ends.append(end)
-        length += 1
-    if not places:
-        return None
-    return Reading("".join(pieces) + text[end:], places, starts, ends)
+    escape = _ESCAPE if urls else _JSON_ESCAPE
+    read, count = escape.subn(_character, text)
+    return Reading(read, text, escape) if count else None
 
 
 def _character(escape: re.Match[str]) -> str:
-    kind, said = str(escape.lastgroup), escape.group(escape.lastgroup or 0)
-    return _SIGNS.get(said, said) if kind == "sign" else chr(int(said, 16))
+    said = escape.group()
+    return _SIGNS.get(said) or chr(int(said[1 if said[0] == "%" else 2 :], 16))
 
 
 def inner(text: str, part: Part) -> tuple[int, int] | None:
