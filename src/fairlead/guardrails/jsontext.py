@@ -25,6 +25,8 @@ _TOKEN = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[{}\[\],:]|[^\s{}\[\],:"]++', re.DOT
 _BACKSLASH = r"\\(?:u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2}|[\"'\\/abfnrtv0])"
 _JSON_ESCAPE = re.compile(_BACKSLASH)
 _ESCAPE = re.compile(rf"{_BACKSLASH}|%[0-9A-Fa-f]{{2}}")
+# What stands behind the last backslash of an escape, however often it is escaped.
+_BEHIND_BACKSLASH = re.compile(r"(?<=\\)(?:u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2}|[abfnrtv0])")
 _SIGNS = dict(
     zip((rf"\{sign}" for sign in "\"'\\/abfnrtv0"), "\"'\\/\a\b\f\n\r\t\v\0", strict=True)
 )
@@ -62,12 +64,6 @@ class Reading:
         """Return where a stretch of the reading, of one character or more, is written."""
         return self._of(start)[0], self._of(end - 1)[1]
 
-    def behind(self, start: int) -> int:
-        """Return a place in the text as it is written, moved out of an escape that it is in."""
-        _, starts, ends = self._escapes
-        last = bisect_right(starts, start) - 1
-        return ends[last] if last >= 0 and starts[last] < start < ends[last] else start
-
     def _of(self, place: int) -> tuple[int, int]:
         places, starts, ends = self._escapes
         last = bisect_right(places, place) - 1
@@ -81,7 +77,7 @@ class Reading:
     # Made when something was found, which is seldom: the reading itself is much faster.
     @cached_property
     def _escapes(self) -> tuple[list[int], list[int], list[int]]:
-        """Where each escape's character stands in the reading, and the escape's start and end."""
+        """Return where the escapes' characters stand in the reading; their starts; their ends."""
         spans = [match.span() for match in self.escape.finditer(self.written)]
         starts, ends = [start for start, _ in spans], [end for _, end in spans]
         # An escape of n characters moves all that follows it by n - 1.
@@ -114,6 +110,14 @@ def unescaped(text: str, *, urls: bool = False) -> Reading | None:
 def _character(escape: re.Match[str]) -> str:
     said = escape.group()
     return _SIGNS.get(said) or chr(int(said[1 if said[0] == "%" else 2 :], 16))
+
+
+def behind_escape(text: str, place: int) -> int:
+    """Return a place in a text, moved behind the escape that it is in, if it is in one."""
+    for match in _BEHIND_BACKSLASH.finditer(text, max(place - 4, 0), place + 5):
+        if match.start() <= place < match.end():
+            return match.end()
+    return place
 
 
 def inner(text: str, part: Part) -> tuple[int, int] | None:

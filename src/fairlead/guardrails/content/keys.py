@@ -44,7 +44,11 @@ _FORMS: tuple[_Form, ...] = (
     _form("gcp-key", ("AIza",), r"AIza[A-Za-z0-9_-]{35,}"),
     _form("gcp-key", ("ya29.",), r"ya29\.[A-Za-z0-9_.-]{20,}"),
     _form("gcp-key", ("GOCSPX-",), r"GOCSPX-[A-Za-z0-9_-]{20,}"),
-    _form("azure-key", ("AccountKey=", "AccessKey="), r"\w{0,16}Key=[A-Za-z0-9+/]{40,}={0,2}"),
+    _form(
+        "azure-key",
+        ("AccountKey=", "AccessKey="),
+        r"[A-Za-z0-9_]{0,16}Key=[A-Za-z0-9+/]{40,}={0,2}",
+    ),
     _form("azure-key", ("sig=",), r"sig=[A-Za-z0-9%+/]{40,}={0,2}"),
     _form("github-token", ("gh",), r"gh[opsur]_[A-Za-z0-9]{36,}"),
     _form("github-token", ("github_pat_",), r"github_pat_[A-Za-z0-9_]{22,}"),

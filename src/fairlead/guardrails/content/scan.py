@@ -11,6 +11,7 @@ from fairlead.guardrails.content.numbers import cards, emails, ibans
 from fairlead.guardrails.jsontext import (
     TEXTS_MAX,
     Reading,
+    behind_escape,
     inner,
     opens_json,
     parts,
@@ -62,11 +63,9 @@ def _readings(text: str, kinds: Collection[str]) -> Iterator[Finding]:
     for level in range(TEXTS_MAX + 1):
         reading = unescaped(text, urls=True) if level < TEXTS_MAX else None
         for one in _plain(text, kinds):
-            found = one
-            if reading is not None:
-                # Half an escape would break the JSON around it: the n of `\n` is no letter.
-                start = reading.behind(one.start)
-                found = one._replace(start=start) if start < one.end else one
+            # Half an escape would break the JSON around it.
+            start = one.start if reading is None else behind_escape(text, one.start)
+            found = one._replace(start=start) if start < one.end else one
             for last in reversed(above):
                 found = _written(found, last)
             yield found
