@@ -99,6 +99,19 @@ def test_a_blocked_argument_reaches_no_body() -> None:
     assert not played.check("personal_data_tool")["passed"]
 
 
+@pytest.mark.parametrize("twice", [False, True])
+def test_a_json_text_of_a_tool_leaves_its_secrets_behind(twice: bool) -> None:
+    said = json.dumps({"content": f"keys:\n{KEY}\t", "API key": "correct horse 99 battery"})
+    played = Played(gives=json.dumps({"body": said}) if twice else said)
+    answer = json.loads(played.run.outcome["answer"])
+    assert (json.loads(answer["body"]) if twice else answer) == {
+        "content": "keys:\n[redacted:aws-key]\t",
+        "API key": "[redacted:named-secret]",
+    }
+    assert KEY not in played.recorded
+    assert "horse" not in played.recorded
+
+
 def test_a_blocked_result_is_withheld_and_the_effect_counts_as_done() -> None:
     played = Played(personal("block"), gives=CARD, effect="once", targets=["text"])
     assert (len(played.got), played.caught) == (1, ["FL-632"])

@@ -1,4 +1,4 @@
-"""Takes out of texts and JSON what was found in them.
+"""Takes out of texts and JSON what was found in them, and out of JSON that travels as a text.
 
 What stands in its place names the kind: `[redacted:aws-key]`. Redacting twice gives the same, and
 what is redacted has no finding.
@@ -6,8 +6,9 @@ what is redacted has no finding.
 
 from __future__ import annotations
 
+import json
 from base64 import b64encode
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
@@ -110,15 +111,20 @@ def without(value: Json, secrets: Iterable[tuple[str, str]]) -> Json:
     forms = [
         (form, placeholder(name))
         for name, secret in secrets
-        for form in dict.fromkeys((secret, quote(secret, safe=""), _base64(secret)))
+        for form in dict.fromkeys(_forms(secret))
     ]
     # The longest first: one may stand inside of another.
     forms.sort(key=lambda one: -len(one[0]))
     return _replaced(value, forms, 0) if forms else value
 
 
-def _base64(secret: str) -> str:
-    return b64encode(secret.encode()).decode().rstrip("=")
+def _forms(secret: str) -> Iterator[str]:
+    yield secret
+    yield quote(secret, safe="")
+    yield b64encode(secret.encode()).decode().rstrip("=")
+    # In a JSON text, which may write letters beyond ASCII as they are or as escapes.
+    yield json.dumps(secret)[1:-1]
+    yield json.dumps(secret, ensure_ascii=False)[1:-1]
 
 
 def _walk(value: Json, kinds: frozenset[str], found: list[Found], path: str, *, depth: int) -> Json:
