@@ -166,7 +166,7 @@ class Durability(BaseDurabilityCapability[Any]):
         """Refuse an output function that was not there when the agent was looked at."""
         if output_context.has_function:
             raise InvalidDeclaration(
-                f"agent {self._agents_name} was run with an output function: let the output be a type"
+                f"agent {self._agents_name} was run with an output function: let it be a type"
             )
         return await super().before_output_process(
             ctx, output_context=output_context, output=output

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Annotated, Any, NewType
@@ -37,7 +39,7 @@ from pydantic_ai.capabilities import (
     WrapperCapability,
 )
 from pydantic_ai.messages import ModelMessage, ModelResponse, TextPart, ToolCallPart
-from pydantic_ai.models.function import AgentInfo, FunctionModel
+from pydantic_ai.models.function import AgentInfo, DeltaToolCall, FunctionModel
 from pydantic_ai.native_tools import WebSearchTool
 from pydantic_ai.output import Choice, Choices
 from pydantic_ai.tools import ToolDefinition
@@ -54,11 +56,13 @@ from pydantic_core import SchemaValidator, core_schema
 from typing_extensions import TypeAliasType
 
 import fairlead as fl
+from fairlead.adapters.pydantic_ai import generator
 from fairlead.adapters.pydantic_ai.durability import Durability, Turns
 from fairlead.adapters.pydantic_ai.generator import PydanticGenerator, make_model
 from fairlead.adapters.pydantic_ai.mediation import check_output
 from fairlead.core.errors import InvalidDeclaration
 from fairlead.ports.boundary import current_call
+from fairlead.ports.generator import Task
 from tests.unit.runtime.bench import SLO_OF_TESTS, Bench
 
 EXECUTED: list[str] = []
@@ -222,8 +226,18 @@ def respond(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
     return ModelResponse(parts=[ToolCallPart(tool, WIPE) for tool in tools])
 
 
+async def flow(messages: list[ModelMessage], info: AgentInfo) -> AsyncIterator[Any]:
+    """Say the same in pieces."""
+    for number, part in enumerate(respond(messages, info).parts):
+        if isinstance(part, ToolCallPart):
+            yield {number: DeltaToolCall(part.tool_name, json.dumps(part.args))}
+        elif isinstance(part, TextPart):
+            yield part.content
+
+
 def agent_of(kind: type[Agent[Any, Any]] = Agent, **given: Any) -> Agent[Any, Any]:
-    return kind(FunctionModel(respond, model_name="m"), name="ready", **given)
+    model = FunctionModel(respond, stream_function=flow, model_name="m")
+    return kind(model, name="ready", **given)
 
 
 def bench_of(agent: Agent[Any, Any], around: Callable[[], Any] = nullcontext) -> Bench:
@@ -264,6 +278,25 @@ def test_what_shows_when_a_run_begins_is_refused(late: str) -> None:
     agent = agent_of(capabilities=[Late(LATE[late])])
     PydanticGenerator().check(agent)
     assert_refused(bench_of(agent))
+
+
+@pytest.mark.parametrize(
+    "hook",
+    [
+        "get_wrapper_toolset",
+        "before_tool_validate",
+        "wrap_tool_validate",
+        "after_tool_validate",
+        "on_tool_validate_error",
+        "before_tool_execute",
+        "wrap_tool_execute",
+        "handle_deferred_tool_calls",
+    ],
+)
+def test_no_hook_sees_what_a_model_chose_before_the_decision(hook: str) -> None:
+    hooked = type("Hooked", (AbstractCapability,), {hook: handle})
+    with pytest.raises(InvalidDeclaration, match=f"Hooked of agent ready has the hook {hook}"):
+        PydanticGenerator().check(agent_of(capabilities=[hooked()]))
 
 
 def test_an_agent_of_its_own_class_is_refused() -> None:
@@ -325,8 +358,9 @@ async def steps(agent: Agent[Any, Any], **given: Any) -> None:
         {"capabilities": [Around()]},
         {"capabilities": [NativeTool(WebSearchTool())]},
         {"output_type": ToolOutput(wipe)},
+        {"output_type": TextOutput(wipe)},
     ],
-    ids=["toolset", "functions", "capability", "hook", "native tool", "output function"],
+    ids=["toolset", "functions", "capability", "hook", "native tool", "output", "text"],
 )
 @pytest.mark.parametrize("way", [whole, streamed, events, steps])
 def test_what_a_bound_agent_is_run_with_is_refused(
@@ -376,6 +410,7 @@ FINE: dict[str, dict[str, Any]] = {
         "capabilities": [Capability(tools=[wipe], id="cap", description="c", defer_loading=True)]
     },
     "capabilities that know no arguments": {
+        "tools": [wipe],
         "capabilities": [
             Instrumentation(),
             IncludeToolReturnSchemas(),
@@ -383,7 +418,7 @@ FINE: dict[str, dict[str, Any]] = {
             PrepareTools(lambda _, tools: tools),
             ProcessHistory(lambda messages: messages),
             Hooks(before_model_request=None),
-        ]
+        ],
     },
 }
 
@@ -398,6 +433,34 @@ def test_what_leads_through_the_boundary_stays(way: str) -> None:
     found = [record.name for record in bench.journal.of_run("r1") if record.kind == "tool"]
     loads = "found" in way or "loaded" in way
     assert loads or (found, ended.outcome["code"]) == (["wipe"], "FL-501")
+
+
+def test_what_a_workflow_lends_stays() -> None:
+    """Such a tool makes its call itself."""
+
+    @fl.tool(effect="read", scope="items:read", targets=["item"])
+    async def lent(_: fl.Context, item: str) -> str:
+        """Look."""
+        return await wipe(item)
+
+    agent = agent_of()
+
+    @fl.workflow(
+        intent="A",
+        owner="group:default/tests",
+        input=str,
+        output=str,
+        tools=[lent],
+        slo=SLO_OF_TESTS,
+    )
+    async def asks(run: fl.Run[str], item: str) -> str:
+        """Ask."""
+        return str(await run.agent(agent, item))
+
+    bench = Bench(asks)
+    assert bench.execute().state == "succeeded"
+    assert EXECUTED == []
+    assert [record.name for record in bench.journal.of_run("r1")][1] == "lent"
 
 
 @pytest.mark.parametrize(
@@ -439,3 +502,10 @@ def test_a_function_is_no_output(output: Any) -> None:
     with pytest.raises(InvalidDeclaration, match="output function") as error:
         check_output("ready", output)
     assert error.value.code == "FL-006"
+
+
+def test_a_workflows_own_output_is_a_type(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(generator, "make_model", lambda _: FunctionModel(respond))
+    task = Task(name="ready", model="a:b", instructions="", message="go", output=[str, wipe])
+    with pytest.raises(InvalidDeclaration, match="agent ready has the output function wipe"):
+        asyncio.run(PydanticGenerator().generate(task))
