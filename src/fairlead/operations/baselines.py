@@ -67,11 +67,15 @@ def create_release(platform: Platform) -> tuple[Release, bool]:
 
     Raises:
         BaselineViolated: The app asks for more than the platform's baseline allows.
+        InvalidConfig: Its policies, or those that are only tried, do not compile: no run of the
+            release could decide anything.
     """
     allow(platform, "release create")
     _, _, asked = resolve_app(platform.settings)
     baseline = platform.baseline
     refuse_violations(baseline, asked)
+    compile_texts(asked.policies)
+    compile_texts(asked.shadow)
     return platform.releases.create(made_under(asked, baseline))
 
 

@@ -9,6 +9,8 @@ from typing import Any, Literal
 
 import cedarpy
 
+from fairlead.adapters.cedar.expressions import condition_of
+from fairlead.adapters.cedar.nesting import ADVICE, DEPTH_MAX, depth, too_deep
 from fairlead.core.errors import InvalidConfig
 from fairlead.core.policy import ASK_WITHIN_S, ASK_WITHIN_S_MAX, Obligations, Rule
 
@@ -19,6 +21,9 @@ _UNITS_S = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 
 def parse(path: str, text: str) -> list[dict[str, Any]]:
     """Return a file's rules in order, as Cedar's JSON."""
+    wrong = too_deep(text)
+    if wrong is not None:
+        raise InvalidConfig(f"{path}{wrong}", file=path)
     try:
         parsed: dict[str, Any] = json.loads(cedarpy.policies_to_json_str(text))
     except ValueError as error:
@@ -29,11 +34,24 @@ def parse(path: str, text: str) -> list[dict[str, Any]]:
         )
     policies: dict[str, dict[str, Any]] = parsed["staticPolicies"]
     # Cedar names them policy0, policy1 ... by position, in an object without an order.
-    return [policies[key] for key in sorted(policies, key=lambda key: int(key[len("policy") :]))]
+    found = [policies[key] for key in sorted(policies, key=lambda key: int(key[len("policy") :]))]
+    for number, policy in enumerate(found, start=1):
+        # Conditions are joined into one where rules are checked, so they count together.
+        if depth(condition_of(policy)) > DEPTH_MAX:
+            raise InvalidConfig(
+                f"{path}: rule {_ident(path, number, policy)} nests too deep: about "
+                f"{DEPTH_MAX // 2} operators may stand in each other; {ADVICE}",
+                file=path,
+            )
+    return found
+
+
+def _ident(path: str, number: int, policy: dict[str, Any]) -> str:
+    return policy.get("annotations", {}).get("id") or f"{path}#{number}"
 
 
 def rule_of(path: str, number: int, policy: dict[str, Any]) -> Rule:
-    ident = policy.get("annotations", {}).get("id") or f"{path}#{number}"
+    ident = _ident(path, number, policy)
     try:
         _check_principal(policy["principal"])
         kind, resource = _resource(policy["resource"])

@@ -213,7 +213,11 @@ def _validated(policy: Node, condition: Node, schema: cedarpy.Schema) -> Iterato
     """Yield what the validator says of a rule with another condition, in no order."""
     rule = {**policy, "annotations": {}, "conditions": [{"kind": "when", "body": condition}]}
     document = {"staticPolicies": {"rule": rule}, "templates": {}, "templateLinks": []}
-    text = cedarpy.policies_from_json_str(json.dumps(document))
+    try:
+        text = cedarpy.policies_from_json_str(json.dumps(document))
+    except ValueError:
+        yield "it nests too deep to be checked: split the rule"
+        return
     for error in cedarpy.validate_policies(text, schema).errors:
         said = _PREFIX.sub("", error.error)
         if not said.startswith(_NO_FAULT):
