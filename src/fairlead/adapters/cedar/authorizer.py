@@ -13,7 +13,7 @@ How a `Query` looks to a rule:
 
 Cedar says allow or deny. Annotations on a permit say the rest: `@ask` waits for a person (of the
 role in its value; `@within("2h")` says for how long), `@redact("a, b")` takes fields out of what
-comes back. When several permits apply, the strictest counts.
+comes back. When several permits apply, the strictest counts, and of several roles the strictest.
 
 What Cedar cannot express at all leads to deny: null in a list, an integer beyond 64 bits, NaN,
 nesting of more than about 120 levels, and the keys that Cedar's JSON reserves (`__entity`,

@@ -12,6 +12,7 @@ import cedarpy
 from fairlead.adapters.cedar.expressions import condition_of
 from fairlead.adapters.cedar.nesting import ADVICE, DEPTH_MAX, depth, too_deep
 from fairlead.core.errors import InvalidConfig
+from fairlead.core.identity import ANSWERERS
 from fairlead.core.policy import ASK_WITHIN_S, ASK_WITHIN_S_MAX, Obligations, Rule
 
 _ANNOTATIONS = frozenset(("id", "description", "ask", "within", "redact"))
@@ -99,6 +100,9 @@ def _annotated(annotations: Mapping[str, str | None], effect: str) -> tuple[bool
         if not fields:
             raise ValueError("@redact names no field")
     role = annotations.get("ask") or Obligations.role
+    if role not in ANSWERERS:
+        may = ", ".join(ANSWERERS)
+        raise ValueError(f"@ask names the role {role!r}, which answers nothing; there are: {may}")
     within_s = _seconds(annotations["within"]) if "within" in annotations else ASK_WITHIN_S
     obligations = Obligations(role=role, within_s=within_s, redact=fields)
     return "ask" in annotations, obligations
