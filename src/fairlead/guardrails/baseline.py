@@ -139,11 +139,16 @@ def baseline_findings(baseline: Baseline | None, manifest: Manifest) -> list[str
                     f"workflow {name}: limits.{limit} is {asked:g}, "
                     f"and the baseline allows at most {maximum:g}"
                 )
-        found += [
-            f"workflow {name} lacks the guardrail {rail}, which the baseline requires"
-            for rail in baseline.guardrails
-            if rail not in terms.guardrails
-        ]
+        for rail in baseline.guardrails:
+            if rail not in terms.guardrails:
+                found.append(
+                    f"workflow {name} lacks the guardrail {rail}, which the baseline requires"
+                )
+            elif rail not in terms.enforced:
+                found.append(
+                    f"workflow {name}: its guardrail {rail} is not Fairlead's own, or only warns; "
+                    "the baseline requires Fairlead's own, and on_fail must stop what fails"
+                )
     for name, contract in sorted(manifest.contracts.items()):
         objections = baseline.contracts.objections(
             contract.effect, contract.scope, egress=contract.egress

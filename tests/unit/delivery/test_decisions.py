@@ -140,8 +140,7 @@ def test_the_gate_asks_the_guardrail_tests() -> None:
     bad = replace(WHOLE, policies={"p.cedar": POLICY.replace('@ask("admin")', "") + ALL})
     found = checks(bad)
     assert found["decision"].findings == (
-        "guardrails/shop.yaml, case a cent more waits for an admin: "
-        "allow (large-refunds), not ask",
+        "guardrails/shop.yaml, case a cent more waits for an admin: allow (large-refunds), not ask",
     )
     assert found["eval"].conclusion == "skipped"
 

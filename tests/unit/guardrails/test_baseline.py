@@ -191,6 +191,16 @@ def test_every_place_where_an_app_asks_for_more_is_found() -> None:
     assert baseline_findings(None, MANIFEST) == []
 
 
+def test_a_guardrail_of_the_required_name_must_be_fairleads_own_and_stop_what_fails() -> None:
+    required = Baseline(name="b", version="1", guardrails=("grounded",))
+    terms = replace(MANIFEST.workflows["paying"], guardrails=("grounded",), enforced=("grounded",))
+    own = replace(MANIFEST, workflows={"paying": terms})
+    assert baseline_findings(required, own) == []
+    other = replace(MANIFEST, workflows={"paying": replace(terms, enforced=())})
+    (found,) = baseline_findings(required, other)
+    assert "paying: its guardrail grounded is not Fairlead's own, or only warns" in found
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
