@@ -41,7 +41,7 @@ def test_a_baseline_is_tried_on_what_is_live_and_what_was_called(tmp_path: Path)
     base = write_baseline(tmp_path / "base", "1", limits="steps = 3")
     assert cli.json("baseline", "check", base)["findings"] == []
     before = counted(cli)
-    (trial,) = cli.json("baseline", "try", base)
+    (trial,) = cli.json("baseline", "try", base, status=1)
     assert trial["findings"] == [
         "workflow answer: limits.steps is 8, and the baseline allows at most 3"
     ]
@@ -50,7 +50,7 @@ def test_a_baseline_is_tried_on_what_is_live_and_what_was_called(tmp_path: Path)
     ]
     assert trial["changes"][0]["rules"] == ["baseline:no-words"]
     assert (trial["calls"], trial["untried"]) == (3, 0)
-    assert "tool spell_out" in cli("baseline", "try", base).stdout
+    assert "tool spell_out" in cli("baseline", "try", base, status=1).stdout
     assert counted(cli) == before
     assert cli.json("baseline", "list")["baselines"] == []
 
@@ -77,7 +77,15 @@ def test_an_app_that_asks_for_more_gets_no_release(tmp_path: Path) -> None:
 def test_a_release_under_a_baseline_is_decided_by_both(tmp_path: Path) -> None:
     cli = ready_app(tmp_path / "app")
     bare = cli.json("release", "list")[0]["release"]
+    odd = write_baseline(
+        tmp_path / "odd", "1", when="context.arguments.txt == 3", limits="steps = 3"
+    )
+    (trial,) = cli.json("baseline", "try", odd, status=1)
+    assert [found.split(":")[0] for found in trial["findings"]] == [
+        "workflow answer", "rule no-words",
+    ]  # fmt: skip
     lax = write_baseline(tmp_path / "base", "2", when='context.arguments.text like "*secret*"')
+    assert "no recorded call could be tried" in cli("baseline", "try", lax).stdout
     enforce(cli, lax, "2", "0s")
     checked = cli.json("check")
     assert checked["passed"] is True

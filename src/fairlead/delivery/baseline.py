@@ -94,11 +94,15 @@ def check_baseline(files: AppFiles, compile: PolicyCompiler) -> BaselineReport:
     """
     baseline = parse_baseline(files)
     try:
-        rules = compile_baseline(baseline.policies, compile).rules
+        above = compile_baseline(baseline.policies, compile)
     except FairleadError as error:
         return BaselineReport(baseline=baseline, rules=0, findings=(error.message,))
-    findings = (*_unknown_guardrails(baseline), *baseline_rule_findings(rules))
-    return BaselineReport(baseline=baseline, rules=len(rules), findings=findings)
+    findings = (
+        *_unknown_guardrails(baseline),
+        *baseline_rule_findings(above.rules),
+        *above.findings(None),
+    )
+    return BaselineReport(baseline=baseline, rules=len(above.rules), findings=findings)
 
 
 def _unknown_guardrails(baseline: Baseline) -> Iterator[str]:

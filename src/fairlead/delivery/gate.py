@@ -24,7 +24,7 @@ from fairlead.delivery.decisions import bundle_of, case_findings, decision_findi
 from fairlead.delivery.evaluate import Evaluation
 from fairlead.delivery.mutation import mutate
 from fairlead.delivery.servers import pin_findings
-from fairlead.guardrails.baseline import baseline_findings
+from fairlead.guardrails.baseline import baseline_findings, unevaluable
 from fairlead.guardrails.intent import intent_findings
 from fairlead.guardrails.policy import policy_findings
 from fairlead.guardrails.shapes import SchemaCheck
@@ -182,7 +182,8 @@ class Gate:
     def _baseline(self) -> tuple[str, list[str]]:
         baseline = self.manifest.baseline
         assert baseline is not None, "the check is made only with a baseline"
-        return baseline.id, baseline_findings(baseline, self.asked or self.manifest)
+        findings = baseline_findings(baseline, self.asked or self.manifest)
+        return baseline.id, findings + unevaluable(baseline, self.manifest, self.compile)
 
     def _decision(self) -> tuple[str, list[str]]:
         findings = case_findings(self.manifest, self.decisions)

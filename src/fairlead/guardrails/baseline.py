@@ -39,10 +39,18 @@ class Above:
         return replace(decision, reasons=named, obligations=replace(wanted, asked_by=asked_by))
 
     def findings(
-        self, contracts: Mapping[str, ToolContract], *, workflows: Collection[str] = ()
+        self,
+        contracts: Mapping[str, ToolContract] | None,
+        *,
+        workflows: Collection[str] = (),
+        shared: bool = True,
     ) -> Sequence[str]:
-        """Find what the rules say that cannot be, held against the contracts."""
-        return self._inner.findings(contracts, workflows=workflows)
+        """Find what the rules say that cannot be; held against one app's contracts, or none's.
+
+        What one app does not have, another one has: it is no finding.
+        """
+        shared = shared and contracts is not None
+        return self._inner.findings(contracts, workflows=workflows, shared=shared)
 
     def reads(self) -> frozenset[str]:
         """Return the facts of `context` that some rule reads."""
@@ -155,6 +163,24 @@ def baseline_findings(baseline: Baseline | None, manifest: Manifest) -> list[str
         )
         found += [f"tool {name} {objection}" for objection in objections]
     return found
+
+
+def unevaluable(
+    baseline: Baseline | None, manifest: Manifest, compile: PolicyCompiler
+) -> list[str]:
+    """Find rules of a baseline that cannot be evaluated on an app's calls, and so deny them.
+
+    Args:
+        baseline: The baseline; None for none.
+        manifest: The app's manifest.
+        compile: The policy compiler.
+
+    Raises:
+        InvalidConfig: A text of the baseline is no valid policy.
+    """
+    if baseline is None:
+        return []
+    return list(compile_baseline(baseline.policies, compile).findings(manifest.contracts))
 
 
 def baseline_rule_findings(rules: Sequence[Rule]) -> list[str]:

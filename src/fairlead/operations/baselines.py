@@ -18,7 +18,12 @@ from fairlead.delivery.baseline import (
 )
 from fairlead.delivery.baseline import check_baseline as _check
 from fairlead.delivery.trial import RUNS_TRIED, Trial
-from fairlead.guardrails.baseline import baseline_findings, bundle_of, under
+from fairlead.guardrails.baseline import (
+    baseline_findings,
+    bundle_of,
+    under,
+    unevaluable,
+)
 from fairlead.operations.identity import allow
 from fairlead.operations.policies import tried_on
 from fairlead.ports.baselines import Published
@@ -202,7 +207,10 @@ def try_baseline(platform: Platform, folder: Path, *, runs: int = RUNS_TRIED) ->
             app=manifest.app,
             release=release.digest,
             environments=tuple(name for name, digest in active.items() if digest == release.digest),
-            findings=tuple(baseline_findings(baseline, manifest)),
+            findings=(
+                *baseline_findings(baseline, manifest),
+                *unevaluable(baseline, manifest, compile_texts),
+            ),
             runs=tried.runs,
             calls=tried.calls,
             untried=tried.untried,

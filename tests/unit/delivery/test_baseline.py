@@ -111,6 +111,9 @@ def test_a_policy_that_does_not_compile_is_a_finding() -> None:
     other = WHOLE.replace('["grounded"]', '["grounded", "grouded"]')
     (unknown,) = check_baseline(files(other), compile_policies).findings
     assert "no guardrail grouded comes with Fairlead; there are: grounded," in unknown
+    odd = rule.replace("permit", "forbid").replace(";", ' when { context.effect == "onec" };')
+    (never, _) = check_baseline(files(WHOLE, p=odd), compile_policies).findings
+    assert "context.effect is never 'onec'" in never
     sound = check_baseline(files(WHOLE, p=rule.replace("permit", "forbid")), compile_policies)
     assert (sound.findings, sound.rules) == ((), 1)
 

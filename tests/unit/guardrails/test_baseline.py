@@ -20,6 +20,7 @@ from fairlead.guardrails.baseline import (
     baseline_rule_findings,
     bundle_of,
     compile_baseline,
+    unevaluable,
 )
 from fairlead.guardrails.decide import Act, Bundle, Situation
 from tests.unit.runtime.bench import manifest_of
@@ -199,6 +200,44 @@ def test_a_guardrail_of_the_required_name_must_be_fairleads_own_and_stop_what_fa
     other = replace(MANIFEST, workflows={"paying": replace(terms, enforced=())})
     (found,) = baseline_findings(required, other)
     assert "paying: its guardrail grounded is not Fairlead's own, or only warns" in found
+
+
+FORBID = '@id("x") forbid (principal, action == Action::"call", resource%s) when { %s };'
+
+
+@pytest.mark.parametrize(
+    ("on", "condition", "alone", "here"),
+    [
+        ("", "context.argments.x == 3", "no context.argments", "no context.argments"),
+        ("", 'context.effect == "onec"', "context.effect is never 'onec'", None),
+        (' == Tool::"payy"', 'context.effect == "onec"', "context.effect is never 'onec'", None),
+        ("", 'context.scope == "of another app"', None, None),
+        ("", 'context.seen.tools.contains("another")', None, None),
+        ("", "context.arguments has text && context.arguments.text == 3", None, None),
+        ("", "context.arguments.text == 3", None, "no context.arguments.text"),
+        (' == Tool::"pay"', "context.arguments.amount > 3", None, None),
+        (' == Tool::"pay"', 'context.arguments.amount like "a"', None, "unexpected type"),
+        (' == Tool::"payy"', "context.arguments.amount > 3", None, None),
+    ],
+)
+def test_a_baselines_rules_are_held_against_what_is_known(
+    on: str, condition: str, alone: str | None, here: str | None
+) -> None:
+    policies = {"b": FORBID % (on, condition)}
+    baseline = Baseline(name="b", version="1", policies=policies)
+    for said, found in (
+        (alone, compile_baseline(policies, compile_policies).findings(None)),
+        (here, unevaluable(baseline, MANIFEST, compile_policies)),
+    ):
+        assert bool(found) == (said is not None), found
+        assert said is None or said in found[0]
+
+
+def test_an_app_without_tools_has_nothing_that_a_rule_on_calls_could_be_held_against() -> None:
+    baseline = Baseline(name="b", version="1", policies={"b": FORBID % ("", "context.nothing")})
+    assert unevaluable(baseline, replace(MANIFEST, contracts={}), compile_policies) == []
+    assert unevaluable(baseline, MANIFEST, compile_policies) != []
+    assert unevaluable(None, MANIFEST, compile_policies) == []
 
 
 @pytest.mark.parametrize(

@@ -112,15 +112,18 @@ class CedarAuthorizer:
         return self._rules
 
     def findings(
-        self, contracts: Mapping[str, ToolContract], *, workflows: Collection[str] = ()
+        self,
+        contracts: Mapping[str, ToolContract] | None,
+        *,
+        workflows: Collection[str] = (),
+        shared: bool = False,
     ) -> Sequence[str]:
         """Find what the rules say that cannot be, held against the contracts; see `schema.py`."""
-        known = Known(contracts=contracts, workflows=workflows)
+        known = Known(contracts=contracts, workflows=workflows, shared=shared)
         return [
             finding
             for rule, policy in zip(self._rules, self._policies, strict=True)
-            # A rule on a tool that is not there is found where heads are read.
-            if rule.resource_kind != "Tool" or rule.resource in (None, *contracts)
+            if known.has(rule)
             for finding in schema_findings(rule, policy, known)
         ]
 

@@ -66,12 +66,26 @@ class Known:
     """What the rules of one release may speak of.
 
     Attributes:
-        contracts: Contracts by tool.
+        contracts: Contracts by tool; None when no app is known.
         workflows: Names of its workflows; empty when that is not to be checked.
+        shared: Whether only what cannot be evaluated is to be found.
     """
 
-    contracts: Mapping[str, ToolContract]
+    contracts: Mapping[str, ToolContract] | None
     workflows: Collection[str] = ()
+    shared: bool = False
+
+    def has(self, rule: Rule) -> bool:
+        """Return whether there is anything that a rule could be held against.
+
+        A rule on a tool that is not there is found where heads are read, unless it is another
+        app's.
+        """
+        if self.contracts is None:
+            return True
+        if self.shared and not self.contracts and rule.actions == ("call",):
+            return False
+        return rule.resource_kind != "Tool" or rule.resource in (None, *self.contracts)
 
 
 def schema_findings(rule: Rule, policy: Node, known: Known) -> Iterator[str]:
@@ -85,7 +99,8 @@ def schema_findings(rule: Rule, policy: Node, known: Known) -> Iterator[str]:
     Yields:
         One line per finding.
     """
-    contract = known.contracts.get(rule.resource or "") if rule.resource_kind == "Tool" else None
+    named = rule.resource if rule.resource_kind == "Tool" else None
+    contract = (known.contracts or {}).get(named or "")
     context = _context(contract, known)
     schema = cedarpy.Schema.from_json_str(json.dumps(_schema(context)))
     condition = condition_of(policy)
@@ -93,6 +108,8 @@ def schema_findings(rule: Rule, policy: Node, known: Known) -> Iterator[str]:
     if any(one.startswith(_HEAD) for one in said):
         return
     yield from (f"rule {rule.id}: {one}" for one in _in_words(said))
+    if known.shared:
+        return
     odd = list(dict.fromkeys(_odd_values(condition, context)))
     yield from (f"rule {rule.id}: {one}" for one in odd)
     if not said and not _reached(
@@ -114,7 +131,9 @@ def cedar_schema(contracts: Mapping[str, ToolContract], tool: str | None) -> dic
     return _schema(declared_facts(_of_all(contracts)))
 
 
-def _of_all(contracts: Mapping[str, ToolContract]) -> Declared:
+def _of_all(contracts: Mapping[str, ToolContract] | None) -> Declared:
+    if contracts is None:
+        return Declared(kind="open")
     if not contracts:
         return NOTHING
     return common(declared_by(one.parameters) for one in contracts.values())
