@@ -14,6 +14,7 @@ pytestmark = pytest.mark.acceptance
 
 QUESTION = "How many days of PTO per calendar year?"
 FORBIDS = '@id("no-words") forbid (principal, action == Action::"call", resource) when { %s };\n'
+SECRET = 'context.arguments has text && context.arguments.text like "*secret*"'
 
 
 def write_baseline(folder: Path, version: str, *, when: str = "true", limits: str = "") -> str:
@@ -84,7 +85,7 @@ def test_a_release_under_a_baseline_is_decided_by_both(tmp_path: Path) -> None:
     assert [found.split(":")[0] for found in trial["findings"]] == [
         "workflow answer", "rule no-words",
     ]  # fmt: skip
-    lax = write_baseline(tmp_path / "base", "2", when='context.arguments.text like "*secret*"')
+    lax = write_baseline(tmp_path / "base", "2", when=SECRET)
     assert "no recorded call could be tried" in cli("baseline", "try", lax).stdout
     enforce(cli, lax, "2", "0s")
     checked = cli.json("check")
@@ -113,7 +114,7 @@ def verdicts(cli: Cli, run: str) -> list[Any]:
 @pytest.mark.soak
 def test_a_run_keeps_the_baseline_that_its_release_was_made_with(tmp_path: Path) -> None:
     cli = ready_app(tmp_path / "app")
-    lax = write_baseline(tmp_path / "base", "1", when="false")
+    lax = write_baseline(tmp_path / "base", "1", when='context.effect == "once"')
     enforce(cli, lax, "1", "0s")
     cli("release", "activate", cli.json("check")["release"])
     queued = cli.ask()

@@ -239,3 +239,18 @@ def test_a_rule_of_the_baseline_that_cannot_be_evaluated_here_fails_the_gate() -
     ):
         gate = replace(gate_of(manifest), compile=compile_policies)
         assert conclusions(gate)["baseline"] == conclusion
+
+
+def test_a_redaction_of_what_no_result_has_fails_the_gate() -> None:
+    schema = {"type": "object", "properties": {"iban": {"type": "string"}}}
+    pin = McpPin(server="bank", tool="pay", digest="d", definition={"outputSchema": schema})
+    manifest = contracts(mcp=pin)
+    for field, conclusion in (("iban", "success"), ("ibna", "failure")):
+        rule = (
+            f'@redact("{field}") permit (principal, action, resource == Tool::"pay");'
+            "permit (principal, action, resource);"
+        )
+        text = {"p.cedar": rule}
+        gate = replace(gate_of(manifest), compile=lambda _, text=text: compile_policies(text))
+        policy = next(check for check in gate.run() if check.name == "policy")
+        assert policy.conclusion == conclusion, policy.findings

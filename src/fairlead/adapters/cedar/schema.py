@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -105,18 +105,23 @@ def schema_findings(rule: Rule, policy: Node, known: Known) -> Iterator[str]:
     schema = cedarpy.Schema.from_json_str(json.dumps(_schema(context)))
     condition = condition_of(policy)
     said = list(_validated(policy, _checkable(condition, context), schema))
-    if any(one.startswith(_HEAD) for one in said):
+    # What is odd without the conditions is odd about the head.
+    if _odd_head(said) and _odd_head(_validated(policy, TRUE, schema)):
         return
     yield from (f"rule {rule.id}: {one}" for one in _in_words(said))
     if known.shared:
         return
-    odd = list(dict.fromkeys(_odd_values(condition, context)))
+    odd = list(dict.fromkeys(_odd_values(condition, context, known)))
     yield from (f"rule {rule.id}: {one}" for one in odd)
     if not said and not _reached(
         policy, condition, context=context, contract=contract, schema=schema
     ):
         what = f" for tool {contract.name}" if contract else ""
         yield f"rule {rule.id} never applies: its conditions are never true{what}"
+
+
+def _odd_head(said: Iterable[str]) -> bool:
+    return any(one.startswith(_HEAD) for one in said)
 
 
 def cedar_schema(contracts: Mapping[str, ToolContract], tool: str | None) -> dict[str, Any]:
@@ -188,9 +193,9 @@ def _type(declared: Declared) -> dict[str, Any]:
 
 def _at(context: Declared, path: tuple[str, ...]) -> Declared | None:
     """Return what stands at a path; what is open as far down as one can tell; None for nothing."""
-    if path[0] != "context":
+    here = {"context": context, "principal": PRINCIPAL_FACTS}.get(path[0])
+    if here is None:
         return None
-    here = context
     for name in path[1:]:
         if here.kind == "open":
             return here
@@ -326,10 +331,11 @@ def _pairs(leaf: Node) -> Iterator[tuple[Node, Node]]:
         yield sides["left"], sides["right"]
 
 
-def _odd_values(condition: Node, context: Declared) -> Iterator[str]:
+def _odd_values(condition: Node, context: Declared, known: Known) -> Iterator[str]:
     found: list[str] = []
 
     def look(leaf: Node) -> Node:
+        found.extend(_absent_tools(leaf, known))
         for path, values, text, fits in _compared(leaf, context):
             if not fits:
                 verb = "never holds" if "contains" in leaf else "is never"
@@ -340,6 +346,17 @@ def _odd_values(condition: Node, context: Declared) -> Iterator[str]:
 
     leaves(condition, look)
     yield from found
+
+
+def _absent_tools(leaf: Node, known: Known) -> Iterator[str]:
+    """Yield the tools that a condition compares the resource with and that are not there."""
+    for left, right in _pairs(leaf):
+        entity = right.get("Value")
+        if path_of(left) != ("resource",) or not isinstance(entity, dict):
+            continue
+        tool = entity.get("__entity", {})
+        if tool.get("type") == "Tool" and tool["id"] not in (known.contracts or (tool["id"],)):
+            yield f'resource is never Tool::"{tool["id"]}": there is no tool of that name'
 
 
 def _folded(leaf: Node, context: Declared) -> Node:
