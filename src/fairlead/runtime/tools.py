@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 from fairlead.authoring.tool import Tool
 from fairlead.core.bounds import ARGUMENTS, Bounds, excess
 from fairlead.core.calls import cut
 from fairlead.core.context import Context
-from fairlead.core.digests import Json
+from fairlead.core.digests import Json, canonical_json
 from fairlead.core.effects import Happened, NotHappened
-from fairlead.core.errors import ArgumentsInvalid, InvalidDeclaration, InvalidInput
+from fairlead.core.errors import (
+    ArgumentsInvalid,
+    InvalidDeclaration,
+    InvalidInput,
+    ResultNotJson,
+)
 from fairlead.core.label import Label
 from fairlead.core.release import ToolContract
 from fairlead.guardrails.shapes import SchemaCheck, Shape, arguments_model, field_paths, shape_of
@@ -159,12 +163,21 @@ def binding_of(tool: AnyTool) -> ToolBinding:
     schema = arguments_of(tool).schema
     check = SchemaCheck(schema, quoting=False)
 
+    def read(arguments: dict[str, Json]) -> dict[str, Json]:
+        try:
+            canonical_json(arguments)
+        except ValueError as error:
+            # Else NaN would be written as null, and be an argument that nobody gave.
+            what = f"the arguments of tool {tool.name} are not JSON: {error}"
+            raise ResultNotJson(what, tool=tool.name) from error
+        return settled(tool, arguments)
+
     def finding(arguments: Json) -> str | None:
         found = check.finding(arguments)
         if found is not None:
             return found
         try:
-            settled(tool, arguments)
+            read(arguments)
         except ArgumentsInvalid as error:
             return error.message
         return None
@@ -175,5 +188,5 @@ def binding_of(tool: AnyTool) -> ToolBinding:
         parameters=schema,
         body=body,
         finding=finding,
-        settled=partial(settled, tool),
+        settled=read,
     )

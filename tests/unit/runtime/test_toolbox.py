@@ -165,6 +165,68 @@ def test_a_model_is_offered_the_pinned_tool_under_the_contract_s_description(
     assert tool.parameters_json_schema["additionalProperties"] is False
 
 
+DEFAULTS = {
+    "type": "object",
+    "properties": {
+        "order": {"type": "string"},
+        "cents": {"type": "integer", "default": 100_000},
+        # Servers say such things: it is none that goes with its own schema.
+        "memo": {"type": "string", "default": None},
+        "open": True,
+    },
+    "required": ["order"],
+}
+
+
+@pytest.mark.parametrize("path", ["plain", "named"])
+@pytest.mark.parametrize(
+    ("given", "asked"),
+    [
+        ({"order": "7"}, {"order": "7", "cents": 100_000}),
+        ({"order": "7", "cents": 5}, {"order": "7", "cents": 5}),
+    ],
+)
+def test_defaults_of_a_pinned_schema_are_decided_and_sent(
+    path: str, given: dict[str, Any], asked: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def think(messages: list[ModelMessage], _: AgentInfo) -> ModelResponse:
+        first = len(messages) == 1
+        part = ToolCallPart("bank__pay", given) if first else TextPart("done")
+        return ModelResponse(parts=[part])
+
+    monkeypatch.setattr(generator, "make_model", lambda _: FunctionModel(think))
+    model = "test:m" if path == "named" else None
+
+    @workflow(**COMMON, input=str, output=str, tools=[], model=model)
+    async def play(run: Run[str], item: str) -> str:
+        """Pay."""
+        if model is None:
+            return str(await run.call(PAY, **given))
+        return (await run.answer(item)).unwrap()
+
+    made = client()
+    stage = bench(made, contract(parameters=closed(DEFAULTS)), play)
+    stage.runner.app = fl.App("bench", workflows=[replace(play, tools=(PAY,))])
+    ended = stage.execute()
+    assert (ended.state, ended.reason) == ("succeeded", "")
+    assert [one[1] for one in made.asked] == [asked]
+    (query,) = [query for query in stage.authorizer.asked if query.resource == "bank__pay"]
+    assert query.context["arguments"] == asked
+
+
+def test_a_default_that_does_not_go_with_what_is_given_is_left_out() -> None:
+    either = {
+        "type": "object",
+        "properties": {"name": {"type": "string"}, "id": {"type": "integer", "default": 1}},
+        "oneOf": [{"required": ["name"]}, {"required": ["id"]}],
+    }
+    stage = bench(client(), contract(parameters=either))
+    toolbox = toolbox_of(stage, client())
+    assert toolbox.filled("bank__pay", {"name": "x"}) == {"name": "x"}
+    assert toolbox.filled("bank__pay", {}) == {"id": 1}
+    assert toolbox.filled("bank__other", {}) == {}
+
+
 @pytest.mark.parametrize(
     ("effect", "on_error", "fault", "transient"),
     [
