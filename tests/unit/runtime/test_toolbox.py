@@ -56,13 +56,16 @@ def contract(**changes: Any) -> ToolContract:
     return replace(plain, **changes)
 
 
-def bench(client: FakeMcp, made: ToolContract, work: Workflow[Any, Any] = buy) -> Bench:
-    """Return a bench whose release holds one tool of a server."""
+def bench(
+    client: FakeMcp, made: ToolContract, work: Workflow[Any, Any] = buy, *undo: ToolContract
+) -> Bench:
+    """Return a bench whose release holds one tool of a server, and what undoes it."""
     manifest = manifest_of(work)
-    terms: WorkflowTerms = replace(manifest.workflows[work.name], tools=(made.name,))
+    names = tuple(one.name for one in (made, *undo))
+    terms: WorkflowTerms = replace(manifest.workflows[work.name], tools=names)
     manifest = replace(
         manifest,
-        contracts={made.name: made},
+        contracts={one.name: one for one in (made, *undo)},
         servers={"bank": ServerTerms(name="bank", command="bank")},
         workflows={work.name: terms},
     )
@@ -212,6 +215,27 @@ def test_defaults_of_a_pinned_schema_are_decided_and_sent(
     assert [one[1] for one in made.asked] == [asked]
     (query,) = [query for query in stage.authorizer.asked if query.resource == "bank__pay"]
     assert query.context["arguments"] == asked
+
+
+def test_a_default_of_a_tool_that_undoes_is_decided_and_sent() -> None:
+    @workflow(**COMMON, input=str, output=str)
+    async def fails(run: Run[str], order: str) -> str:
+        """Pay, then fail."""
+        await run.call(PAY, order=order)
+        raise fl.ToolFailed("a later step failed")
+
+    made = client()
+    made.definitions["bank"]["refund"] = {**DEFINITION, "name": "refund"}
+    made.answers["refund"] = "refunded"
+    definition = made.definitions["bank"]["refund"]
+    pin = McpPin(
+        server="bank", tool="refund", digest=definition_digest(definition), definition=definition
+    )
+    undo = contract(name="bank__refund", parameters=closed(DEFAULTS), mcp=pin)
+    stage = bench(made, contract(compensate="bank__refund"), fails, undo)
+    ended = stage.execute()
+    assert (ended.state, ended.reason) == ("failed", "a later step failed")
+    assert made.asked[1:] == [("refund", {"order": "item", "cents": 100_000}, "r1:2")]
 
 
 def test_a_default_that_does_not_go_with_what_is_given_is_left_out() -> None:
