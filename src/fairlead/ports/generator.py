@@ -21,6 +21,8 @@ class ToolBinding:
         parameters: JSON schema of its arguments.
         body: Executes it inside a call, from JSON arguments to a JSON result.
         finding: Says what does not fit of JSON arguments, without quoting them; None when they do.
+        settled: Returns arguments that fit as the body gets them, with defaults filled in: so they
+            pass the boundary.
         remote: Whether its body stands at an MCP server, so that no ready agent has it of its own.
     """
 
@@ -29,6 +31,7 @@ class ToolBinding:
     parameters: dict[str, Any]
     body: Callable[[Context, dict[str, Json]], Awaitable[Json]]
     finding: Callable[[Json], str | None]
+    settled: Callable[[dict[str, Json]], dict[str, Json]]
     remote: bool = False
 
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
+from fairlead.core.bounds import UNDOING
 from fairlead.core.digests import Json
 from fairlead.core.errors import FairleadError
 from fairlead.ports.boundary import Driver
 from fairlead.runtime.boundary import Boundary, Made
 from fairlead.runtime.persist import persist
-from fairlead.runtime.tools import AnyTool, driver_of
+from fairlead.runtime.tools import AnyTool, driver_of, settled
 
 
 async def compensate(boundary: Boundary, tools: Mapping[str, AnyTool]) -> Sequence[str]:
@@ -57,11 +58,12 @@ def _undoing(
     known = {**made.call.actual, "result": made.value}
     if undo is not None:
         arguments = {name: known[name] for name in undo.signature.parameters if name in known}
-        return arguments, partial(driver_of, undo)
+        return settled(undo, arguments, UNDOING), partial(driver_of, undo)
     contract = boundary.scope.rules.contracts.get(name)
     taken = contract.parameters.get("properties", {}) if contract is not None else {}
     arguments = {name: known[name] for name in taken if name in known}
-    return arguments, partial(boundary.toolbox.remote, name)
+    toolbox = boundary.toolbox
+    return toolbox.filled(name, arguments), partial(toolbox.remote, name)
 
 
 async def _record(boundary: Boundary, made: Made) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from fairlead.authoring.mcp import McpTool
@@ -49,6 +50,28 @@ class Toolbox:
             # The boundary refuses them, and records that it did.
             return kwargs
         arguments: dict[str, Json] = shape_of(Any).dump(kwargs, of=f"the caller of {tool.name}")
+        return self.filled(tool.name, arguments)
+
+    def filled(self, name: str, arguments: dict[str, Json]) -> dict[str, Json]:
+        """Return the arguments of a server's tool with the defaults of its pinned schema.
+
+        The server would use them. Filled in here, rules and approvals see them too.
+
+        Args:
+            name: The tool's name, as contracts know it.
+            arguments: What was given.
+        """
+        contract, check = self.rules.contracts.get(name), self.rules.arguments.get(name)
+        if contract is None or check is None:
+            # The boundary refuses the call.
+            return arguments
+        for argument, declared in contract.parameters.get("properties", {}).items():
+            if argument in arguments or not isinstance(declared, Mapping):
+                continue
+            more = {**arguments, argument: declared.get("default")}
+            # A default may not go with what was given, or not even fit its own schema.
+            if "default" in declared and check.finding(more) is None:
+                arguments = more
         return arguments
 
     def driver(self, tool: AnyTool | McpTool, arguments: dict[str, Json]) -> Driver:
@@ -91,6 +114,7 @@ class Toolbox:
             parameters=contract.parameters,
             body=body,
             finding=SchemaCheck(contract.parameters, quoting=False).finding,
+            settled=partial(self.filled, contract.name),
             remote=True,
         )
 

@@ -5,11 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from fairlead.authoring.tool import Tool
-from fairlead.core.bounds import ARGUMENTS, excess
+from fairlead.core.bounds import ARGUMENTS, Bounds, excess
 from fairlead.core.context import Context
-from fairlead.core.digests import Json
+from fairlead.core.digests import Json, canonical_json
 from fairlead.core.effects import Happened, NotHappened
-from fairlead.core.errors import ArgumentsInvalid, InvalidDeclaration, InvalidInput
+from fairlead.core.errors import (
+    ArgumentsInvalid,
+    InvalidDeclaration,
+    InvalidInput,
+    ResultNotJson,
+)
 from fairlead.core.label import Label
 from fairlead.core.release import ToolContract
 from fairlead.guardrails.shapes import SchemaCheck, Shape, arguments_model, field_paths, shape_of
@@ -101,17 +106,35 @@ def to_json(tool: AnyTool, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dic
         bound = tool.signature.bind(*args, **kwargs)
     except TypeError as error:
         raise ArgumentsInvalid(told(f"tool {tool.name}: {error}"), tool=tool.name) from error
-    bound.apply_defaults()
-    if excess(bound.arguments, ARGUMENTS) is not None:
+    return settled(tool, bound.arguments)
+
+
+def settled(
+    tool: AnyTool, arguments: dict[str, Any], bounds: Bounds = ARGUMENTS
+) -> dict[str, Json]:
+    """Return arguments as the tool's body gets them: defaults filled in, read by its types.
+
+    This comes before the boundary, so that what is decided, approved and recorded is what is done.
+
+    Args:
+        tool: The tool.
+        arguments: Arguments by name.
+        bounds: What they may be.
+
+    Raises:
+        ArgumentsInvalid: They do not fit the tool's signature.
+        ResultNotJson: What they are read as is no JSON.
+    """
+    if excess(arguments, bounds) is not None:
         # The boundary refuses them, and records that it did.
-        return bound.arguments
+        return arguments
     shape = arguments_of(tool)
     try:
-        value = shape.load(bound.arguments)
+        value = shape.load(arguments)
     except InvalidInput as error:
         raise ArgumentsInvalid(f"tool {tool.name}: {error.message}", tool=tool.name) from error
-    arguments: dict[str, Json] = shape.dump(value, of=f"the caller of {tool.name}")
-    return arguments
+    read: dict[str, Json] = shape.dump(value, of=f"the caller of {tool.name}")
+    return read
 
 
 async def execute(tool: AnyTool, context: Context, arguments: dict[str, Json]) -> Json:
@@ -138,10 +161,32 @@ def binding_of(tool: AnyTool) -> ToolBinding:
         return await execute(tool, context, arguments)
 
     schema = arguments_of(tool).schema
+    check = SchemaCheck(schema, quoting=False)
+
+    def read(arguments: dict[str, Json]) -> dict[str, Json]:
+        try:
+            canonical_json(arguments)
+        except ValueError as error:
+            # Else NaN would be written as null, and be an argument that nobody gave.
+            what = f"the arguments of tool {tool.name} are not JSON: {error}"
+            raise ResultNotJson(what, tool=tool.name) from error
+        return settled(tool, arguments)
+
+    def finding(arguments: Json) -> str | None:
+        found = check.finding(arguments)
+        if found is not None:
+            return found
+        try:
+            read(arguments)
+        except ArgumentsInvalid as error:
+            return error.message
+        return None
+
     return ToolBinding(
         name=tool.name,
         description=tool.description,
         parameters=schema,
         body=body,
-        finding=SchemaCheck(schema, quoting=False).finding,
+        finding=finding,
+        settled=read,
     )

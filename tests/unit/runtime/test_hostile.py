@@ -114,13 +114,23 @@ def call(what: Any) -> ToolCallPart:
     [
         [call({"what": number}) for number in range(TURN_CALLS_MAX + 1)],
         [call({"what": nested(64)})],
+        [call({"what": nested(1_000)})],
         [call('{"what": ' + "[" * 64 + "]" * 64 + "}")],
         [call('{"what": ' + "[" * 100_000 + "]" * 100_000 + "}")],
         [call({"what": "x" * 1_000_001})],
         [call({"what": "x" * 600_000}), call({"what": "y" * 600_000})],
         [ToolCallPart("n" * 1_000_001, {})],
     ],
-    ids=["calls", "deep", "deep text", "deeper text", "large", "large together", "name"],
+    ids=[
+        "calls",
+        "deep",
+        "very deep",
+        "deep text",
+        "deeper text",
+        "large",
+        "large together",
+        "name",
+    ],
 )
 def test_invariant_11_an_answer_beyond_the_bounds_is_refused_whole(parts: list[Any]) -> None:
     bench, noted = asked_by_model(*parts)

@@ -56,13 +56,16 @@ def contract(**changes: Any) -> ToolContract:
     return replace(plain, **changes)
 
 
-def bench(client: FakeMcp, made: ToolContract, work: Workflow[Any, Any] = buy) -> Bench:
-    """Return a bench whose release holds one tool of a server."""
+def bench(
+    client: FakeMcp, made: ToolContract, work: Workflow[Any, Any] = buy, *undo: ToolContract
+) -> Bench:
+    """Return a bench whose release holds one tool of a server, and what undoes it."""
     manifest = manifest_of(work)
-    terms: WorkflowTerms = replace(manifest.workflows[work.name], tools=(made.name,))
+    names = tuple(one.name for one in (made, *undo))
+    terms: WorkflowTerms = replace(manifest.workflows[work.name], tools=names)
     manifest = replace(
         manifest,
-        contracts={made.name: made},
+        contracts={one.name: one for one in (made, *undo)},
         servers={"bank": ServerTerms(name="bank", command="bank")},
         workflows={work.name: terms},
     )
@@ -163,6 +166,89 @@ def test_a_model_is_offered_the_pinned_tool_under_the_contract_s_description(
     ((tool,), _) = offered
     assert (tool.name, tool.description) == ("bank__pay", "Pay an order.")
     assert tool.parameters_json_schema["additionalProperties"] is False
+
+
+DEFAULTS = {
+    "type": "object",
+    "properties": {
+        "order": {"type": "string"},
+        "cents": {"type": "integer", "default": 100_000},
+        # Servers say such things: it is none that goes with its own schema.
+        "memo": {"type": "string", "default": None},
+        "open": True,
+    },
+    "required": ["order"],
+}
+
+
+@pytest.mark.parametrize("path", ["plain", "named"])
+@pytest.mark.parametrize(
+    ("given", "asked"),
+    [
+        ({"order": "7"}, {"order": "7", "cents": 100_000}),
+        ({"order": "7", "cents": 5}, {"order": "7", "cents": 5}),
+    ],
+)
+def test_defaults_of_a_pinned_schema_are_decided_and_sent(
+    path: str, given: dict[str, Any], asked: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def think(messages: list[ModelMessage], _: AgentInfo) -> ModelResponse:
+        first = len(messages) == 1
+        part = ToolCallPart("bank__pay", given) if first else TextPart("done")
+        return ModelResponse(parts=[part])
+
+    monkeypatch.setattr(generator, "make_model", lambda _: FunctionModel(think))
+    model = "test:m" if path == "named" else None
+
+    @workflow(**COMMON, input=str, output=str, tools=[], model=model)
+    async def play(run: Run[str], item: str) -> str:
+        """Pay."""
+        if model is None:
+            return str(await run.call(PAY, **given))
+        return (await run.answer(item)).unwrap()
+
+    made = client()
+    stage = bench(made, contract(parameters=closed(DEFAULTS)), play)
+    stage.runner.app = fl.App("bench", workflows=[replace(play, tools=(PAY,))])
+    ended = stage.execute()
+    assert (ended.state, ended.reason) == ("succeeded", "")
+    assert [one[1] for one in made.asked] == [asked]
+    (query,) = [query for query in stage.authorizer.asked if query.resource == "bank__pay"]
+    assert query.context["arguments"] == asked
+
+
+def test_a_default_of_a_tool_that_undoes_is_decided_and_sent() -> None:
+    @workflow(**COMMON, input=str, output=str)
+    async def fails(run: Run[str], order: str) -> str:
+        """Pay, then fail."""
+        await run.call(PAY, order=order)
+        raise fl.ToolFailed("a later step failed")
+
+    made = client()
+    made.definitions["bank"]["refund"] = {**DEFINITION, "name": "refund"}
+    made.answers["refund"] = "refunded"
+    definition = made.definitions["bank"]["refund"]
+    pin = McpPin(
+        server="bank", tool="refund", digest=definition_digest(definition), definition=definition
+    )
+    undo = contract(name="bank__refund", parameters=closed(DEFAULTS), mcp=pin)
+    stage = bench(made, contract(compensate="bank__refund"), fails, undo)
+    ended = stage.execute()
+    assert (ended.state, ended.reason) == ("failed", "a later step failed")
+    assert made.asked[1:] == [("refund", {"order": "item", "cents": 100_000}, "r1:2")]
+
+
+def test_a_default_that_does_not_go_with_what_is_given_is_left_out() -> None:
+    either = {
+        "type": "object",
+        "properties": {"name": {"type": "string"}, "id": {"type": "integer", "default": 1}},
+        "oneOf": [{"required": ["name"]}, {"required": ["id"]}],
+    }
+    stage = bench(client(), contract(parameters=either))
+    toolbox = toolbox_of(stage, client())
+    assert toolbox.filled("bank__pay", {"name": "x"}) == {"name": "x"}
+    assert toolbox.filled("bank__pay", {}) == {"id": 1}
+    assert toolbox.filled("bank__other", {}) == {}
 
 
 @pytest.mark.parametrize(

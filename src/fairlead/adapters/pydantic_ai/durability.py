@@ -19,9 +19,11 @@ from pydantic_ai.durable_exec import (
     DurableOperation,
     DurableOperationBackend,
     ModelRequestParams,
+    ParameterTransports,
     ToolsetCallToolParams,
     ToolsetValidateToolArgumentsId,
     durable_unit_scope,
+    revalidate_function_call,
 )
 from pydantic_ai.messages import ModelMessage, ModelMessagesTypeAdapter, ModelResponse
 from pydantic_ai.models import (
@@ -32,7 +34,7 @@ from pydantic_ai.models import (
 )
 from pydantic_ai.output import OutputContext
 from pydantic_ai.tools import ToolDefinition
-from pydantic_ai.toolsets import AbstractToolset
+from pydantic_ai.toolsets import AbstractToolset, FunctionToolset
 from pydantic_core import to_jsonable_python
 
 from fairlead.adapters.pydantic_ai.failures import answer_error, driver_error
@@ -42,10 +44,11 @@ from fairlead.adapters.pydantic_ai.mediation import (
     check_native,
 )
 from fairlead.adapters.pydantic_ai.reask import outgoing, refusal, unfit
+from fairlead.adapters.pydantic_ai.results import asks_again, result_of, wire_of
 from fairlead.core.calls import Usage
 from fairlead.core.context import Context
 from fairlead.core.digests import Json
-from fairlead.core.errors import FairleadError, InvalidDeclaration, OutsideRun
+from fairlead.core.errors import FairleadError, InvalidDeclaration, OutsideRun, ToolAsksAgain
 from fairlead.core.errors.call import MAY_PASS
 from fairlead.ports.boundary import CallBoundary, Driven, Driver, current_boundary, current_call
 
@@ -196,7 +199,17 @@ class Durability(BaseDurabilityCapability[Any]):
         return await super().wrap_run(ctx, handler=handler)
 
 
+class _Transports(ParameterTransports):
+    async def prepare_function_call(
+        self, toolset: FunctionToolset[Any], params: ToolsetCallToolParams
+    ) -> ToolsetCallToolParams:
+        # What passed the boundary is JSON, and a guardrail may have taken something out of it.
+        return await revalidate_function_call(toolset, params, engine_spec=Durability.engine_spec)
+
+
 class _Backend(DurableOperationBackend[None]):
+    parameter_transports = _Transports()
+
     def __init__(self, model: str, turns: Turns) -> None:
         self._model = model
         self._turns = turns
@@ -237,28 +250,33 @@ class _Operation(Generic[ParamsT, WireT, ResultT]):
         if isinstance(params, ModelRequestParams):
             wire = await self._turn(boundary, params)
         elif isinstance(params, ToolsetCallToolParams):
-            arguments = to_jsonable_python(params.tool_args)
-            wire = await boundary.call(
-                "tool",
-                params.name,
-                arguments,
-                self._tool(params),
-                rebind=lambda left: self._tool(replace(params, tool_args=left)),
-            )
+            wire = await self._own_tool(boundary, params)
         else:
             what = type(operation.operation_id).__name__
             raise InvalidDeclaration(f"an agent inside a run may not use {what}")
         return operation.result_codec.load(wire)
 
-    def _tool(self, params: Any) -> Driver:
-        """Return the body of one call of a tool."""
+    async def _own_tool(self, boundary: CallBoundary, params: ToolsetCallToolParams) -> Any:
+        """Call a tool of the agent's own: the library has read the arguments by its types."""
 
-        async def drive(_: Context) -> Driven:
-            with durable_unit_scope():
-                result = await self.operation.handler(params)
-            return Driven(value=self.operation.result_codec.dump(result))
+        def driver(given: Json) -> Driver:
+            asked: Any = replace(params, tool_args=given)
 
-        return drive
+            async def drive(_: Context) -> Driven:
+                with durable_unit_scope():
+                    result = await self.operation.handler(asked)
+                return Driven(value=result_of(self.operation.result_codec.dump(result)))
+
+            return drive
+
+        arguments = to_jsonable_python(params.tool_args)
+        try:
+            value = await boundary.call(
+                "tool", params.name, arguments, driver(arguments), rebind=driver
+            )
+        except ToolAsksAgain as error:
+            return asks_again(error)
+        return wire_of(value)
 
     async def _turn(self, boundary: CallBoundary, params: ModelRequestParams) -> Any:
         """Ask the model, and a fallback where the one before failed in a way that may pass.

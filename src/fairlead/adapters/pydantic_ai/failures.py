@@ -26,7 +26,7 @@ from pydantic_ai.exceptions import (
     UserError,
 )
 from pydantic_ai.messages import BaseToolCallPart, ModelResponse
-from pydantic_core import from_json
+from pydantic_core import PydanticSerializationError, from_json
 
 from fairlead.core.bounds import ARGUMENTS, TURN_CALLS_MAX, excess
 from fairlead.core.errors import (
@@ -61,6 +61,7 @@ _FINAL: tuple[tuple[type[Exception], str], ...] = (
 )
 _TOGETHER = replace(ARGUMENTS, depth=ARGUMENTS.chars)
 """The bounds of all tool calls of an answer; how deep each of them is, is looked at by itself."""
+_TOO_DEEP = "depth exceeded"
 _CUT_STREAM = "Streamed response ended without"
 # Providers that always say why an answer ended, and what the library puts where they did not.
 _SAYS_WHY = frozenset(("azure", "openai"))
@@ -73,6 +74,10 @@ def driver_error(error: Exception) -> DriverError | None:
         # The provider's own words may hold a part of the key.
         reason = f"the provider refused the key, with status {status or 'unknown'}"
         return DriverError(reason, transient=False, code=ModelKeyRefused.code)
+    if isinstance(error, PydanticSerializationError) and _TOO_DEEP in str(error):
+        # The library writes arguments out to count them, before anybody looks at the answer.
+        reason = f"the answer has tool calls with more than {ARGUMENTS.depth} levels"
+        return DriverError(reason, transient=False, code=AnswerExcessive.code)
     for cls, code in _FINAL:
         if isinstance(error, cls):
             return DriverError(str(error), transient=False, code=code)

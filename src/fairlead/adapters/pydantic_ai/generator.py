@@ -25,7 +25,7 @@ from fairlead.adapters.pydantic_ai.reask import MISFIT
 from fairlead.core.context import Context
 from fairlead.core.digests import Json
 from fairlead.core.errors import AnswerUnfit, CallFailed, InvalidDeclaration, OutsideRun
-from fairlead.ports.boundary import Driven, Driver, current_boundary, current_call
+from fairlead.ports.boundary import Driven, Driver, current_boundary
 from fairlead.ports.generator import Generated, Task, ToolBinding
 
 EXTRACTIVE = "fairlead:extractive"
@@ -75,7 +75,7 @@ class PydanticGenerator:
                 model_settings=_settings(task) if _ready(task) else None,
                 message_history=messages_of(task.history) or None,
                 capabilities=_capabilities(task, model) if _ready(task) else None,
-                toolsets=_lent(task) if _ready(task) else None,
+                toolsets=_lent(task),
                 # The boundary bounds the calls of a run; a second bound would only be another word.
                 usage_limits=UsageLimits(request_limit=None),
                 # The rules of model turns end a loop first, and say why.
@@ -109,16 +109,14 @@ def _capabilities(task: Task, model: str) -> list[AbstractCapability[Any]]:
 
 
 def _lent(task: Task) -> list[LentToolset]:
-    """Return the workflow's tools that a ready agent has not itself, so that it can call them."""
+    """Return the workflow's tools that the agent has not itself, so that it can call them."""
     own = {
         name
-        for toolset in task.model.toolsets
+        for toolset in (task.model.toolsets if _ready(task) else ())
         if isinstance(toolset, FunctionToolset)
         for name in toolset.tools
     }
-    lent = [
-        _tool(binding, _lent_body(binding)) for binding in task.tools if binding.name not in own
-    ]
+    lent = [_tool(binding) for binding in task.tools if binding.name not in own]
     return [LentToolset(lent, id="workflow")] if lent else []
 
 
@@ -162,7 +160,6 @@ def _agent(task: Task) -> tuple[Agent[None, Any], str]:
         name=task.name,
         output_type=task.output,
         instructions=task.instructions or None,
-        tools=[_tool(binding, _own_body(binding)) for binding in task.tools],
         model_settings=_settings(task),
         capabilities=[Durability(task.model, name=task.name, turns=_turns(task))],
     )
@@ -186,9 +183,9 @@ def label_of(agent: Agent[Any, Any]) -> str:
     raise InvalidDeclaration(f"agent {agent.name} has no model")
 
 
-def _lent_body(binding: ToolBinding) -> Callable[..., Awaitable[Any]]:
+def _body(binding: ToolBinding) -> Callable[..., Awaitable[Any]]:
     """Return a tool's body that makes the call itself: what an agent gets for one run only is not
-    among the toolsets that its capability wraps."""
+    among the toolsets that its capability wraps, and so is no value of the library's."""
 
     async def body(**arguments: Any) -> Any:
         def driver(given: Json) -> Driver:
@@ -200,33 +197,20 @@ def _lent_body(binding: ToolBinding) -> Callable[..., Awaitable[Any]]:
         boundary = current_boundary.get()
         if boundary is None:
             raise OutsideRun(f"tool {binding.name} was called outside of a run")
-        return await boundary.call(
-            "tool", binding.name, arguments, driver(arguments), rebind=driver
-        )
+        given = binding.settled(arguments)
+        return await boundary.call("tool", binding.name, given, driver(given), rebind=driver)
 
     return body
 
 
-def _own_body(binding: ToolBinding) -> Callable[..., Awaitable[Any]]:
-    """Return a tool's body that is executed inside the call that the capability makes of it."""
-
-    async def body(**arguments: Any) -> Any:
-        context = current_call.get()
-        if context is None:
-            raise OutsideRun(f"tool {binding.name} was executed outside of a call")
-        return await binding.body(context, arguments)
-
-    return body
-
-
-def _tool(binding: ToolBinding, body: Callable[..., Awaitable[Any]]) -> Tool[None]:
+def _tool(binding: ToolBinding) -> Tool[None]:
     async def fits(_: RunContext[None], /, **arguments: Any) -> None:
         finding = binding.finding(arguments)
         if finding is not None:
             raise ModelRetry(MISFIT + finding)
 
     tool: Tool[None] = Tool.from_schema(
-        body,
+        _body(binding),
         name=binding.name,
         description=binding.description,
         json_schema=binding.parameters,

@@ -28,6 +28,7 @@ from fairlead.core.errors import (
     ResultTooLarge,
     ResultWithheld,
     SecretMissing,
+    ToolAsksAgain,
     ToolFailed,
     UnknownEffectKey,
 )
@@ -39,6 +40,7 @@ from fairlead.ports.runs import Order
 
 _NOTHING_DONE = frozenset(
     (
+        ToolAsksAgain.code,
         ToolFailed.code,
         SecretMissing.code,
         BreakerOpen.code,

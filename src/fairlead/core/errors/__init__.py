@@ -39,6 +39,7 @@ from fairlead.core.errors.call import (
     SecretMissing,
     SecretOutside,
     SecretUndeclared,
+    ToolAsksAgain,
     ToolCallUnfit,
     ToolFailed,
 )
@@ -277,6 +278,7 @@ __all__ = [
     "TokenMissing",
     "TokenUnreadable",
     "ToolBlocked",
+    "ToolAsksAgain",
     "ToolCallUnfit",
     "ToolFailed",
     "UnknownApproval",

@@ -169,6 +169,13 @@ class ToolFailed(FairleadError):
     hint = "Read the tool's reason; nothing happened outside, so it may be tried again."
 
 
+class ToolAsksAgain(ToolFailed):
+    """An agent's own tool did nothing and asks the model for another try; the model is told."""
+
+    code = "FL-622"
+    hint = "Read the tool's reason; describe the tool better if models ask it for the wrong thing."
+
+
 class ResultWithheld(CallFailed):
     """A tool was executed, and a guardrail kept its result from the run."""
 

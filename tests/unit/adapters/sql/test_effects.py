@@ -14,6 +14,7 @@ from fairlead.core.errors import (
     KeyReused,
     LeaseLost,
     ResultNotJson,
+    ToolAsksAgain,
     ToolFailed,
     UnknownEffectKey,
 )
@@ -88,6 +89,7 @@ STATES: list[tuple[Effect, Result, str]] = [
     ("once", Done(value=1), "done"),
     ("once", Unknown(reason="?"), "unknown"),
     ("once", Failed(code=ToolFailed.code, reason="no"), "failed"),
+    ("once", Failed(code=ToolAsksAgain.code, reason="later"), "failed"),
     ("once", Failed(code=CallFailed.code, reason="TypeError"), "unknown"),
     ("once", Failed(code=ResultNotJson.code, reason="no JSON"), "done"),
     ("once", Done(value=1, found="reconciled"), "reconciled"),
