@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
@@ -12,7 +11,8 @@ from fairlead.adapters.sql.compare import differences
 from fairlead.adapters.sql.database import Database, serialize
 from fairlead.adapters.sql.schema import events
 from fairlead.adapters.sql.statement import Statement
-from fairlead.core.digests import canonical_json
+from fairlead.adapters.sql.stored import as_count, as_text, as_time
+from fairlead.core.digests import Json, canonical_json, read_canonical
 from fairlead.core.event import GENESIS, Event, Fact, seal
 from fairlead.ports.clock import Clock
 
@@ -141,17 +141,23 @@ class SqlEventLog:
 
 def event_of(row: Any) -> Event:
     """Return an event of a row that has its columns."""
-    values = {column.name: row._mapping[column] for column in COLUMNS}
-    text = str(values["data"])
+    of = row._mapping
+    return Event(
+        chain=as_text(of[events.c.chain]),
+        sequence=as_count(of[events.c.sequence]),
+        id=as_text(of[events.c.id]),
+        type=as_text(of[events.c.type]),
+        time=as_time(of[events.c.time]),
+        data=_facts(as_text(of[events.c.data])),
+        previous=as_text(of[events.c.previous]),
+        hash=as_text(of[events.c.hash]),
+    )
+
+
+def _facts(text: str) -> dict[str, Json]:
     try:
-        values["data"] = json.loads(text, parse_constant=_no_number)
-        if "\\ud" in text.lower():
-            canonical_json(values["data"])  # refuses half a character, which has no hash
+        facts = read_canonical(text)
     except ValueError:
-        # Somebody wrote over it: its hash no longer fits, and the verification says where.
-        values["data"] = {"not JSON": text}
-    return Event(**values)
-
-
-def _no_number(name: str) -> None:
-    raise ValueError(f"{name} is no JSON")
+        facts = None
+    # Somebody wrote over it: its hash no longer fits, and the verification says where.
+    return facts if isinstance(facts, dict) else {"not as it was written": text}
