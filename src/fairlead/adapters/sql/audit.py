@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from fairlead.adapters.sql.database import Database, serialize
-from fairlead.adapters.sql.events import COLUMNS, event_of
+from fairlead.adapters.sql.events import COLUMNS, event_of, visible_to
 from fairlead.adapters.sql.schema import anchors, checkpoint_files, checkpoints, events, runs
 from fairlead.adapters.sql.stored import NEVER, as_count, as_text, as_time, as_truth
 from fairlead.core.audit import (
@@ -243,6 +243,8 @@ class SqlAuditView:
         )
         if wanted is not None:
             query = query.where(events.c.chain.in_(_wanted(wanted)))
+            if wanted.tenant is not None:
+                query = query.where(visible_to(wanted.tenant))
         rows = self._connection.execute(query).yield_per(ROWS)
         for chain, found in itertools.groupby(rows, lambda row: as_text(row.chain)):
             yield chain, map(_placed, found)

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from fairlead.adapters.sql.compare import differences
 from fairlead.adapters.sql.database import Database, serialize
-from fairlead.adapters.sql.schema import events
+from fairlead.adapters.sql.schema import events, runs
 from fairlead.adapters.sql.statement import Statement
 from fairlead.adapters.sql.stored import as_count, as_text, as_time
 from fairlead.core.digests import Json, canonical_json, read_canonical
@@ -106,9 +106,13 @@ class SqlEventLog:
         with self._database.transaction() as connection:
             append(connection, self._clock, *facts)
 
-    def list(self, *, chain: str | None = None, limit: int = 100) -> Sequence[Event]:
+    def list(
+        self, *, chain: str | None = None, tenant: str | None = None, limit: int = 100
+    ) -> Sequence[Event]:
         """Return the newest events, newest last."""
         query = sa.select(*COLUMNS).limit(limit)
+        if tenant is not None:
+            query = query.where(visible_to(tenant))
         if chain is None:
             query = query.order_by(
                 events.c.time.desc(), events.c.chain.desc(), events.c.sequence.desc()
@@ -137,6 +141,18 @@ class SqlEventLog:
         """Name what the other tables say and the log does not."""
         with self._database.reading() as connection:
             return [*differences(connection)]
+
+
+def visible_to(tenant: str) -> sa.ColumnElement[bool]:
+    """Return what leaves out the chains of runs that are not a tenant's; the others belong to all.
+
+    Args:
+        tenant: The tenant.
+    """
+    own = sa.exists().where(
+        runs.c.id == sa.func.substr(events.c.chain, len("run:") + 1), runs.c.tenant == tenant
+    )
+    return sa.or_(events.c.chain.not_like("run:%"), own)
 
 
 def event_of(row: Any) -> Event:
