@@ -14,6 +14,7 @@ from fairlead.adapters.otel.null import NullTelemetry
 from fairlead.core.errors import (
     FairleadError,
     InvalidInput,
+    KeysUnavailable,
     RoleMissing,
     TokenMissing,
     UnknownRun,
@@ -142,6 +143,26 @@ def test_a_token_becomes_a_principal_once_and_names_who_did_it(platform: Platfor
     with pytest.raises(RoleMissing, match="token init needs the role admin"):
         make_token_key(settings, by=principal)
     assert operations.operator(acting(platform, principal)) == "ada"
+
+
+ISSUED = '[identity]\nissuer = "https://id.example"\njwks_file = "keys.json"\n'
+
+
+@pytest.mark.parametrize("table", ["[identity]\nrequired = true\n", ISSUED])
+def test_a_token_makes_no_key_where_something_else_vouches(tmp_path: Path, table: str) -> None:
+    (tmp_path / "fairlead.toml").write_text(table)
+    settings, grant = load_settings(tmp_path, {}), Grant(user="ada", tenant="acme")
+    with pytest.raises(KeysUnavailable, match=r"identity\.json"):
+        create_token(settings, grant)
+    assert not settings.identity.key_file.exists()
+    assert make_token_key(settings)
+    assert authenticate(settings, create_token(settings, grant)).user == "ada"
+
+
+def test_the_first_token_on_a_laptop_makes_the_key(tmp_path: Path) -> None:
+    (tmp_path / "fairlead.toml").write_text("")
+    settings = load_settings(tmp_path, {})
+    assert authenticate(settings, create_token(settings, Grant(user="ada", tenant="acme")))
 
 
 def admitted(platform: Platform, id: str, tenant: str) -> None:
