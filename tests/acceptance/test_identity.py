@@ -26,6 +26,7 @@ pytestmark = pytest.mark.acceptance
 
 def token_of(cli: Cli, user: str, *more: str, tenant: str = "acme") -> str:
     """Return a local token."""
+    cli("token", "init")
     made = cli("token", "create", "--user", user, "--tenant", tenant, *more)
     return made.stdout.strip()
 

@@ -11,7 +11,16 @@ import pytest
 
 from fairlead import Principal, operations
 from fairlead.adapters.otel.null import NullTelemetry
-from fairlead.core.errors import FairleadError, InvalidInput, RoleMissing, TokenMissing
+from fairlead.core.errors import (
+    FairleadError,
+    InvalidInput,
+    KeysUnavailable,
+    RoleMissing,
+    TokenMissing,
+    UnknownRun,
+)
+from fairlead.core.identity import Role
+from fairlead.core.kill import KillScope
 from fairlead.operations import (
     Grant,
     Order,
@@ -60,6 +69,7 @@ ACTS: dict[str, tuple[str, Act]] = {
     "resolve": ("operator", lambda p: operations.resolve_effect(p, "e1", True, ORDER)),
     "conversations": ("viewer", operations.list_conversations),
     "conversation": ("viewer", lambda p: operations.show_conversation(p, "c1")),
+    "events": ("viewer", operations.list_events),
     "verify": ("viewer", operations.verify_events),
     "budgets": ("viewer", operations.list_budgets),
     "kills": ("viewer", operations.list_kills),
@@ -135,20 +145,112 @@ def test_a_token_becomes_a_principal_once_and_names_who_did_it(platform: Platfor
     assert operations.operator(acting(platform, principal)) == "ada"
 
 
-def test_an_approval_is_answered_by_the_role_that_its_rule_asks_for(platform: Platform) -> None:
-    asker = Principal(user="bob", tenant="acme", issuer="fairlead")
+ISSUED = '[identity]\nissuer = "https://id.example"\njwks_file = "keys.json"\n'
+
+
+@pytest.mark.parametrize("table", ["[identity]\nrequired = true\n", ISSUED])
+def test_a_token_makes_no_key_where_something_else_vouches(tmp_path: Path, table: str) -> None:
+    (tmp_path / "fairlead.toml").write_text(table)
+    settings, grant = load_settings(tmp_path, {}), Grant(user="ada", tenant="acme")
+    with pytest.raises(KeysUnavailable, match=r"identity\.json"):
+        create_token(settings, grant)
+    assert not settings.identity.key_file.exists()
+    assert make_token_key(settings)
+    assert authenticate(settings, create_token(settings, grant)).user == "ada"
+
+
+def test_the_first_token_on_a_laptop_makes_the_key(tmp_path: Path) -> None:
+    (tmp_path / "fairlead.toml").write_text("")
+    settings = load_settings(tmp_path, {})
+    assert authenticate(settings, create_token(settings, Grant(user="ada", tenant="acme")))
+
+
+def admitted(platform: Platform, id: str, tenant: str) -> None:
+    """Put a run of a tenant on record."""
     run = RunRecord(
-        id="r1",
+        id=id,
         workflow="w",
         release="d",
         code_digest="c",
-        principal=asker,
+        principal=Principal(user="bob", tenant=tenant, issuer="fairlead"),
         purpose="user",
         state="queued",
         input=None,
         created_at=1.0,
     )
     platform.runs.admit(run, room=Room())
+
+
+def of_acme(platform: Platform, *roles: Role) -> Platform:
+    return acting(platform, Principal(user="ada", tenant="acme", roles=roles, issuer="fairlead"))
+
+
+SHARED: list[KillScope] = ["app", "workflow", "tool", "model"]
+
+
+@pytest.mark.parametrize("scope", [*SHARED, "tenant"])
+def test_a_switch_that_reaches_other_tenants_is_an_admins(
+    platform: Platform, scope: KillScope
+) -> None:
+    operator, admin = of_acme(platform, "operator"), of_acme(platform, "admin")
+    admitted(platform, "r1", "acme")
+    if scope != "tenant":
+        # Nobody else is here, so whoever is on call needs no admin.
+        assert operations.pull_kill(operator, scope, "globex", ORDER).new
+        operations.lift_kill(operator, scope, "globex", ORDER)
+    admitted(platform, "r2", "globex")
+    with pytest.raises(RoleMissing, match=r"of other tenants than acme.*the role admin; ada has"):
+        operations.pull_kill(operator, scope, "globex", ORDER)
+    assert platform.kills.active() == []
+    operations.pull_kill(admin, scope, "globex", ORDER)
+    with pytest.raises(RoleMissing, match="needs the role admin"):
+        operations.lift_kill(operator, scope, "globex", ORDER)
+    assert operations.lift_kill(admin, scope, "globex", ORDER).by == "ada"
+
+
+def test_the_own_tenant_is_an_operators_to_stop(platform: Platform) -> None:
+    operator = of_acme(platform, "operator")
+    admitted(platform, "r2", "globex")
+    assert operations.pull_kill(operator, "tenant", "acme", ORDER).new
+    assert operations.lift_kill(operator, "tenant", "acme", ORDER).which == "acme"
+
+
+def test_events_of_other_tenants_runs_are_an_admins_to_see(platform: Platform) -> None:
+    admitted(platform, "r1", "acme")
+    admitted(platform, "r2", "globex")
+    operations.pull_kill(of_acme(platform, "admin"), "tenant", "globex", ORDER)
+    viewer, admin = of_acme(platform, "viewer"), of_acme(platform, "admin")
+    seen = [event.chain for event in operations.list_events(viewer)]
+    assert sorted(seen) == ["kill:tenant:globex", "run:r1"]
+    assert len(operations.list_events(admin)) == 3
+    assert operations.list_events(viewer, chain="run:r1")
+    assert operations.list_events(admin, chain="run:r2")
+    for name in ("r2", "r3"):
+        with pytest.raises(UnknownRun, match=f"no run has the id '{name}'"):
+            operations.list_events(viewer, chain=f"run:{name}")
+
+
+def test_an_export_has_no_other_tenants_runs(platform: Platform, tmp_path: Path) -> None:
+    operations.init_audit(of_acme(platform, "admin"))
+    admitted(platform, "r1", "acme")
+    admitted(platform, "r2", "globex")
+    operator, admin = of_acme(platform, "operator"), of_acme(platform, "admin")
+    with pytest.raises(UnknownRun, match="no run has the id 'r2'"):
+        operations.export_audit(operator, tmp_path / "none", operations.ExportScope(run_id="r2"))
+    assert not (tmp_path / "none").exists()
+    everything = operations.ExportScope(tenant="globex")
+    operations.export_audit(operator, tmp_path / "own", everything)
+    text = (tmp_path / "own").read_text()
+    assert "run:r1" in text
+    assert "run:r2" not in text
+    operations.export_audit(admin, tmp_path / "all", operations.ExportScope())
+    assert "run:r2" in (tmp_path / "all").read_text()
+    key = tmp_path / ".fairlead" / "audit.key.pub"
+    assert operations.verify_export(tmp_path / "own", key=key).found == 0
+
+
+def test_an_approval_is_answered_by_the_role_that_its_rule_asks_for(platform: Platform) -> None:
+    admitted(platform, "r1", "acme")
     question = ApprovalRecord(
         id="a1",
         run_id="r1",

@@ -32,6 +32,31 @@ def test_settings_are_shown_without_the_address(tmp_path: Path) -> None:
     assert "s3cr3t" not in repr(read(tmp_path, "postgresql://ann:s3cr3t@host/db"))
 
 
+ANCHORS = {
+    setting.env: setting.key
+    for setting in SETTINGS
+    if setting.env and setting.key.startswith("identity.")
+}
+
+
+@pytest.mark.parametrize("variable", ANCHORS)
+def test_where_identity_is_required_no_variable_says_who_vouches(
+    tmp_path: Path, variable: str
+) -> None:
+    (tmp_path / "fairlead.toml").write_text("[identity]\nrequired = true\n")
+    with pytest.raises(InvalidConfig, match=f"{variable} names another {ANCHORS[variable]} than"):
+        load_settings(tmp_path, {variable: "evil.json"})
+
+
+def test_a_variable_that_says_what_the_file_says_is_no_other_one(tmp_path: Path) -> None:
+    file = tmp_path / "fairlead.toml"
+    given = {"FAIRLEAD_IDENTITY_KEY_FILE": "a.json"}
+    file.write_text('[identity]\nrequired = true\nkey_file = "a.json"\n')
+    assert load_settings(tmp_path, given).identity.key_file.name == "a.json"
+    file.write_text('[identity]\nrequired = false\nkey_file = "b.json"\n')
+    assert load_settings(tmp_path, given).identity.key_file.name == "a.json"
+
+
 ISSUER = 'issuer = "https://id.example"\n'
 URL = 'jwks_url = "https://id.example/keys"\n'
 WRONG = [

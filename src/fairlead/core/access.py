@@ -106,6 +106,28 @@ def permit(principal: Principal | None, verb: str, *, required: bool) -> None:
         raise RoleMissing(f"{verb} needs the role {role}; {principal.user} has {has}")
 
 
+def permit_kill(principal: Principal | None, scope: KillScope, which: str, *, shared: bool) -> None:
+    """Refuse a kill switch that reaches runs of other tenants to everybody but an admin.
+
+    Args:
+        principal: Who pulls or lifts it, with the role for that; None without a token.
+        scope: What kind of thing it stops.
+        which: Its name.
+        shared: Whether other tenants than the principal's have runs here.
+
+    Raises:
+        RoleMissing: It stops runs of other tenants, and the principal is no admin.
+    """
+    if principal is None or "admin" in principal.roles:
+        return
+    # Where there is one tenant, whoever is on call stops everything without an admin.
+    if which != principal.tenant if scope == "tenant" else shared:
+        raise RoleMissing(
+            f"a switch for {scope} {which} stops runs of other tenants than {principal.tenant} and "
+            f"needs the role admin; {principal.user} has {', '.join(principal.roles) or 'no role'}"
+        )
+
+
 def permit_role(principal: Principal | None, role: str, *, what: str) -> None:
     """Refuse what needs a role that a policy names.
 

@@ -24,6 +24,9 @@ transaction may take a while, and clocks differ a little. What is older was put 
 HEADS_MAX = 10_000
 """Most heads of one checkpoint; when there are more, the next one follows at once."""
 
+NUMBER_MAX = 2**31 - 1
+"""Largest number of a checkpoint that the databases keep; at one a second it takes 68 years."""
+
 _PURPOSE = b"fairlead checkpoint 1\n"
 
 
@@ -150,6 +153,8 @@ def checkpoint_from_json(data: Json) -> Checkpoint:
         value = data[name]
         if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
             raise ValueError(f"{name} of a checkpoint is not {value!r}")
+    if not 1 <= data["number"] <= NUMBER_MAX:
+        raise ValueError(f"number of a checkpoint is not {data['number']}")
     return Checkpoint(**data)
 
 
@@ -218,7 +223,7 @@ def path_of(leaves: Sequence[bytes], position: int) -> list[str]:
         leaves: All leaves.
         position: The leaf, from 0.
     """
-    if len(leaves) == 1:
+    if len(leaves) <= 1:
         return []
     split = _split(len(leaves))
     left, right = leaves[:split], leaves[split:]

@@ -135,7 +135,9 @@ class ChainOfExport:
             proof: What `proof_line` returned for it.
             checkpoints: The checkpoints of the export, by number.
         """
-        name = str(proof.get("chain")) if isinstance(proof, dict) else ""
+        if not isinstance(proof, dict):
+            return [Finding(what="the proof of a chain is no object")]
+        name = str(proof.get("chain"))
         if not self.events or any(event.chain != name for event in self.events):
             return [Finding(what=f"the proof of {name!r} does not belong to the events above it")]
         found = []
@@ -154,7 +156,7 @@ class ChainOfExport:
             event = self.events[sequence - 1]
             head = Head(chain=event.chain, sequence=sequence, hash=event.hash)
             root = root_by_path(head.leaf, int(proof["position"]), checkpoint.heads, path)
-        except (LookupError, TypeError, ValueError):
+        except (LookupError, TypeError, ValueError, OverflowError):
             return False
         self.covered = sequence
         return root is not None and sequence >= 1 and same(root, checkpoint.root)

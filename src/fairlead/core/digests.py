@@ -10,6 +10,9 @@ from typing import Any, TypeAlias
 Json: TypeAlias = Any
 """A JSON value: None, bool, int, float, str, a list or a dict with string keys."""
 
+NESTED_MAX = 100
+"""So many lists and objects may be inside each other in what is read back."""
+
 # Made once: `json.dumps` makes one for every value that it writes so.
 _CANONICAL = json.JSONEncoder(
     sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
@@ -27,6 +30,39 @@ def canonical_json(value: Json) -> str:
     if not text.isascii():
         text.encode()
     return text
+
+
+def read_canonical(text: str, *, nested: int = NESTED_MAX) -> Json:
+    """Return the JSON value of a text that `canonical_json` wrote, and of no other text.
+
+    What somebody else wrote may have two values under one name, or none that can be written again.
+
+    Args:
+        text: The text.
+        nested: Most lists and objects inside each other.
+
+    Raises:
+        ValueError: `canonical_json` did not write it, or it is nested deeper.
+    """
+    try:
+        value = json.loads(text)
+        if canonical_json(value) != text:
+            raise ValueError("it is not written as it would be here")
+    except RecursionError as error:
+        raise ValueError("it is nested too deep") from error
+    # What reads it later takes more room on the stack than the two above.
+    if _depth(value) > nested:
+        raise ValueError("it is nested too deep")
+    return value
+
+
+def _depth(value: Json) -> int:
+    """Return how many lists and objects are inside each other."""
+    found, level = 0, [value]
+    while inner := [item for item in level if isinstance(item, dict | list)]:
+        found += 1
+        level = [item for one in inner for item in (one.values() if isinstance(one, dict) else one)]
+    return found
 
 
 def digest(value: Json) -> str:

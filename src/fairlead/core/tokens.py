@@ -90,7 +90,10 @@ def claims_of(
     if not 1 <= grant.lifetime_s <= lifetime_max_s:
         raise InvalidInput(f"a token is valid for 1 to {lifetime_max_s:g} seconds")
     if not _is_name(grant.user) or not _is_name(grant.tenant):
-        raise InvalidInput(f"a user and a tenant have 1 to {NAME_CHARS_MAX} printable characters")
+        raise InvalidInput(
+            f"a user and a tenant have 1 to {NAME_CHARS_MAX} visible characters, "
+            "and no blank at either end"
+        )
     if len(grant.scopes) > SCOPES_MAX or not all(_is_scope(scope) for scope in grant.scopes):
         raise InvalidInput(f"a token has up to {SCOPES_MAX} scopes, without blanks in them")
     return {
@@ -157,7 +160,8 @@ def _named(claims: Mapping[str, Any], name: str) -> str:
     value = _claim(claims, name)
     if not isinstance(value, str) or not _is_name(value):
         raise TokenUnreadable(
-            f"the token's claim {name!r} must be text of 1 to {NAME_CHARS_MAX} printable characters"
+            f"the token's claim {name!r} must be text of 1 to {NAME_CHARS_MAX} visible characters, "
+            "with no blank at either end"
         )
     return value
 
@@ -188,8 +192,9 @@ def _time(claims: Mapping[str, Any], name: str) -> float | None:
 
 
 def _is_name(text: str) -> bool:
-    odd = any(unicodedata.category(one) in ("Cc", "Cs", "Zl", "Zp") for one in text)
-    return bool(text.strip()) and not odd and len(text) <= NAME_CHARS_MAX
+    # What is not seen makes two names look like one.
+    odd = any(unicodedata.category(one) in ("Cc", "Cf", "Cs", "Zl", "Zp") for one in text)
+    return bool(text) and text == text.strip() and not odd and len(text) <= NAME_CHARS_MAX
 
 
 def _is_scope(text: str) -> bool:

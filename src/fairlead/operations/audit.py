@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fairlead.bootstrap import (
@@ -16,12 +16,14 @@ from fairlead.bootstrap import (
 )
 from fairlead.core.audit import Checkpoint, Finding
 from fairlead.core.errors import ExportUnreadable
-from fairlead.core.event import verify_chain
-from fairlead.operations.identity import allow
+from fairlead.core.event import Event, verify_chain
+from fairlead.operations.identity import allow, reach, reached_run
 from fairlead.ports.audit import ExportScope
 from fairlead.runtime.audit import needed
 from fairlead.runtime.export import LINE_CHARS_MAX, Exporter, ExportReader
 from fairlead.runtime.verify import Examination, Tally
+
+_RUN = "run:"
 
 FINDINGS_MAX = 100
 """Findings that are kept; all of them are counted."""
@@ -151,13 +153,19 @@ def export_audit(platform: Platform, out: Path, scope: ExportScope) -> AuditRepo
     Args:
         platform: The open platform.
         out: The file; one that is there is not written over.
-        scope: Which chains; each goes whole.
+        scope: Which chains; each goes whole. Other tenants' runs are left out for all but an admin.
 
     Raises:
+        UnknownRun: There is no such run, or it is another tenant's.
         AuditKeyMissing: There is no key to sign the export with.
         ExportUnreadable: The file cannot be written.
     """
     allow(platform, "audit export")
+    own = reach(platform)
+    if scope.run_id is not None:
+        scope = replace(scope, run_id=reached_run(platform, scope.run_id).id)
+    if own is not None:
+        scope = replace(scope, tenant=own)
     auditing = needed(platform.auditing, str(platform.settings.audit_key))
     auditing.checkpoint()
     try:
@@ -192,6 +200,26 @@ def verify_export(path: Path, *, key: Path, limit: int = FINDINGS_MAX) -> AuditR
             return _report(reader.findings(lines), reader.tally, limit)
     except (OSError, UnicodeDecodeError) as error:
         raise ExportUnreadable(f"{path} cannot be read: {error}", file=str(path)) from error
+
+
+def list_events(
+    platform: Platform, *, chain: str | None = None, limit: int = 100
+) -> Sequence[Event]:
+    """Return the newest events, newest last; other tenants' runs are an admin's to see.
+
+    Args:
+        platform: The open platform.
+        chain: Of this chain, such as `run:ID`; None for all.
+        limit: Most events.
+
+    Raises:
+        UnknownRun: It is the chain of no run, or of another tenant's.
+    """
+    allow(platform, "events list")
+    own = reach(platform)
+    if own is not None and chain is not None and chain.startswith(_RUN):
+        chain = f"{_RUN}{reached_run(platform, chain.removeprefix(_RUN)).id}"
+    return platform.events.list(chain=chain, tenant=own, limit=limit)
 
 
 def verify_events(platform: Platform) -> Verification:

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fairlead.bootstrap import Platform
+from fairlead.core.access import permit_kill
 from fairlead.core.amounts import Amount
 from fairlead.core.budget import Budget
 from fairlead.core.errors import InvalidInput, ReasonMissing
 from fairlead.core.kill import WHICH_CHARS_MAX, Kill, KillScope
 from fairlead.core.release import Manifest
-from fairlead.operations.identity import allow, ordered
+from fairlead.operations.identity import allow, ordered, reach
 from fairlead.ports.budgets import PotRecord
 from fairlead.ports.runs import Order
 
@@ -133,11 +134,13 @@ def pull_kill(platform: Platform, scope: KillScope, which: str, order: Order) ->
         order: Who and why.
 
     Raises:
+        RoleMissing: It stops runs of other tenants too, and whoever asks is no admin.
         ReasonMissing: It is not said why.
         UnknownRelease: There is no such release.
         KillsFull: Too many are pulled.
     """
     order = ordered(platform, f"kill {scope}", order)
+    _permit(platform, scope, which)
     if not order.reason.strip():
         raise ReasonMissing("say why it is stopped: everybody who is refused reads it")
     which = _which(platform, scope, which)
@@ -158,13 +161,21 @@ def lift_kill(platform: Platform, scope: KillScope, which: str, order: Order) ->
         The switch as it was.
 
     Raises:
+        RoleMissing: It stops runs of other tenants too, and whoever asks is no admin.
         ReasonMissing: It is not said why.
         KillNotFound: It is not stopped.
     """
     order = ordered(platform, "kill lift", order)
+    _permit(platform, scope, which)
     if not order.reason.strip():
         raise ReasonMissing("say why it may go on")
     return platform.kills.lift(scope, _which(platform, scope, which), order)
+
+
+def _permit(platform: Platform, scope: KillScope, which: str) -> None:
+    own = reach(platform)
+    shared = own is not None and platform.runs.has_others(own)
+    permit_kill(platform.principal, scope, which, shared=shared)
 
 
 def _which(platform: Platform, scope: KillScope, which: str) -> str:

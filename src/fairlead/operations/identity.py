@@ -175,7 +175,8 @@ def create_token(settings: Settings, grant: Grant, *, by: Principal | None = Non
     Raises:
         RoleMissing: They are no admin.
         InvalidInput: A name, a scope or the lifetime is out of bounds.
-        KeysUnavailable: The key can be neither read nor made.
+        KeysUnavailable: The key cannot be read, or not be made; where identity is required or an
+            issuer is trusted, none is made here, and `make_token_key` makes it.
     """
     permit(by, "token create", required=settings.identity.required)
     return make_tokens(settings).sign(grant)

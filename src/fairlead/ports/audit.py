@@ -45,11 +45,13 @@ class ExportScope:
         run_id: Only of this run, with its release; None for all.
         since: Only chains with an event of this time or later, in seconds since 1970, UTC.
         until: Only chains with an event of this time or earlier.
+        tenant: Without the chains of other tenants' runs; None for all.
     """
 
     run_id: str | None = None
     since: float = 0.0
     until: float = 1e12
+    tenant: str | None = None
 
 
 class AuditView(Protocol):

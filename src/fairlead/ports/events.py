@@ -15,8 +15,16 @@ class EventLog(Protocol):
         """Append facts, in one transaction."""
         ...
 
-    def list(self, *, chain: str | None = None, limit: int = 100) -> Sequence[Event]:
-        """Return the newest events, newest last."""
+    def list(
+        self, *, chain: str | None = None, tenant: str | None = None, limit: int = 100
+    ) -> Sequence[Event]:
+        """Return the newest events, newest last.
+
+        Args:
+            chain: Of this chain; None for all.
+            tenant: Without the chains of other tenants' runs; None for all.
+            limit: Most events.
+        """
         ...
 
     def chains(self) -> Iterator[Sequence[Event]]:

@@ -173,6 +173,10 @@ class RunStore(Protocol):
         """
         ...
 
+    def has_others(self, tenant: str) -> bool:
+        """Whether another tenant than this one has runs."""
+        ...
+
     def list(
         self,
         *,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
@@ -17,7 +16,7 @@ from fairlead.core.audit_export import (
     event_line,
     proof_line,
 )
-from fairlead.core.digests import Json, canonical_json
+from fairlead.core.digests import NESTED_MAX, Json, canonical_json, read_canonical
 from fairlead.ports.audit import AuditStore, AuditView, ExportScope, Signer, Verifier
 from fairlead.runtime.verify import Tally, unsigned
 
@@ -117,11 +116,12 @@ class ExportReader:
             before = self._digest.hexdigest()
             self._digest.update(line.encode(errors="replace"))
             try:
-                data = json.loads(line)
+                # An event's facts stand three levels below the line.
+                data = read_canonical(line.removesuffix("\n"), nested=NESTED_MAX + 3)
                 if not isinstance(data, dict):
                     raise ValueError("it is no object")
                 yield from self._line(data, number, before)
-            except (ValueError, TypeError) as error:
+            except (ValueError, TypeError, OverflowError) as error:
                 yield Finding(what=f"line {number} is no line of an export: {error}")
         if not self._ended:
             yield Finding(what="the export has no end: lines were cut off")

@@ -268,13 +268,22 @@ class _Values:
 
     def _raw(self, key: str, default: str | None) -> Any:
         setting = self._settings[key]
-        if setting.env and self._environment.get(setting.env):
-            return self._environment[setting.env]
+        given = self._environment.get(setting.env) if setting.env else None
+        if given and not key.startswith("identity."):
+            return given
         table, _, name = key.partition(".")
         section = self._config.get(table, {})
         if not isinstance(section, dict):
             raise InvalidConfig(f"[{table}] in {APP_FILE} must be a table", key=table)
-        return section.get(name, setting.default if default is None else default)
+        found = section.get(name, setting.default if default is None else default)
+        # Whoever chooses the key chooses who everybody is, so `required` would require nothing.
+        if given and given != found and section.get("required") in (True, "true"):
+            raise InvalidConfig(
+                f"{setting.env} names another {key} than {APP_FILE}, which sets "
+                f"identity.required: name it there",
+                key=key,
+            )
+        return given or found
 
     def text(self, key: str, default: str | None = None) -> str:
         value = self._raw(key, default)

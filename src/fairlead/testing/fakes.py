@@ -206,7 +206,13 @@ class FakeEvents:
                 )
             )
 
-    def list(self, *, chain: str | None = None, limit: int = 100) -> Sequence[Event]:
+    def list(
+        self,
+        *,
+        chain: str | None = None,
+        tenant: str | None = None,  # noqa: ARG002 - whose a run is stands in another table
+        limit: int = 100,
+    ) -> Sequence[Event]:
         """Return the newest events, newest last."""
         return [event for event in self.events if chain in (None, event.chain)][-limit:]
 

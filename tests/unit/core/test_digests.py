@@ -9,7 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fairlead.core.digests import canonical_json, digest, digest_bytes, digest_files
+from fairlead.core.digests import (
+    NESTED_MAX,
+    canonical_json,
+    digest,
+    digest_bytes,
+    digest_files,
+    read_canonical,
+)
 
 JSON = st.recursive(
     st.none()
@@ -30,6 +37,23 @@ def test_the_text_of_a_value_is_the_value_and_the_only_one(value: Any) -> None:
     text = canonical_json(value)
     assert canonical_json(json.loads(text)) == text
     assert digest(json.loads(text)) == digest(value)
+
+
+@given(JSON)
+def test_what_was_written_is_read_back_and_nothing_else_is(value: Any) -> None:
+    text = canonical_json(value)
+    assert canonical_json(read_canonical(text)) == text
+    for other in (f" {text}", f"{text}\n", f"[{text}", f'{{"a":{text},"a":{text}}}'):
+        with pytest.raises(ValueError, match=r"."):
+            read_canonical(other)
+
+
+@pytest.mark.parametrize("depth", [NESTED_MAX + 1, 500, 100_000])
+def test_what_is_nested_too_deep_is_not_read(depth: int) -> None:
+    assert read_canonical("[" * NESTED_MAX + "]" * NESTED_MAX)
+    for text in ("[" * depth + "]" * depth, "[" * depth, '{"a":' * depth + "1" + "}" * depth):
+        with pytest.raises(ValueError, match=r"nested|Expecting"):
+            read_canonical(text)
 
 
 @given(st.dictionaries(st.text(max_size=3), st.integers(), min_size=2), st.randoms())

@@ -72,6 +72,10 @@ def test_what_is_not_said_is_not_granted() -> None:
         ({"sub": "a\nb"}, UNREADABLE),
         ({"sub": "x" * 201}, UNREADABLE),
         ({"sub": 7}, UNREADABLE),
+        ({"sub": "ada\u202e"}, UNREADABLE),
+        ({"sub": "a\u200bda"}, UNREADABLE),
+        ({"sub": "ada "}, UNREADABLE),
+        ({"tenant": "\u00a0acme"}, UNREADABLE),
         ({"tenant": ...}, UNREADABLE),
         ({"tenant": " "}, UNREADABLE),
         ({"scope": {"a": 1}}, UNREADABLE),
@@ -167,3 +171,11 @@ def test_invariant_11_a_local_token_is_bounded(grant: dict[str, Any]) -> None:
     wanted = Grant(**{"user": "ada", "tenant": "acme", **grant})
     with pytest.raises(InvalidInput):
         claims_of(wanted, audience="fairlead", now=NOW, id="t1", lifetime_max_s=86_400)
+
+
+@pytest.mark.parametrize("name", ["ada\u202e", "a\u200bda", "ada ", " ada", "\u2003ada", ""])
+def test_a_name_that_looks_like_another_one_is_not_signed(name: str) -> None:
+    for grant in (Grant(user=name, tenant="acme"), Grant(user="ada", tenant=name)):
+        with pytest.raises(FairleadError, match="visible characters") as error:
+            claims_of(grant, audience="fairlead", now=NOW, id="1", lifetime_max_s=1e6)
+        assert error.value.code == "FL-004"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from fairlead.core.audit import Checkpoint, checkpoint_from_json, checkpoint_json
-from fairlead.core.digests import canonical_json
+from fairlead.core.digests import Json, canonical_json, read_canonical
 from fairlead.core.errors import CheckpointFileUnusable
 from fairlead.ports.audit import Line
 
@@ -105,6 +104,8 @@ class JsonlCheckpointFile:
         end = file.seek(0, os.SEEK_END)
         file.seek(max(0, end - 2 * LINE_BYTES_MAX))
         tail = file.read()
+        if tail and b"\n" not in tail:
+            raise self._unusable("was changed: it ends in a line that is far too long")
         if not tail.endswith(b"\n"):
             torn = len(tail) - (tail.rfind(b"\n") + 1)
             file.truncate(end - torn)
@@ -128,20 +129,25 @@ def _write(file: BinaryIO, lines: Sequence[str]) -> None:
 
 
 def _id_of(line: bytes) -> str | None:
-    try:
-        data = json.loads(line)
-    except ValueError:
+    data = _written(line)
+    if not isinstance(data, dict) or data.keys() != {"checkpoints"}:
         return None
-    named = isinstance(data, dict) and data.keys() == {"checkpoints"}
-    if not named or line != f"{canonical_json(data)}\n".encode():
-        return None
-    return str(data["checkpoints"])
+    found = data["checkpoints"]
+    return found if isinstance(found, str) and found.isprintable() else None
 
 
 def _checkpoint(line: bytes) -> Checkpoint | None:
     """Return the checkpoint of a line; None unless the line is exactly as we write it."""
     try:
-        found = checkpoint_from_json(json.loads(line))
-        return found if line == f"{checkpoint_json(found)}\n".encode() else None
+        return checkpoint_from_json(_written(line))
+    except ValueError:
+        return None
+
+
+def _written(line: bytes) -> Json:
+    """Return what stands in a line that is as we write them; None for another one."""
+    try:
+        text = line.decode()
+        return read_canonical(text[:-1]) if text.endswith("\n") else None
     except ValueError:
         return None

@@ -75,7 +75,7 @@ class JoseTokens:
         return make_key(self._identity.key_file)
 
     def sign(self, grant: Grant) -> str:
-        """Sign a token with the local key, which is made when it is not there."""
+        """Sign a token with the local key; a first one is made where nothing else vouches."""
         from joserfc import jwt
 
         claims = claims_of(
@@ -85,7 +85,8 @@ class JoseTokens:
             id=self._clock.id(),
             lifetime_max_s=self._identity.lifetime_max_s,
         )
-        self.make_key()
+        if not self._identity.required and self._identity.issuer is None:
+            self.make_key()
         key = read_key(self._identity.key_file)
         header = {"alg": _LOCAL[0], "kid": key.kid}
         token = jwt.encode(header, claims, key, algorithms=list(_LOCAL))

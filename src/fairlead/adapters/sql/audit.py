@@ -12,9 +12,19 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from fairlead.adapters.sql.database import Database, serialize
-from fairlead.adapters.sql.events import COLUMNS, event_of
+from fairlead.adapters.sql.events import COLUMNS, event_of, visible_to
 from fairlead.adapters.sql.schema import anchors, checkpoint_files, checkpoints, events, runs
-from fairlead.core.audit import HEADS_MAX, Anchor, Checkpoint, Head, Tree, horizon_after
+from fairlead.adapters.sql.stored import NEVER, as_count, as_text, as_time, as_truth
+from fairlead.core.audit import (
+    HEADS_MAX,
+    NUMBER_MAX,
+    Anchor,
+    Checkpoint,
+    Head,
+    Tree,
+    horizon_after,
+)
+from fairlead.core.errors import AuditBroken
 from fairlead.core.event import GENESIS, Event
 from fairlead.ports.audit import ExportScope, Signer
 
@@ -28,7 +38,14 @@ _INSERT: dict[str, Callable[[sa.Table], Any]] = {
     "sqlite": sqlite.insert,
     "postgresql": postgresql.insert,
 }
-_NEWEST = sa.select(checkpoints).order_by(checkpoints.c.number.desc()).limit(1)
+_CHECKPOINTS = sa.select(
+    # As it is kept: a driver's truth is whatever is not 0.
+    *(
+        sa.type_coerce(column, sa.Integer).label(column.name) if column.name == "whole" else column
+        for column in checkpoints.c
+    )
+)
+_NEWEST = _CHECKPOINTS.order_by(checkpoints.c.number.desc()).limit(1)
 
 _grown = (
     sa.select(events.c.chain, sa.func.max(events.c.sequence).label("sequence"))
@@ -95,16 +112,18 @@ class SqlAuditStore:
         """Read what is to be covered, and sign it."""
         with self._database.reading() as connection:
             # The view is taken first and the time next: what the view has not is not older.
-            before = _one(connection.execute(_NEWEST).first())
+            before = _last(connection)
             now = self._now(connection)
             if before is not None and now - before.time < every_s:
                 return None
             since = horizon_after(before)
-            rows = connection.execute(_HEADS, {"since": since, "most": self._heads_max + 1}).all()
+            found = connection.execute(_HEADS, {"since": since, "most": self._heads_max + 1}).all()
+        whole = len(found) <= self._heads_max
+        # What somebody wrote over is not signed; the verification finds it.
+        rows = [row for row in found[: self._heads_max] if _is_head(row)]
         if not rows and not empty:
             return None
-        whole, rows = len(rows) <= self._heads_max, rows[: self._heads_max]
-        heads = [Head(chain=row.chain, sequence=row.sequence, hash=row.hash) for row in rows]
+        heads = [_head(row) for row in rows]
         tree = Tree()
         for head in heads:
             tree.add(head.leaf)
@@ -126,7 +145,7 @@ class SqlAuditStore:
     def _put(self, made: Checkpoint, heads: Sequence[Head]) -> bool:
         with self._database.transaction() as connection:
             serialize(connection, "audit")
-            newest = _one(connection.execute(_NEWEST).first())
+            newest = _last(connection)
             if (GENESIS if newest is None else newest.digest) != made.previous:
                 return False
             connection.execute(sa.insert(checkpoints).values(asdict(made)))
@@ -141,14 +160,16 @@ class SqlAuditStore:
     def newest(self) -> Checkpoint | None:
         """Return the newest checkpoint, or None."""
         with self._database.glance() as connection:
-            return _one(connection.execute(_NEWEST).first())
+            row = connection.execute(_NEWEST).first()
+        return None if row is None else _checkpoint(row)
 
     def after(self, number: int, most: int) -> Sequence[Checkpoint]:
         """Return checkpoints above a number, in order."""
-        query = sa.select(checkpoints).where(checkpoints.c.number > number)
+        query = _CHECKPOINTS.where(checkpoints.c.number > number)
         with self._database.reading() as connection:
             rows = connection.execute(query.order_by(checkpoints.c.number).limit(most)).all()
-        return [Checkpoint(**row._mapping) for row in rows]
+        # Somebody may have written over a number; whoever goes on from it must not go back.
+        return [found for found in map(_checkpoint, rows) if found.number > number]
 
     def know(self, file_id: str, where: str) -> None:
         """Remember a file, before it is made."""
@@ -193,16 +214,15 @@ class SqlAuditView:
 
     def checkpoints(self) -> Iterator[Checkpoint]:
         """Yield all checkpoints, by number."""
-        query = sa.select(checkpoints).order_by(checkpoints.c.number)
-        for row in self._connection.execute(query).yield_per(ROWS):
-            yield Checkpoint(**row._mapping)
+        query = _CHECKPOINTS.order_by(checkpoints.c.number)
+        yield from map(_checkpoint, self._connection.execute(query).yield_per(ROWS))
 
     def heads(self, number: int) -> Iterator[tuple[int, Head]]:
         """Yield the heads of a checkpoint with their positions, in order."""
         query = sa.select(anchors).where(anchors.c.checkpoint == number)
         query = query.order_by(anchors.c.position)
         for row in self._connection.execute(query).yield_per(ROWS):
-            yield row.position, Head(chain=row.chain, sequence=row.sequence, hash=row.hash)
+            yield as_count(row.position), _head(row)
 
     def chains(
         self, wanted: ExportScope | None = None
@@ -223,8 +243,10 @@ class SqlAuditView:
         )
         if wanted is not None:
             query = query.where(events.c.chain.in_(_wanted(wanted)))
+            if wanted.tenant is not None:
+                query = query.where(visible_to(wanted.tenant))
         rows = self._connection.execute(query).yield_per(ROWS)
-        for chain, found in itertools.groupby(rows, lambda row: str(row.chain)):
+        for chain, found in itertools.groupby(rows, lambda row: as_text(row.chain)):
             yield chain, map(_placed, found)
 
     def missing(self) -> Iterator[Anchor]:
@@ -237,27 +259,70 @@ class SqlAuditView:
             .order_by(anchors.c.chain, anchors.c.sequence)
         )
         for row in self._connection.execute(query).yield_per(ROWS):
-            head = Head(chain=row.chain, sequence=row.sequence, hash=row.hash)
-            yield Anchor(head=head, checkpoint=row.checkpoint, position=row.position, since=None)
+            yield Anchor(
+                head=_head(row),
+                checkpoint=as_count(row.checkpoint),
+                position=as_count(row.position),
+                since=None,
+            )
 
     def written(self, file_id: str) -> int | None:
         """Return which checkpoint a file is known to have; None when the file is not known."""
         query = sa.select(checkpoint_files.c.number).where(checkpoint_files.c.id == file_id)
-        found = self._connection.execute(query).scalar()
-        return None if found is None else int(found)
+        found = as_count(self._connection.execute(query).scalar())
+        return None if found == NEVER else found
 
 
-def _one(row: sa.Row[Any] | None) -> Checkpoint | None:
-    return None if row is None else Checkpoint(**row._mapping)
+def _last(connection: sa.Connection) -> Checkpoint | None:
+    """Return the checkpoint that the next one follows, or None.
+
+    Raises:
+        AuditBroken: Somebody wrote over it, and nothing can follow it.
+    """
+    row = connection.execute(_NEWEST).first()
+    found = None if row is None else _checkpoint(row)
+    if found is not None and not 1 <= found.number < NUMBER_MAX:
+        raise AuditBroken("the newest checkpoint of the database was changed, so none can follow")
+    return found
+
+
+def _checkpoint(row: Any) -> Checkpoint:
+    return Checkpoint(
+        number=as_count(row.number),
+        time=as_time(row.time),
+        since=as_time(row.since),
+        whole=as_truth(row.whole),
+        heads=as_count(row.heads),
+        root=as_text(row.root),
+        chains=as_count(row.chains),
+        events=as_count(row.events),
+        previous=as_text(row.previous),
+        key=as_text(row.key),
+        signature=as_text(row.signature),
+    )
+
+
+def _head(row: Any) -> Head:
+    return Head(chain=as_text(row.chain), sequence=as_count(row.sequence), hash=as_text(row.hash))
+
+
+def _is_head(row: Any) -> bool:
+    head = _head(row)
+    return (head.chain, head.sequence, head.hash) == (row.chain, row.sequence, row.hash) and (
+        as_count(row.covered) != NEVER
+    )
 
 
 def _placed(row: Any) -> tuple[Event, Anchor | None]:
     event = event_of(row)
     if row.anchored_by is None:
         return event, None
-    head = Head(chain=event.chain, sequence=event.sequence, hash=row.anchored)
+    head = Head(chain=event.chain, sequence=event.sequence, hash=as_text(row.anchored))
     return event, Anchor(
-        head=head, checkpoint=row.anchored_by, position=row.position, since=row.since
+        head=head,
+        checkpoint=as_count(row.anchored_by),
+        position=as_count(row.position),
+        since=None if row.since is None else as_time(row.since),
     )
 
 

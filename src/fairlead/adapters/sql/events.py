@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
@@ -10,9 +9,10 @@ import sqlalchemy as sa
 
 from fairlead.adapters.sql.compare import differences
 from fairlead.adapters.sql.database import Database, serialize
-from fairlead.adapters.sql.schema import events
+from fairlead.adapters.sql.schema import events, runs
 from fairlead.adapters.sql.statement import Statement
-from fairlead.core.digests import canonical_json
+from fairlead.adapters.sql.stored import as_count, as_text, as_time
+from fairlead.core.digests import Json, canonical_json, read_canonical
 from fairlead.core.event import GENESIS, Event, Fact, seal
 from fairlead.ports.clock import Clock
 
@@ -106,9 +106,13 @@ class SqlEventLog:
         with self._database.transaction() as connection:
             append(connection, self._clock, *facts)
 
-    def list(self, *, chain: str | None = None, limit: int = 100) -> Sequence[Event]:
+    def list(
+        self, *, chain: str | None = None, tenant: str | None = None, limit: int = 100
+    ) -> Sequence[Event]:
         """Return the newest events, newest last."""
         query = sa.select(*COLUMNS).limit(limit)
+        if tenant is not None:
+            query = query.where(visible_to(tenant))
         if chain is None:
             query = query.order_by(
                 events.c.time.desc(), events.c.chain.desc(), events.c.sequence.desc()
@@ -139,19 +143,37 @@ class SqlEventLog:
             return [*differences(connection)]
 
 
+def visible_to(tenant: str) -> sa.ColumnElement[bool]:
+    """Return what leaves out the chains of runs that are not a tenant's; the others belong to all.
+
+    Args:
+        tenant: The tenant.
+    """
+    own = sa.exists().where(
+        runs.c.id == sa.func.substr(events.c.chain, len("run:") + 1), runs.c.tenant == tenant
+    )
+    return sa.or_(events.c.chain.not_like("run:%"), own)
+
+
 def event_of(row: Any) -> Event:
     """Return an event of a row that has its columns."""
-    values = {column.name: row._mapping[column] for column in COLUMNS}
-    text = str(values["data"])
+    of = row._mapping
+    return Event(
+        chain=as_text(of[events.c.chain]),
+        sequence=as_count(of[events.c.sequence]),
+        id=as_text(of[events.c.id]),
+        type=as_text(of[events.c.type]),
+        time=as_time(of[events.c.time]),
+        data=_facts(as_text(of[events.c.data])),
+        previous=as_text(of[events.c.previous]),
+        hash=as_text(of[events.c.hash]),
+    )
+
+
+def _facts(text: str) -> dict[str, Json]:
     try:
-        values["data"] = json.loads(text, parse_constant=_no_number)
-        if "\\ud" in text.lower():
-            canonical_json(values["data"])  # refuses half a character, which has no hash
+        facts = read_canonical(text)
     except ValueError:
-        # Somebody wrote over it: its hash no longer fits, and the verification says where.
-        values["data"] = {"not JSON": text}
-    return Event(**values)
-
-
-def _no_number(name: str) -> None:
-    raise ValueError(f"{name} is no JSON")
+        facts = None
+    # Somebody wrote over it: its hash no longer fits, and the verification says where.
+    return facts if isinstance(facts, dict) else {"not as it was written": text}

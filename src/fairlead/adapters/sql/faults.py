@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from fairlead.adapters.sql.schema import metadata
 from fairlead.core.errors import (
     FairleadError,
     StoreCorrupt,
@@ -26,6 +28,7 @@ _CAUSES: tuple[tuple[str, type[FairleadError], str], ...] = (
     ("is locked", StoreLocked, "is held by another process"),
     ("not a database", StoreCorrupt, "is no SQLite database"),
     ("malformed", StoreCorrupt, "is damaged"),
+    ("could not decode", StoreCorrupt, "holds text that is none"),
     ("unable to open", StoreUnavailable, "cannot be opened"),
     ("disk i/o error", StoreUnavailable, "cannot be read or written"),
 )
@@ -34,11 +37,14 @@ _CAUSES: tuple[tuple[str, type[FairleadError], str], ...] = (
 # PostgreSQL's codes: five characters, the first two are the class. The longest that fits counts.
 _CODES: dict[str, tuple[type[FairleadError], str]] = {
     "08": (StoreUnavailable, "cannot be reached"),
+    "22003": (StoreCorrupt, "holds a number that cannot be"),
     "25006": (StoreReadOnly, "cannot be written"),
     "25P03": (StoreUnavailable, "ended a transaction that stood still"),
     "28": (StoreUnavailable, "does not let this user in"),
     "3D": (StoreUnavailable, "is not there"),
     "40": (StoreLocked, "is held by another process"),
+    "42804": (StoreCorrupt, "has columns of another kind"),
+    "42883": (StoreCorrupt, "has columns of another kind"),
     "42501": (StoreReadOnly, "does not allow it to this user"),
     "53": (StoreUnavailable, "has no room for another process"),
     "53100": (StoreFull, "is full"),
@@ -52,10 +58,18 @@ _CODES: dict[str, tuple[type[FairleadError], str]] = {
 }
 
 
+# A table, or a column of it, as either of them names what is not there.
+_MISSING = re.compile(r'(?:no such (?:table|column): (?:main\.)?|relation "|column )(\w+)')
+
+
 def translate(error: DBAPIError, where: str) -> FairleadError | None:
     """Return our error for one of the database's, or None when it is a mistake in our code."""
     code = getattr(error.orig, "sqlstate", None)
     text = " ".join(str(error.orig).split())
+    gone = _MISSING.match(text)
+    if gone is not None and gone[1] in metadata.tables:
+        message = f"the database {where} lacks a table of ours, or a part of it ({text})"
+        return StoreCorrupt(message, database=where)
     if code:
         found = next((_CODES[code[:n]] for n in (5, 2) if code[:n] in _CODES), None)
         if found is not None:

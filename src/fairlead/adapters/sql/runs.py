@@ -127,6 +127,12 @@ class SqlRunStore:
                 raise UnknownRun(f"{what} the id {run_id!r}", run=run_id)
             return load(connection, ids[0])
 
+    def has_others(self, tenant: str) -> bool:
+        """Whether another tenant than this one has runs."""
+        query = sa.select(runs.c.id).where(runs.c.tenant != tenant).limit(1)
+        with self._database.glance() as connection:
+            return connection.execute(query).first() is not None
+
     def list(
         self,
         *,

@@ -32,7 +32,10 @@ def moment(seconds: float | None) -> str:
     """Return a time since 1970 as date and time in UTC; a dash for None."""
     if seconds is None:
         return "-"
-    return f"{datetime.fromtimestamp(seconds, tz=UTC):%Y-%m-%d %H:%M:%S}"
+    try:
+        return f"{datetime.fromtimestamp(seconds, tz=UTC):%Y-%m-%d %H:%M:%S}"
+    except (ValueError, OverflowError, OSError):
+        return f"{seconds:g} s"  # no year has it: somebody wrote over the record
 
 
 def span(seconds: float | None) -> str:

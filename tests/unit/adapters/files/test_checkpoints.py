@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from fairlead.adapters.files.checkpoints import JsonlCheckpointFile
-from fairlead.core.audit import Checkpoint
+from fairlead.core.audit import Checkpoint, checkpoint_json
 from fairlead.core.errors import CheckpointFileUnusable
 from fairlead.core.event import GENESIS
 
@@ -105,3 +105,31 @@ def test_a_folder_is_no_file(tmp_path: Path) -> None:
         with pytest.raises(CheckpointFileUnusable, match=str(tmp_path)):
             argument = {"make": ("f",), "extend": (after,)}.get(use, ())
             getattr(JsonlCheckpointFile(tmp_path), use)(*argument)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"[" * 100_000 + b"\n",
+        b"[" * 100_000,
+        checkpoint_json(replace(FIRST, number=2**31)).encode() + b"\n",
+        checkpoint_json(replace(FIRST, number=0)).encode() + b"\n",
+        b'{"checkpoints":["f"]}\n',
+        b"\xff\x00\n",
+    ],
+)
+def test_a_line_that_somebody_put_there_is_said_and_stays(
+    file: JsonlCheckpointFile, line: bytes
+) -> None:
+    file.make("f")
+    file.extend(after)
+    path = Path(file.where)
+    with path.open("ab") as opened:
+        opened.write(line)
+    whole = path.read_bytes()
+    assert numbers(file)[30] is None
+    with pytest.raises(CheckpointFileUnusable, match="was changed"):
+        file.extend(after)
+    assert path.read_bytes() == whole
+    path.write_bytes(line)
+    assert file.id() is None

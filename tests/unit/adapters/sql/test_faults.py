@@ -75,3 +75,13 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 def test_a_mistake_in_our_own_sql_is_not_the_operators(file: Path) -> None:
     with pytest.raises(sa.exc.OperationalError):
         write(engine(file), "SELECT * FROM no_such")
+
+
+@pytest.mark.parametrize("name", ["checkpoints", "main.events"])
+def test_a_table_of_ours_that_is_gone(file: Path, name: str) -> None:
+    assert raised(StoreCorrupt, engine(file), f"SELECT * FROM {name}").code == "FL-203"
+
+
+def test_a_column_of_ours_that_is_gone(file: Path) -> None:
+    gone = raised(StoreCorrupt, engine(file), "SELECT events.data FROM first AS events")
+    assert gone.code == "FL-203"

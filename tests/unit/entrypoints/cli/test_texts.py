@@ -30,6 +30,11 @@ def test_span(seconds: float | None, said: str) -> None:
     assert len(said) <= 7
 
 
+@pytest.mark.parametrize("seconds", [1e13, -1e13, 1e300, 9e18])
+def test_a_time_that_no_year_has_is_printed_all_the_same(seconds: float) -> None:
+    assert moment(seconds) == f"{seconds:g} s"
+
+
 @pytest.mark.parametrize(
     ("number", "said"),
     [(0, "0"), (999, "999"), (1000, "1.0k"), (9_949, "9.9k"), (12_345, "12k"), (2_500_000, "2.5M")],

@@ -150,7 +150,7 @@ def export(
         from fairlead.operations import ExportScope, export_audit
 
         scope = ExportScope(
-            run_id=None if run is None else platform.runs.get(run).id,
+            run_id=run,
             since=0.0 if since is None else _seconds(since),
             until=ExportScope.until if until is None else _seconds(until),
         )

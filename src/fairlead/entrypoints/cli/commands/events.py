@@ -22,7 +22,9 @@ def list_all(
 ) -> None:
     """List the newest events, newest last."""
     with at_work(app, as_json=as_json) as (platform, screen):
-        found = platform.events.list(chain=chain, limit=limit)
+        from fairlead.operations import list_events
+
+        found = list_events(platform, chain=chain, limit=limit)
         if screen.as_json:
             screen.json([asdict(event) for event in found])
         else:
