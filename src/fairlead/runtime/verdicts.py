@@ -12,7 +12,12 @@ from typing import Any
 
 from fairlead.authoring.workflow import Workflow
 from fairlead.core.digests import Json
-from fairlead.core.errors import GuardrailBlocked, JournalForeign, ReplayDiverged
+from fairlead.core.errors import (
+    GuardrailBlocked,
+    JournalForeign,
+    ReplayDiverged,
+    ResultNotJson,
+)
 from fairlead.core.guarding import Check
 from fairlead.core.label import Label
 from fairlead.core.outcome import Outcome
@@ -100,7 +105,9 @@ class Verdicts:
         await self.record(checked.checks[own:])
         outcome = conclude(checked)
         shape = shape_of(self._workflow.output)
-        self._answers.append((outcome, shape.dump(outcome.answer, of="the model")))
+        # What a ready agent made in another type is no output that could come back as it is.
+        with suppress(ResultNotJson):
+            self._answers.append((outcome, shape.dump(outcome.answer, of="the model")))
         return outcome
 
     def end(self, value: Any) -> tuple[Outcome[Any], Json]:
