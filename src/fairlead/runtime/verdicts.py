@@ -55,6 +55,7 @@ class Verdicts:
         self._events = events
         self._clock = clock
         self._unrecorded: tuple[Check, ...] = ()
+        self._records = 0
         self._answers: list[tuple[Outcome[Any], Json]] = []
 
     def begin(self, input: Json, label: Label) -> Any:
@@ -154,9 +155,11 @@ class Verdicts:
             checks: The verdicts.
         """
         checks, self._unrecorded = self._unrecorded + checks, ()
+        self._records += 1
         await record_checks(
             checks,
             self._boundary.scope.context.run_id,
+            self._records,
             engine=self._boundary.engine,
             events=self._events,
             clock=self._clock,
