@@ -149,7 +149,8 @@ def size(
             return PASS
         return fail(f"it has {chars} characters; {chars_max} are allowed")
 
-    return _made("size", stage, on_fail, judge, rest=("x" * (chars_max + 1), None, ()))
+    rest = ("x" * (chars_max + 1), None, ())
+    return _made("size", stage, on_fail, judge, rest=rest, read=_once)
 
 
 @lru_cache(maxsize=256)
@@ -202,6 +203,7 @@ def _made(
     judge: Callable[[Json], Verdict],
     *,
     rest: tuple[str, Callable[[Json], Json] | None, tuple[str, ...]],
+    read: Callable[[Any], Json] | None = None,
 ) -> Guardrail[Any]:
     """Return a guardrail that judges the JSON of whatever its stage sees."""
     example, redact, kinds = rest
@@ -211,7 +213,7 @@ def _made(
         raise InvalidDeclaration(f"checks.{name}: a model is asked again about its output only")
 
     def function(_: Context, subject: Any) -> Verdict:
-        return judge(_json_of(subject))
+        return judge((read or _json_of)(subject))
 
     function.__name__ = f"{name}_{stage}"
     samples = tuple(
@@ -240,6 +242,15 @@ def _json_of(subject: Any) -> Json:
     if isinstance(subject, ToolCall):
         return subject.subject
     return _plain(subject.output)
+
+
+def _once(subject: Any) -> Json:
+    """Return the JSON of a subject; a question that was taken from the input is there already."""
+    if not isinstance(subject, Request):
+        return _json_of(subject)
+    question, input = subject.question, subject.input
+    field = input.get("question") if isinstance(input, dict) else input
+    return input if question == field or question == str(input) else [question, input]
 
 
 def _plain(output: Any) -> Json:

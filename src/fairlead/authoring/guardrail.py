@@ -28,7 +28,7 @@ class Guardrail(Generic[T_contra]):
     Attributes:
         name: The function's name.
         stage: `input` sees the request, `tool` each tool call before and after, `output` the
-            draft.
+            draft and what the workflow returns.
         on_fail: `block` denies the run or the call, `escalate` hands it to a person, `warn` is only
             recorded, `redact` takes out what failed, `retry` asks the model again.
         function: The check; pure, so that CI, the gate and runs agree.
@@ -86,9 +86,11 @@ def guardrail(
     """Declare a check.
 
     Args:
-        stage: `input` checks the request before anything is retrieved, `tool` checks the arguments
-            of each tool call before it is executed and its result after, `output` checks the draft.
-        on_fail: What a failed check does: block, escalate, warn, redact, or at the output retry.
+        stage: `input` checks the request before the workflow's code begins, `tool` checks the
+            arguments of each tool call before it is executed and its result after, `output` checks
+            the draft of `run.answer`, and what the workflow's code returns.
+        on_fail: What a failed check does: block, escalate, warn, redact, or at the output retry,
+            which blocks where `run.answer` has no model to ask again.
         samples: Examples with the verdict that is expected; the gate refuses a guardrail without
             one that passes and one that fails.
         redact: With `on_fail="redact"`: takes out what failed, from the question and the input,

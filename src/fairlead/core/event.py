@@ -36,7 +36,7 @@ EVENT_TYPES: dict[str, str] = {
     "signal.sent": "A signal was sent to a run.",
     "call.finished": "A call was answered, denied or failed; with its decision and digests.",
     "model.changed": "A provider answered with another model id than the release names; with both.",
-    "checks.finished": "The guardrails gave their verdicts on a draft.",
+    "checks.finished": "Guardrails gave their verdicts.",
     "policy.differs": "The policies that are only tried would have decided a call otherwise.",
     "baseline.published": "A version of the platform's baseline was stored.",
     "baseline.enforced": "New releases are made with this version of the platform's baseline.",

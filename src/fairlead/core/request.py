@@ -65,8 +65,8 @@ class Draft(Generic[T_co]):
     """An output that no guardrail has seen yet.
 
     Attributes:
-        output: What the model made.
-        sources: What it was given to rest on.
+        output: What the model made, or what the workflow's own code returned.
+        sources: What it was given to rest on; code that returns something rests on nothing.
     """
 
     output: T_co

@@ -1,4 +1,4 @@
-"""Request -> Admitted: the request is bound to its run, and its input is checked."""
+"""Request -> Admitted: the request is bound to its run, and its input is judged."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from fairlead.authoring.guardrail import Guardrail
+from fairlead.core.errors import FairleadError
 from fairlead.core.guarding import Check
 from fairlead.core.request import Admitted, Request
+from fairlead.guardrails.shapes import Shape
 from fairlead.runtime.check import ask, blocking, enforce, redacted_once
 from fairlead.runtime.scope import RunScope
 
@@ -27,13 +29,20 @@ def request_of(input: Any, as_json: Any, question: str | None) -> Request:
     return Request(question=question, input=as_json)
 
 
-def admit(request: Request, scope: RunScope, guardrails: Iterable[Guardrail[Any]]) -> Admitted:
+def admit(
+    request: Request,
+    scope: RunScope,
+    guardrails: Iterable[Guardrail[Any]],
+    *,
+    shape: Shape | None = None,
+) -> Admitted:
     """Check the request and bind it to the run.
 
     Args:
         request: What is asked.
         scope: The run.
         guardrails: The workflow's guardrails; those of the input stage are asked.
+        shape: The input's type, for what is taken out of it; None takes nothing out.
 
     Raises:
         GuardrailBlocked: A check failed that blocks or escalates.
@@ -44,12 +53,24 @@ def admit(request: Request, scope: RunScope, guardrails: Iterable[Guardrail[Any]
             continue
         said = ask(rail, scope.context, request)
         if not said.passed and rail.on_fail == "redact":
-            left = redacted_once(rail, [request.question, request.input])
-            made = None if left is None else Request(question=left[0][0], input=left[0][1])
-            if made is None or not ask(rail, scope.context, made).passed:
+            left = None if shape is None else _left(rail, request, shape)
+            if left is None or not ask(rail, scope.context, left).passed:
                 said = blocking(said)
             else:
-                request = made
+                request = left
         checks.append(said)
     enforce(tuple(checks))
     return Admitted(request=request, context=scope.context, terms=scope.terms, checks=tuple(checks))
+
+
+def _left(rail: Guardrail[Any], request: Request, shape: Shape) -> Request | None:
+    left = redacted_once(rail, [request.question, request.input])
+    if left is None:
+        return None
+    try:
+        question, input = left[0]
+        shape.load(input)
+    except (FairleadError, TypeError, ValueError):
+        # Without what was taken out it is no input of this workflow any more.
+        return None
+    return Request(question=str(question), input=input)

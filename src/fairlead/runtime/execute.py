@@ -39,7 +39,6 @@ from fairlead.ports.events import EventLog
 from fairlead.ports.generator import Generator
 from fairlead.ports.releases import ReleaseStore
 from fairlead.ports.runs import Ending, RunRecord, RunStore
-from fairlead.runtime.admit import request_of
 from fairlead.runtime.boundary import Boundary
 from fairlead.runtime.children import Children
 from fairlead.runtime.conversing import join
@@ -52,6 +51,7 @@ from fairlead.runtime.scope import Family, Rules, RunScope, Services
 from fairlead.runtime.screening import tool_rails
 from fairlead.runtime.seats import Places, Seat
 from fairlead.runtime.tools import probe_of
+from fairlead.runtime.verdicts import Verdicts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,7 +181,7 @@ class Runner:
             if outcome.state in ("failed", "denied"):
                 left = await compensate(path.boundary, self.app.tools)
                 outcome = _with_left(outcome, left)
-            outcome = await path.with_noted(outcome)
+            outcome = await path.verdicts.settled(outcome)
             said = _said(path, begun, outcome, output)
             label = path.boundary.flow.whole
             return _Ended(outcome=outcome, output=output, said=said, label=label)
@@ -192,11 +192,10 @@ class Runner:
     async def _outcome(self, path: Path, begun: RunRecord) -> tuple[Outcome[Any], Json]:
         workflow = path.workflow
         try:
-            request = shape_of(workflow.input).load(begun.input)
+            request = path.verdicts.begin(begun.input, _label(begun))
             run = DurableRun(path, Children(boundary=path.boundary, parent=begun))
             value = await self._bounded(path, workflow.body(run, request))
-            output = shape_of(workflow.output).dump(value, of=f"workflow {workflow.name}")
-            return replace(run.evidence_of(value), state="succeeded", reason="", code=""), output
+            return path.verdicts.end(value)
         except NotSucceeded as error:
             answer = error.outcome.answer
             shape = shape_of(workflow.output)
@@ -248,7 +247,7 @@ class Runner:
         at = begun.started_at if begun.started_at is not None else self.services.clock.now()
         boundary = Boundary(scope, engine, self.services, at + begun.held_s)
         thread = await join(engine, begun, terms.limits, self.services)
-        boundary.received(begun.input, {"": begun.label or own_label(begun.principal)})
+        boundary.received(begun.input, {"": _label(begun)})
         for turn in thread.history.turns:
             label, asked = turn.label or label_from_json(None), own_label(begun.principal)
             boundary.received(turn_to_json(turn), {"": label, "question": asked})
@@ -257,8 +256,7 @@ class Runner:
             boundary=boundary,
             documents=self.stores.documents,
             generator=self.generator,
-            events=self.stores.events,
-            clock=self.services.clock,
+            verdicts=Verdicts(workflow, boundary, self.stores.events, self.services.clock),
             thread=thread,
         )
 
@@ -316,11 +314,16 @@ def _shadow_of(bundle: Bundle, manifest: Manifest, compile: PolicyCompiler) -> B
 
 def _said(path: Path, begun: RunRecord, outcome: Outcome[Any], output: Json) -> Json:
     """Return what a run said in its conversation: nothing when it did not succeed."""
-    if begun.conversation is None or begun.aside or outcome.state != "succeeded":
+    admitted, succeeded = path.verdicts.admitted, outcome.state == "succeeded"
+    if begun.conversation is None or begun.aside or admitted is None or not succeeded:
         return None
-    request = request_of(shape_of(path.workflow.input).load(begun.input), begun.input, None)
-    limits, label = path.boundary.scope.terms.limits, path.boundary.flow.whole
-    return path.thread.said(request, output, limits, label)
+    limits, label = admitted.terms.limits, path.boundary.flow.whole
+    return path.thread.said(admitted.request, output, limits, label)
+
+
+def _label(begun: RunRecord) -> Label:
+    """Return what is known of a run's input."""
+    return begun.label or own_label(begun.principal)
 
 
 def _context(begun: RunRecord) -> Context:

@@ -9,7 +9,7 @@ once.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from fairlead.authoring.workflow import Workflow
@@ -19,23 +19,19 @@ from fairlead.core.errors import (
     GuardrailBlocked,
     GuardrailEscalated,
 )
-from fairlead.core.guarding import Check
 from fairlead.core.outcome import Outcome, OutcomeState
 from fairlead.core.request import Request
 from fairlead.guardrails.shapes import shape_of
-from fairlead.ports.clock import Clock
 from fairlead.ports.documents import DocumentStore
-from fairlead.ports.events import EventLog
 from fairlead.ports.generator import Generator
-from fairlead.runtime.admit import admit
 from fairlead.runtime.authorize import authorize
 from fairlead.runtime.boundary import Boundary
 from fairlead.runtime.check import check
 from fairlead.runtime.conversing import Thread
 from fairlead.runtime.generate import Place, generate
-from fairlead.runtime.record import conclude, record_checks
 from fairlead.runtime.redacting import told
 from fairlead.runtime.retrieve import retrieve
+from fairlead.runtime.verdicts import Verdicts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,8 +43,7 @@ class Path:
         boundary: The run's way out.
         documents: What may be retrieved.
         generator: The agent loop.
-        events: The run's chain.
-        clock: Time and chance.
+        verdicts: The run's verdicts.
         thread: The run's part in its conversation.
     """
 
@@ -56,8 +51,7 @@ class Path:
     boundary: Boundary
     documents: DocumentStore
     generator: Generator
-    events: EventLog
-    clock: Clock
+    verdicts: Verdicts
     thread: Thread = field(default_factory=Thread)
 
     async def walk(self, request: Request) -> Outcome[Any]:
@@ -67,34 +61,19 @@ class Path:
         except FairleadError as error:
             outcome = outcome_of(error)
             if outcome.checks:
-                await self._record(outcome.checks)
+                await self.verdicts.record(outcome.checks)
             return outcome
 
     async def _stages(self, request: Request) -> Outcome[Any]:
         scope = self.boundary.scope
-        admitted = admit(request, scope, self.workflow.guardrails)
+        admitted = self.verdicts.admit(request)
         authorized = authorize(admitted, scope.rules.bundle)
         grounding = await retrieve(authorized, self.boundary, self.documents)
         place = Place(thread=self.thread, toolbox=self.boundary.toolbox)
         draft = await generate(grounding, self.workflow, self.generator, place)
         shape = shape_of(self.workflow.output)
         checked = check(draft, admitted, self.workflow.guardrails, shape=shape)
-        await self._record(checked.checks)
-        return conclude(checked)
-
-    async def with_noted(self, outcome: Outcome[Any]) -> Outcome[Any]:
-        """Return a run's outcome with the tool guardrails that failed on its calls, recorded."""
-        noted = tuple(self.boundary.noted)
-        if not noted:
-            return outcome
-        await self._record(noted)
-        return replace(outcome, checks=outcome.checks + noted)
-
-    async def _record(self, checks: tuple[Check, ...]) -> None:
-        run_id = self.boundary.scope.context.run_id
-        await record_checks(
-            checks, run_id, engine=self.boundary.engine, events=self.events, clock=self.clock
-        )
+        return await self.verdicts.answered(checked, admitted)
 
 
 def outcome_of(error: FairleadError) -> Outcome[Any]:

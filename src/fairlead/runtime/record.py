@@ -18,22 +18,30 @@ from fairlead.runtime.persist import persist
 
 
 async def record_checks(
-    checks: tuple[Check, ...], run_id: str, *, engine: Engine, events: EventLog, clock: Clock
+    checks: tuple[Check, ...],
+    run_id: str,
+    number: int,
+    *,
+    engine: Engine,
+    events: EventLog,
+    clock: Clock,
 ) -> None:
     """Append the verdicts to the run's chain, in one journaled step.
 
     Args:
         checks: The verdicts.
         run_id: The run.
+        number: How often the run has recorded verdicts, with this time.
         engine: Journals the step.
         events: The run's chain.
         clock: Time and chance.
     """
     # Facts only: a reason may quote what a user wrote, and stands in the outcome, outside the log.
     data = {
+        "number": number,
         "checks": [
             {"name": check.name, "stage": check.stage, "passed": check.passed} for check in checks
-        ]
+        ],
     }
     fact = Fact(chain=f"run:{run_id}", type="checks.finished", data=data)
 

@@ -61,7 +61,6 @@ class DurableRun:
         self._path = path
         self._boundary = path.boundary
         self._children = children
-        self._answered: list[Outcome[Any]] = []
         self._streamed: Counter[str] = Counter()
 
     @property
@@ -82,14 +81,7 @@ class DurableRun:
         except ResultNotJson as error:
             message = f"run.answer takes the input of {workflow.name}: {error.message}"
             raise InvalidInput(message) from error
-        outcome = await self._path.walk(request_of(request, as_json, question))
-        self._answered.append(outcome)
-        return outcome
-
-    def evidence_of(self, value: Any) -> Outcome[Any]:
-        """Return the outcome of the `answer` that made a value, else one without evidence."""
-        made = [outcome for outcome in self._answered if outcome.answer is value]
-        return made[-1] if made else Outcome(state="succeeded", answer=value)
+        return await self._path.walk(request_of(request, as_json, question))
 
     @overload
     async def call(self, tool: Tool[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R: ...

@@ -91,8 +91,6 @@ def test_the_model_is_given_what_was_retrieved() -> None:
 
 
 VERDICTS = [
-    ("input", "block", "denied", "FL-604", None, []),
-    ("input", "escalate", "escalated", "FL-605", None, []),
     ("input", "warn", "succeeded", "", "a draft", ["retrieval", "model"]),
     ("output", "block", "denied", "FL-604", "a draft", ["retrieval", "model"]),
     ("output", "escalate", "escalated", "FL-605", "a draft", ["retrieval", "model"]),
@@ -104,7 +102,6 @@ VERDICTS = [
 def test_a_failed_check_does_what_it_declares(
     stage: str, on_fail: str, state: str, code: str, answer: str | None, calls: list[str]
 ) -> None:
-    """A failed input check makes no call at all."""
     walk = Walk(rail(stage, on_fail, passes=False))
     assert (walk.outcome.state, walk.outcome.code, walk.outcome.answer) == (state, code, answer)
     assert walk.calls == calls

@@ -49,7 +49,7 @@ class GuardrailBlocked(FairleadError):
 
 
 class GuardrailEscalated(GuardrailBlocked):
-    """A guardrail handed a draft to a person."""
+    """A guardrail handed a request, a call or an output to a person."""
 
     code = "FL-605"
     hint = "Decide the request by hand; see the verdicts with `fairlead runs show ID`."
