@@ -30,7 +30,9 @@ _PLAIN = r"[A-Za-z0-9_.~-]+"
 _TOKEN = re.compile(rf"{_PLAIN}|\\*[^\\]|\\+", re.DOTALL)
 _RUN = re.compile(_PLAIN)
 # JSON, and JSON inside of JSON, and that in an error's repr: one, three or seven backslashes.
-_ESCAPE = r"\\{1,7}"
+# All of that in a URL.
+_ESCAPES_MAX = 7
+_BACKSLASH = r"(?:\\|%5[Cc])"
 _BASE64 = re.compile("[A-Za-z0-9]+")
 _BASE64_WAYS = {"+": "(?:[+-]|%2[Bb])", "/": r"(?:\\{0,7}/|_|%2[Ff])"}
 _BASE64_EDGE = "[A-Za-z0-9+/_-]?"
@@ -84,8 +86,9 @@ def _utf8(text: str) -> bytes:
 
 
 def _as_text(text: str) -> Rendering:
-    # A group takes what it can and gives nothing back: many backslashes cost no more than few.
-    pattern = "".join(f"(?>{_ways(token)})" for token in _TOKEN.findall(text))
+    plain, any_way = re.escape(text), "".join(map(_ways, _TOKEN.findall(text)))
+    # As it is, first: a value may hold what is an escape of something else.
+    pattern = plain if plain == any_way else f"{plain}|{any_way}"
     return Rendering(_longest(_RUN, text), re.compile(pattern), len(text))
 
 
@@ -95,8 +98,10 @@ def _ways(token: str) -> str:
         return re.escape(token)
     char = token.lstrip("\\")
     count = len(token) - len(char)
-    slashes = rf"(?:\\{{{count},{8 * count}}}|(?:%5[Cc]){{{count}}})" if count else ""
-    return slashes + (_ways_of(char) if char else "")
+    ways = _ways_of(char) if char else ""
+    # What matched gives nothing back: that it could be cut in many ways must not cost anything.
+    most = count * (_ESCAPES_MAX + 1)
+    return f"(?>{_BACKSLASH}{{{count},{most}}}{ways})" if count else ways
 
 
 def _ways_of(char: str) -> str:
@@ -104,20 +109,17 @@ def _ways_of(char: str) -> str:
     if _RUN.fullmatch(char):
         return re.escape(char)
     number, coded = ord(char), _utf8(char)
-    escapes = {
-        json.dumps(char)[1:-1],
-        ascii(char)[1:-1],
-        repr(coded)[2:-1],
-        f"\\u{number:04x}",
-        f"\\{char}",
-    }
-    ways = [
-        re.escape(one).replace(r"\\", _ESCAPE) for one in sorted(escapes) if one.startswith("\\")
+    named = {json.dumps(char)[1:-1], ascii(char)[1:-1], repr(coded)[2:-1], f"\\u{number:04x}"}
+    escaped = [
+        re.escape(one).replace(r"\\", f"{_BACKSLASH}{{1,{_ESCAPES_MAX}}}")
+        for one in sorted(named)
+        if one.startswith("\\") and one != f"\\{char}"
     ]
-    others = {quote(coded, safe=""), escape(char), f"&#{number};", f"&#x{number:x};"}
-    ways += map(re.escape, sorted(others - {char}))
-    plus = r"|\+" if char == " " else ""
-    return f"(?:{re.escape(char)}{plus}|(?i:{'|'.join(ways)}))"
+    others = {quote(coded, safe=""), escape(char), f"&#{number};", f"&#x{number:x};"} - {char}
+    # Itself last: some ways begin with it, such as that of `&` on a page.
+    bare = [*map(re.escape, sorted(others)), *([r"\+"] if char == " " else []), re.escape(char)]
+    either = "|".join((*escaped, f"{_BACKSLASH}{{0,{_ESCAPES_MAX}}}(?:{'|'.join(bare)})"))
+    return f"(?i:{either})"
 
 
 def _as_bytes(value: bytes) -> Iterator[Rendering]:
