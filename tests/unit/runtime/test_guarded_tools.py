@@ -56,6 +56,8 @@ class Played:
                 raise ValueError(f"no: {ctx.secret(secret)}")
             if gives == "raise repr":
                 raise KeyError(ctx.secret(secret))
+            if gives == "raise late":
+                raise RuntimeError("x" * 450 + ctx.secret(secret) * 3)
             if gives == "json":
                 return json.dumps({"a": ctx.secret(secret)})
             return f"{gives} {ctx.secret(secret)}" if secret else gives
@@ -173,10 +175,10 @@ def test_what_a_body_was_handed_is_taken_out_by_its_value(gives: str) -> None:
     assert "[redacted:HANDLE]" in played.recorded
 
 
-@pytest.mark.parametrize("gives", ["used", "raise", "raise repr", "json"])
+@pytest.mark.parametrize("gives", ["used", "raise", "raise repr", "raise late", "json"])
 def test_what_escapes_write_otherwise_is_taken_out_by_its_value_too(gives: str) -> None:
     recorded = Played(gives=gives, secret="AWKWARD").recorded
-    assert "slash" not in recorded
+    assert "quote" not in recorded
     assert "[redacted:AWKWARD]" in recorded
 
 
