@@ -57,7 +57,7 @@ class Played:
             if gives == "raise repr":
                 raise KeyError(ctx.secret(secret))
             if gives == "raise late":
-                raise RuntimeError("x" * 450 + ctx.secret(secret) * 3)
+                raise RuntimeError("x" * 470 + ctx.secret(secret))
             if gives == "json":
                 return json.dumps({"a": ctx.secret(secret)})
             return f"{gives} {ctx.secret(secret)}" if secret else gives
@@ -179,7 +179,7 @@ def test_what_a_body_was_handed_is_taken_out_by_its_value(gives: str) -> None:
 def test_what_escapes_write_otherwise_is_taken_out_by_its_value_too(gives: str) -> None:
     recorded = Played(gives=gives, secret="AWKWARD").recorded
     assert "quote" not in recorded
-    assert "[redacted:AWKWARD]" in recorded
+    assert "[redacted:AWK" in recorded
 
 
 def test_a_card_that_is_a_number_is_taken_out_before_the_body_gets_it() -> None:
