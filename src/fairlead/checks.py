@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from functools import lru_cache
-from typing import Any
+from itertools import combinations
+from typing import Any, get_args
 
 from fairlead.authoring.guardrail import Guardrail
 from fairlead.core.context import Context
@@ -69,10 +70,23 @@ def personal_data(
         "iban": "GB82 WEST 1234 5698 7654 32",
         "email": "a.person@example.com",
     }
-    name = "personal_data"
-    if set(kinds) != set(PERSONAL_DATA):
-        name = "_".join(("personal_data", *sorted(set(kinds))))
-    return _content(name, stage, on_fail, tuple(sorted(set(kinds))), example=samples[min(kinds)])
+    return _content(
+        _personal(kinds), stage, on_fail, tuple(sorted(set(kinds))), example=samples[min(kinds)]
+    )
+
+
+def names() -> tuple[str, ...]:
+    """Return the names of all checks that come with Fairlead, as a workflow has them."""
+    kinds = [some for n in range(len(PERSONAL_DATA)) for some in combinations(PERSONAL_DATA, n)]
+    staged = ["secrets", "injection_markers", "size", *map(_personal, kinds)]
+    stages: tuple[Stage, ...] = get_args(Stage)
+    return ("grounded", "claims", *(f"{name}_{stage}" for name in staged for stage in stages))
+
+
+def _personal(kinds: Sequence[str]) -> str:
+    """Return the name of the check of some kinds; all kinds, or none named, need no mention."""
+    some = () if set(kinds) == set(PERSONAL_DATA) else sorted(set(kinds))
+    return "_".join(("personal_data", *some))
 
 
 @lru_cache(maxsize=256)
@@ -155,7 +169,7 @@ def claims(*, share: float = 0.5, on_fail: OnFail = "escalate") -> Guardrail[Any
     if not 0.0 <= share <= 1.0:
         raise InvalidDeclaration("claims takes a share from 0.0 to 1.0")
 
-    def judge(_: Context, draft: Draft[Any]) -> Verdict:
+    def claims(_: Context, draft: Draft[Any]) -> Verdict:
         text = getattr(draft.output, "text", draft.output)
         if not isinstance(text, str):
             return fail("the output has no text that could be judged")
@@ -173,7 +187,7 @@ def claims(*, share: float = 0.5, on_fail: OnFail = "escalate") -> Guardrail[Any
         name="claims",
         stage="output",
         on_fail=on_fail,
-        function=judge,
+        function=claims,
         samples=(
             Sample(passes=True, output=right, sources=sources),
             Sample(passes=False, output=wrong, sources=sources),
@@ -199,6 +213,7 @@ def _made(
     def function(_: Context, subject: Any) -> Verdict:
         return judge(_json_of(subject))
 
+    function.__name__ = f"{name}_{stage}"
     samples = tuple(
         Sample(
             passes=passes,
@@ -209,7 +224,7 @@ def _made(
         for passes, text in ((True, "a"), (False, example))
     )
     return Guardrail(
-        name=f"{name}_{stage}",
+        name=function.__name__,
         stage=stage,
         on_fail=on_fail,
         function=function,

@@ -85,6 +85,17 @@ def test_a_configuration_that_is_not_understood(cli: Cli, old: str, new: str, na
     assert named in cli.refuses("FL-005", "check")
 
 
+def test_policies_that_no_run_could_decide_by_get_no_release(cli: Cli) -> None:
+    before = count(cli, "releases")
+    deep = "permit (principal, action, resource) when { " + "(" * 5000
+    (cli.folder / "policies" / "deep.cedar").write_text(deep, encoding="utf-8")
+    for arguments in (("release", "create"), ("policy", "try", str(cli.folder / "policies"))):
+        assert "deep.cedar, line 1" in cli.refuses("FL-005", *arguments)
+    assert count(cli, "releases") == before
+    checks = {one["name"]: one for one in cli.json("check", status=1)["checks"]}
+    assert "brackets nest deeper" in str(checks["policy"]["findings"])
+
+
 # ------------------------------------------------------------------------------------------- runs
 
 

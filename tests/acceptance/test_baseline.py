@@ -14,6 +14,7 @@ pytestmark = pytest.mark.acceptance
 
 QUESTION = "How many days of PTO per calendar year?"
 FORBIDS = '@id("no-words") forbid (principal, action == Action::"call", resource) when { %s };\n'
+SECRET = 'context.arguments has text && context.arguments.text like "*secret*"'
 
 
 def write_baseline(folder: Path, version: str, *, when: str = "true", limits: str = "") -> str:
@@ -41,7 +42,7 @@ def test_a_baseline_is_tried_on_what_is_live_and_what_was_called(tmp_path: Path)
     base = write_baseline(tmp_path / "base", "1", limits="steps = 3")
     assert cli.json("baseline", "check", base)["findings"] == []
     before = counted(cli)
-    (trial,) = cli.json("baseline", "try", base)
+    (trial,) = cli.json("baseline", "try", base, status=1)
     assert trial["findings"] == [
         "workflow answer: limits.steps is 8, and the baseline allows at most 3"
     ]
@@ -50,7 +51,7 @@ def test_a_baseline_is_tried_on_what_is_live_and_what_was_called(tmp_path: Path)
     ]
     assert trial["changes"][0]["rules"] == ["baseline:no-words"]
     assert (trial["calls"], trial["untried"]) == (3, 0)
-    assert "tool spell_out" in cli("baseline", "try", base).stdout
+    assert "tool spell_out" in cli("baseline", "try", base, status=1).stdout
     assert counted(cli) == before
     assert cli.json("baseline", "list")["baselines"] == []
 
@@ -77,7 +78,15 @@ def test_an_app_that_asks_for_more_gets_no_release(tmp_path: Path) -> None:
 def test_a_release_under_a_baseline_is_decided_by_both(tmp_path: Path) -> None:
     cli = ready_app(tmp_path / "app")
     bare = cli.json("release", "list")[0]["release"]
-    lax = write_baseline(tmp_path / "base", "2", when='context.arguments.text like "*secret*"')
+    odd = write_baseline(
+        tmp_path / "odd", "1", when="context.arguments.txt == 3", limits="steps = 3"
+    )
+    (trial,) = cli.json("baseline", "try", odd, status=1)
+    assert [found.split(":")[0] for found in trial["findings"]] == [
+        "workflow answer", "rule no-words",
+    ]  # fmt: skip
+    lax = write_baseline(tmp_path / "base", "2", when=SECRET)
+    assert "no recorded call could be tried" in cli("baseline", "try", lax).stdout
     enforce(cli, lax, "2", "0s")
     checked = cli.json("check")
     assert checked["passed"] is True
@@ -105,7 +114,7 @@ def verdicts(cli: Cli, run: str) -> list[Any]:
 @pytest.mark.soak
 def test_a_run_keeps_the_baseline_that_its_release_was_made_with(tmp_path: Path) -> None:
     cli = ready_app(tmp_path / "app")
-    lax = write_baseline(tmp_path / "base", "1", when="false")
+    lax = write_baseline(tmp_path / "base", "1", when='context.effect == "once"')
     enforce(cli, lax, "1", "0s")
     cli("release", "activate", cli.json("check")["release"])
     queued = cli.ask()

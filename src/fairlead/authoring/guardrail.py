@@ -17,6 +17,7 @@ T = TypeVar("T")
 
 Redact: TypeAlias = Callable[[Json], Json]
 """Takes out of a JSON value what failed; pure."""
+_OWN_MODULES = ("fairlead.authoring.grounded", "fairlead.checks")
 T_contra = TypeVar("T_contra", contravariant=True)
 
 
@@ -130,6 +131,24 @@ def guardrail(
         )
 
     return declare
+
+
+def enforced(guardrails: Sequence[Guardrail[Any]]) -> tuple[str, ...]:
+    """Return the names of Fairlead's own guardrails, of those whose failure stops something.
+
+    An app may give a check of its own any name. So a check is told by the module that its code was
+    written in, and by the name that it was given there.
+
+    Args:
+        guardrails: A workflow's guardrails.
+    """
+    return tuple(rail.name for rail in guardrails if rail.on_fail != "warn" and _is_own(rail))
+
+
+def _is_own(rail: Guardrail[Any]) -> bool:
+    # Not `__module__`, which a decorator copies from what it wraps.
+    written_in = getattr(rail.function, "__globals__", {}).get("__name__")
+    return written_in in _OWN_MODULES and rail.function.__name__ == rail.name
 
 
 def redacts(guardrails: Sequence[Guardrail[Any]]) -> tuple[str, ...]:

@@ -85,7 +85,8 @@ class Baseline:
         version: Its version; a version is published once and does not change.
         window_s: Seconds for which releases made with the version before are still accepted.
         limits: The most that an app's limits may say, by their names in `fairlead.toml`.
-        guardrails: Names of the guardrails that every workflow must have.
+        guardrails: Names of Fairlead's own guardrails that every workflow must have, and that must
+            stop what fails.
         contracts: What tools may be.
         policies: Policy texts by path. What no rule of them forbids is permitted.
     """

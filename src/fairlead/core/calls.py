@@ -23,7 +23,8 @@ class Call:
         number: Position in the run, from 1; the same on every replay.
         kind: What is called.
         name: Name of the model, tool or collection.
-        arguments: JSON arguments; their digest is compared on replay.
+        arguments: JSON arguments as they are recorded; their digest is compared on replay.
+        given: What the body gets, when `arguments` lack a secret of it; None when they are whole.
         effect: `read` may be repeated, `idempotent` may be repeated under its key, `once` may not.
         lineage: Root of the run's lineage, so that a fork keeps the keys of what it inherits.
         root_id: The oldest of the run's family, on which is counted what all of it uses;
@@ -43,6 +44,12 @@ class Call:
     root_id: str = ""
     business_key: str = ""
     excess: str = ""
+    given: Json = field(default=None, repr=False)
+
+    @property
+    def actual(self) -> Json:
+        """The arguments that the body gets: whoever judges a call judges these."""
+        return self.arguments if self.given is None else self.given
 
     @property
     def key(self) -> str:
@@ -100,11 +107,19 @@ class Refused:
 
 @dataclass(frozen=True, kw_only=True)
 class Failed:
-    """The call was executed and failed, or could not be; another try is no use or not allowed."""
+    """The call was executed and failed, or could not be; another try is no use or not allowed.
+
+    Attributes:
+        code: The error's code.
+        reason: What its error says.
+        checks: The tool guardrails that failed on it.
+        labels: Labels of the reason, when what was called may have written it; empty otherwise.
+    """
 
     code: str
     reason: str
     checks: tuple[Check, ...] = ()
+    labels: Labels = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,6 +192,7 @@ def result_to_json(result: Result) -> dict[str, Json]:
         # By hand: `asdict` would copy the whole value, which may be large.
         usage = result.usage
         data["usage"] = {name: getattr(usage, name) for name in _USAGE_FIELDS}
+    if isinstance(result, Done | Failed):
         data["labels"] = {path: label_to_json(label) for path, label in result.labels.items()}
     checks = data.pop("checks", ())
     if checks:
@@ -189,12 +205,18 @@ def result_from_json(data: dict[str, Json]) -> Result:
     fields = {name: value for name, value in data.items() if name != "state"}
     if data["state"] == "done":
         fields["usage"] = Usage(**fields["usage"])
+    if data["state"] in ("done", "failed"):
         named = fields.get("labels") or {}
         fields["labels"] = {path: label_from_json(label) for path, label in named.items()}
     if "checks" in fields:
         fields["checks"] = tuple(Check(**check) for check in fields["checks"])
     result: Result = _TYPES[data["state"]](**fields)
     return result
+
+
+RAW_CHARS_MAX = 20_000
+"""Most characters of a reason in which secrets are looked for, before it is cut: a secret that was
+cut is not known any more."""
 
 
 def cut(text: str, limit: int = 500) -> str:
@@ -206,3 +228,12 @@ def cut(text: str, limit: int = 500) -> str:
     """
     sound = text.encode(errors="replace").decode()
     return sound if len(sound) <= limit else sound[: limit - 1] + "…"
+
+
+def uncut(text: str) -> str:
+    """Return a reason in which secrets are still looked for: bounded, and cut after that.
+
+    Args:
+        text: What somebody says who may quote anything.
+    """
+    return cut(text, RAW_CHARS_MAX)

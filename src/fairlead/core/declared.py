@@ -23,7 +23,7 @@ DEPTH_MAX = 16
 """A schema that is nested deeper, such as one that holds itself, counts as open from there on."""
 
 # Named once: written in place, a union is made each time that it is asked about.
-_LISTS = list | tuple
+_LISTS = (list, tuple)
 _RECORDS = (dict, Mapping)
 
 _SCALARS: dict[str, Kind] = {

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from fairlead.core.declared import Declared
+from fairlead.core.identity import ROLES
 
 FactKind: TypeAlias = Literal["text", "flag", "arguments", "label", "seen"]
 
@@ -50,7 +51,7 @@ PRINCIPAL_FACTS = Declared(
     fields={
         "tenant": _TEXT,
         "issuer": _TEXT,
-        "roles": Declared(kind="list", item=_TEXT),
+        "roles": Declared(kind="list", item=Declared(kind="text", values=ROLES)),
         "scopes": Declared(kind="list", item=_TEXT),
     },
     required=frozenset(("tenant", "issuer", "roles")),

@@ -11,6 +11,13 @@ Role: TypeAlias = Literal["viewer", "operator", "approver", "admin"]
 ROLES: tuple[Role, ...] = ("viewer", "operator", "approver", "admin")
 """Every role; the roles of a principal stand in this order."""
 
+ANSWERERS: tuple[Role, ...] = ("approver", "operator", "admin")
+"""The roles that a rule may ask, the least strict first.
+
+To answer at all takes an approver, so whoever answers as an operator has both roles: each of these
+satisfies those before it. A viewer answers nothing.
+"""
+
 LOCAL_ISSUER = "local"
 """The issuer of a principal that nothing vouches for: a name that was typed."""
 

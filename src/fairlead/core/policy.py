@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
 from fairlead.core.digests import Json
-from fairlead.core.identity import LOCAL_ISSUER
+from fairlead.core.identity import ANSWERERS, LOCAL_ISSUER
 
 DecisionEffect: TypeAlias = Literal["allow", "redact", "ask", "deny"]
 Point: TypeAlias = Literal["call", "recall", "start", "check"]
@@ -74,13 +74,18 @@ class Obligations:
     asked_by: tuple[str, ...] = ()
 
     def both(self, other: Obligations) -> Obligations:
-        """Return what meets two sets of obligations: the shorter time, and all fields."""
+        """Return what meets two sets of obligations: stricter role, shorter time, all fields."""
         return Obligations(
-            role=other.role if self.role == Obligations.role else self.role,
+            role=max(self.role, other.role, key=_role_strictness),
             within_s=min(self.within_s, other.within_s),
             redact=tuple(sorted({*self.redact, *other.redact})),
             asked_by=tuple(dict.fromkeys((*self.asked_by, *other.asked_by))),
         )
+
+
+def _role_strictness(role: str) -> int:
+    """Return a role's place; one that nobody can have is left to an admin, so it stands last."""
+    return next((n for n, one in enumerate(ANSWERERS) if one == role), len(ANSWERERS))
 
 
 NO_OBLIGATIONS = Obligations()

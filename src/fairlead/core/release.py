@@ -104,6 +104,7 @@ class WorkflowTerms:
         output_schema: JSON schema of its output.
         queue: Which workers take its runs.
         retention_days: Days for which its finished runs are kept.
+        enforced: Those of its guardrails that come with Fairlead and stop what fails.
         redacts: Kinds of personal data that are taken out of its input before it is recorded.
     """
 
@@ -123,6 +124,7 @@ class WorkflowTerms:
     retention_days: int = 30
     fallbacks: tuple[str, ...] = ()
     redacts: tuple[str, ...] = ()
+    enforced: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, get_args
 
+from fairlead.checks import names
 from fairlead.core.baseline import (
     LIMIT_FIELDS,
     WINDOW_S,
@@ -93,11 +94,26 @@ def check_baseline(files: AppFiles, compile: PolicyCompiler) -> BaselineReport:
     """
     baseline = parse_baseline(files)
     try:
-        rules = compile_baseline(baseline.policies, compile).rules
+        above = compile_baseline(baseline.policies, compile)
     except FairleadError as error:
         return BaselineReport(baseline=baseline, rules=0, findings=(error.message,))
-    findings = tuple(baseline_rule_findings(rules))
-    return BaselineReport(baseline=baseline, rules=len(rules), findings=findings)
+    findings = (
+        *_unknown_guardrails(baseline),
+        *baseline_rule_findings(above.rules),
+        *above.findings(None),
+    )
+    return BaselineReport(baseline=baseline, rules=len(above.rules), findings=findings)
+
+
+def _unknown_guardrails(baseline: Baseline) -> Iterator[str]:
+    """Yield what no workflow could have: a check of an app's own does not count."""
+    for name in baseline.guardrails:
+        if name not in names():
+            there_are = ", ".join(names())
+            yield (
+                f"guardrails.required: no guardrail {name} comes with Fairlead; "
+                f"there are: {there_are}"
+            )
 
 
 def made_under(asked: Manifest, baseline: Baseline | None) -> Manifest:

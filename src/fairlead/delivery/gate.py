@@ -6,7 +6,7 @@ failed, is `skipped`, and a gate with a skipped check does not pass.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Literal
@@ -24,15 +24,16 @@ from fairlead.delivery.decisions import bundle_of, case_findings, decision_findi
 from fairlead.delivery.evaluate import Evaluation
 from fairlead.delivery.mutation import mutate
 from fairlead.delivery.servers import pin_findings
-from fairlead.guardrails.baseline import baseline_findings
+from fairlead.guardrails.baseline import baseline_findings, unevaluable
 from fairlead.guardrails.intent import intent_findings
-from fairlead.guardrails.policy import policy_findings
+from fairlead.guardrails.policy import policy_findings, redaction_findings
 from fairlead.guardrails.shapes import SchemaCheck
 from fairlead.guardrails.telemetry import PLATFORM_RULES, telemetry_findings
 from fairlead.ports.authorizer import PolicyCompiler
 from fairlead.ports.decisions import DecisionCase
 from fairlead.ports.generator import Generator
 from fairlead.runtime.check import ask
+from fairlead.runtime.tools import result_of
 
 Conclusion = Literal["success", "failure", "skipped"]
 
@@ -176,13 +177,24 @@ class Gate:
         findings += authorizer.findings(
             self.manifest.contracts, workflows=tuple(self.manifest.workflows)
         )
+        findings += redaction_findings(rules, self._results())
         shadow = f", {len(tried)} only tried" if tried else ""
         return _count(len(rules), "rule") + shadow, findings
+
+    def _results(self) -> dict[str, Mapping[str, Any]]:
+        """Return what is known of the results of tools: the app's own, and those with a pin."""
+        pins = {name: one.mcp for name, one in self.manifest.contracts.items()}
+        return {name: result_of(tool).schema for name, tool in self.app.tools.items()} | {
+            name: pin.definition["outputSchema"]
+            for name, pin in pins.items()
+            if pin is not None and pin.answers_structured
+        }
 
     def _baseline(self) -> tuple[str, list[str]]:
         baseline = self.manifest.baseline
         assert baseline is not None, "the check is made only with a baseline"
-        return baseline.id, baseline_findings(baseline, self.asked or self.manifest)
+        findings = baseline_findings(baseline, self.asked or self.manifest)
+        return baseline.id, findings + unevaluable(baseline, self.manifest, self.compile)
 
     def _decision(self) -> tuple[str, list[str]]:
         findings = case_findings(self.manifest, self.decisions)

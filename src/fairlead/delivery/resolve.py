@@ -12,7 +12,7 @@ from importlib.metadata import version
 from typing import Any, TypeVar
 
 from fairlead.authoring.app import App
-from fairlead.authoring.guardrail import redacts
+from fairlead.authoring.guardrail import enforced, redacts
 from fairlead.authoring.workflow import Workflow
 from fairlead.core.breaker import BreakerTerms
 from fairlead.core.digests import digest, digest_bytes, digest_files
@@ -199,6 +199,7 @@ def _terms(
         prompt=_prompt(table.get("prompt", workflow.prompt), files, where),
         tools=_tools(workflow, served),
         guardrails=tuple(rail.name for rail in workflow.guardrails),
+        enforced=enforced(workflow.guardrails),
         redacts=redacts(workflow.guardrails),
         recall=_recall(workflow.memory.semantic, table, where),
         limits=limits,

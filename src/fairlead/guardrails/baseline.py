@@ -39,10 +39,18 @@ class Above:
         return replace(decision, reasons=named, obligations=replace(wanted, asked_by=asked_by))
 
     def findings(
-        self, contracts: Mapping[str, ToolContract], *, workflows: Collection[str] = ()
+        self,
+        contracts: Mapping[str, ToolContract] | None,
+        *,
+        workflows: Collection[str] = (),
+        shared: bool = True,
     ) -> Sequence[str]:
-        """Find what the rules say that cannot be, held against the contracts."""
-        return self._inner.findings(contracts, workflows=workflows)
+        """Find what the rules say that cannot be; held against one app's contracts, or none's.
+
+        What one app does not have, another one has: it is no finding.
+        """
+        shared = shared and contracts is not None
+        return self._inner.findings(contracts, workflows=workflows, shared=shared)
 
     def reads(self) -> frozenset[str]:
         """Return the facts of `context` that some rule reads."""
@@ -139,17 +147,40 @@ def baseline_findings(baseline: Baseline | None, manifest: Manifest) -> list[str
                     f"workflow {name}: limits.{limit} is {asked:g}, "
                     f"and the baseline allows at most {maximum:g}"
                 )
-        found += [
-            f"workflow {name} lacks the guardrail {rail}, which the baseline requires"
-            for rail in baseline.guardrails
-            if rail not in terms.guardrails
-        ]
+        for rail in baseline.guardrails:
+            if rail not in terms.guardrails:
+                found.append(
+                    f"workflow {name} lacks the guardrail {rail}, which the baseline requires"
+                )
+            elif rail not in terms.enforced:
+                found.append(
+                    f"workflow {name}: its guardrail {rail} is not Fairlead's own, or only warns; "
+                    "the baseline requires Fairlead's own, and on_fail must stop what fails"
+                )
     for name, contract in sorted(manifest.contracts.items()):
         objections = baseline.contracts.objections(
             contract.effect, contract.scope, egress=contract.egress
         )
         found += [f"tool {name} {objection}" for objection in objections]
     return found
+
+
+def unevaluable(
+    baseline: Baseline | None, manifest: Manifest, compile: PolicyCompiler
+) -> list[str]:
+    """Find rules of a baseline that cannot be evaluated on an app's calls, and so deny them.
+
+    Args:
+        baseline: The baseline; None for none.
+        manifest: The app's manifest.
+        compile: The policy compiler.
+
+    Raises:
+        InvalidConfig: A text of the baseline is no valid policy.
+    """
+    if baseline is None:
+        return []
+    return list(compile_baseline(baseline.policies, compile).findings(manifest.contracts))
 
 
 def baseline_rule_findings(rules: Sequence[Rule]) -> list[str]:

@@ -59,7 +59,7 @@ def act_of(call: Call) -> Act | None:
     action = ACTION_OF.get(call.kind)
     if action is None:
         return None
-    arguments = call.arguments if call.kind == "tool" else {}
+    arguments = call.actual if call.kind == "tool" else {}
     return Act(action=action, resource=call.name, arguments=arguments)
 
 
@@ -129,7 +129,7 @@ class Bundle:
     def answer(self, query: Query) -> Decision:
         """Decide a query that was made before, as `decide` does.
 
-        The baseline comes first in `stricter`: where both ask a person, its role counts.
+        Where both the policies and the baseline ask a person, the stricter role is asked.
 
         Args:
             query: What is to be decided.

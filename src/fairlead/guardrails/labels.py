@@ -20,8 +20,15 @@ from fairlead.core.label import PUBLIC, Label, Labels, joined
 LEAVES_MAX = 20_000
 """Trusted values that are remembered one by one; what comes later is only joined."""
 
-TEXT_CHARS_MAX = 1_000_000
+TEXT_CHARS_MAX = 250_000
 """Characters of trusted text in which an argument is looked for."""
+
+LOOKUPS_MAX = 100
+"""Values of one call that are looked for inside of trusted text; what comes later is only found
+where it is the whole of a trusted value. To look for one takes up to a millisecond."""
+
+REDACTED = "[redacted:"
+"""How every placeholder begins. It stands for any secret, so it tells of none where it is from."""
 
 WORD_CHARS_MIN = 3
 """Shortest text that is looked for inside of a longer one, unless it is a number; a shorter one
@@ -72,16 +79,20 @@ class Flow:
             arguments: The arguments; what is no object is one argument without a name.
         """
         named = arguments if isinstance(arguments, Mapping) else {"": arguments}
-        return {str(name): self.label_of(value) for name, value in named.items()}
+        lookups = iter(range(LOOKUPS_MAX))
+        return {str(name): self._label_of(value, lookups) for name, value in named.items()}
 
     def label_of(self, value: Json) -> Label:
         """Return the label of one value."""
+        return self._label_of(value, iter(range(LOOKUPS_MAX)))
+
+    def _label_of(self, value: Json, lookups: Iterator[int]) -> Label:
         if self.whole.integrity == "trusted":
             # Nothing that it was found in could be better than all of it, but for who may read it.
             return self.whole
         found: list[Label] = []
         for _, leaf in _leaves(value):
-            known = self._trusted.find(leaf)
+            known = self._trusted.find(leaf, lookups)
             if known is None:
                 return self.whole
             found.append(known)
@@ -131,12 +142,16 @@ class _Trusted:
             self._chars += len(leaf)
             self._texts.append((leaf, label))
 
-    def find(self, leaf: Json) -> Label | None:
+    def find(self, leaf: Json, lookups: Iterator[int]) -> Label | None:
+        if isinstance(leaf, str) and REDACTED in leaf:
+            return None
         known = self._known.get((type(leaf), leaf))
         if known is not None or isinstance(leaf, bool) or leaf is None:
             return known
         text = str(leaf)
         if not text or (len(text) < WORD_CHARS_MIN and not text.isdecimal()):
+            return None
+        if next(lookups, None) is None:
             return None
         word: re.Pattern[str] | None = None
         for whole, label in self._texts:

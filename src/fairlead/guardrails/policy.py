@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from fairlead.core.policy import ACTIONS, Rule
+from fairlead.guardrails.shapes import field_paths
 
 _ACTION_OF: dict[str, str] = {kind: action for action, kind in ACTIONS.items()}
 
@@ -44,6 +46,32 @@ def policy_findings(
     for rule in rules:
         found.extend(_dead_parts(rule, named))
     found.extend(_shadowed(rules))
+    return found
+
+
+def redaction_findings(
+    rules: Sequence[Rule], results: Mapping[str, Mapping[str, Any]]
+) -> list[str]:
+    """Find fields that a rule takes out of a tool's result, and that no result of it has.
+
+    Args:
+        rules: The heads of all rules.
+        results: JSON schemas of results by tool, where there is one.
+    """
+    found = []
+    for rule in rules:
+        schema = results.get(rule.resource or "") if rule.resource_kind == "Tool" else None
+        paths = None if schema is None else field_paths(schema)
+        if paths is None:
+            continue
+        # A field is taken out wherever in the result it stands.
+        names = {path.rpartition(".")[2] for path in paths}
+        found += [
+            f"rule {rule.id}: @redact names {name}, and the result of tool {rule.resource} has no "
+            "such field"
+            for name in rule.obligations.redact
+            if name not in names
+        ]
     return found
 
 

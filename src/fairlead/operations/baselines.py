@@ -18,7 +18,12 @@ from fairlead.delivery.baseline import (
 )
 from fairlead.delivery.baseline import check_baseline as _check
 from fairlead.delivery.trial import RUNS_TRIED, Trial
-from fairlead.guardrails.baseline import baseline_findings, bundle_of, under
+from fairlead.guardrails.baseline import (
+    baseline_findings,
+    bundle_of,
+    under,
+    unevaluable,
+)
 from fairlead.operations.identity import allow
 from fairlead.operations.policies import tried_on
 from fairlead.ports.baselines import Published
@@ -67,11 +72,15 @@ def create_release(platform: Platform) -> tuple[Release, bool]:
 
     Raises:
         BaselineViolated: The app asks for more than the platform's baseline allows.
+        InvalidConfig: Its policies, or those that are only tried, do not compile: no run of the
+            release could decide anything.
     """
     allow(platform, "release create")
     _, _, asked = resolve_app(platform.settings)
     baseline = platform.baseline
     refuse_violations(baseline, asked)
+    compile_texts(asked.policies)
+    compile_texts(asked.shadow)
     return platform.releases.create(made_under(asked, baseline))
 
 
@@ -198,7 +207,10 @@ def try_baseline(platform: Platform, folder: Path, *, runs: int = RUNS_TRIED) ->
             app=manifest.app,
             release=release.digest,
             environments=tuple(name for name, digest in active.items() if digest == release.digest),
-            findings=tuple(baseline_findings(baseline, manifest)),
+            findings=(
+                *baseline_findings(baseline, manifest),
+                *unevaluable(baseline, manifest, compile_texts),
+            ),
             runs=tried.runs,
             calls=tried.calls,
             untried=tried.untried,

@@ -23,13 +23,19 @@ class Authorizer(Protocol):
         ...
 
     def findings(
-        self, contracts: Mapping[str, ToolContract], *, workflows: Collection[str] = ()
+        self,
+        contracts: Mapping[str, ToolContract] | None,
+        *,
+        workflows: Collection[str] = (),
+        shared: bool = False,
     ) -> Sequence[str]:
         """Find what the rules say that cannot be, held against the contracts.
 
         Args:
-            contracts: Contracts by tool.
+            contracts: Contracts by tool; None when no app is known, and a tool may be anything.
             workflows: Names of the workflows; empty when that is not to be checked.
+            shared: Whether the rules stand above other apps as well. Then a rule may well never
+                apply here, and only what cannot be evaluated is found.
 
         Returns:
             One line per finding, which names the rule; none means that all is well.

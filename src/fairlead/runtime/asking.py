@@ -38,7 +38,7 @@ def by_workflow(attempt: Attempt, within: timedelta) -> Ask:
 def subject_of(attempt: Attempt, wanted: Ask) -> Json:
     """Return what a person agrees to: a call with another subject is another call."""
     call, scope = attempt.call, attempt.scope
-    labels = attempt.flow.labels_of(call.arguments)
+    labels = attempt.flow.labels_of(call.actual)
     return {
         "tool": call.name,
         "arguments": call.arguments,

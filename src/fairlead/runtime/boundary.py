@@ -36,7 +36,13 @@ from fairlead.core.calls import (
     result_to_json,
 )
 from fairlead.core.digests import Json, canonical_json, digest_bytes
-from fairlead.core.errors import FairleadError, OutsideRun, ReplayDiverged, error_classes
+from fairlead.core.errors import (
+    FairleadError,
+    OutsideRun,
+    ReplayDiverged,
+    StepsExceeded,
+    error_classes,
+)
 from fairlead.core.guarding import Check
 from fairlead.core.label import Labels
 from fairlead.core.limits import INLINE_BYTES_MAX
@@ -55,6 +61,9 @@ from fairlead.runtime.screening import Asking, Screened, refused_by, screened
 from fairlead.runtime.toolbox import Toolbox
 from fairlead.runtime.waiting import Awaited, wait_for
 
+ASIDE_MAX = 50_000
+"""What a run may do that is no call: its waits, signals, stream items, times and random values."""
+
 PROBE_AFTER_S = 5.0
 """Seconds after which a probe is asked again about an effect that it could not tell of; doubled
 each time."""
@@ -67,12 +76,10 @@ class Made:
     Attributes:
         call: The call.
         value: What came back.
-        given: The arguments that its body got.
     """
 
     call: Call
     value: Json
-    given: Json
 
 
 class Boundary:
@@ -167,6 +174,11 @@ class Boundary:
         async with self._turn:
             if self._closed:
                 raise OutsideRun(f"{what} was asked for when its run had ended")
+            if self.stopped is not None:
+                raise self.stopped
+            if self._waits >= ASIDE_MAX:
+                said = f"{what} was asked for after {ASIDE_MAX} things that are no calls"
+                raise StepsExceeded(said, run=self.scope.context.run_id)
             self._waits += 1
             yield self._waits
 
@@ -220,7 +232,6 @@ class Boundary:
                 driver=made.driver,
                 deadline=None if self._compensating else self._deadline,
                 shared=self._shared and not self._compensating,
-                given=made.given,
                 noted=made.checks,
             )
             if approve_within is not None and attempt.before().refused is None:
@@ -232,7 +243,7 @@ class Boundary:
             # What another run did under the same business key is not this one's to undo.
             theirs = isinstance(result, Done) and result.found == "ledger" and call.business_key
             if isinstance(result, Done) and call.effect != "read" and not theirs:
-                self.made.append(Made(call=call, value=result.value, given=made.given))
+                self.made.append(Made(call=call, value=result.value))
         return value_of(call, result)
 
     def _before(self, made: Screened) -> Ruling:

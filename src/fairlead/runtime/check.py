@@ -7,13 +7,14 @@ from dataclasses import replace
 from typing import Any
 
 from fairlead.authoring.guardrail import Guardrail
-from fairlead.core.calls import cut
+from fairlead.core.calls import uncut
 from fairlead.core.context import Context
 from fairlead.core.digests import Json
 from fairlead.core.errors import FairleadError, GuardrailBlocked, GuardrailEscalated
 from fairlead.core.guarding import Check, fail
 from fairlead.core.request import Admitted, Checked, Draft
 from fairlead.guardrails.shapes import Shape
+from fairlead.runtime.redacting import told
 
 _BLOCKING = ("block", "retry")
 """A model that was asked again as often as it may be leaves a block."""
@@ -70,7 +71,7 @@ def redacted_once(rail: Guardrail[Any], value: Json) -> tuple[Json] | None:
 
 def blocking(check: Check) -> Check:
     """Return the verdict of a redaction that did not help: it blocks."""
-    return replace(check, on_fail="block", reason=cut(f"redaction did not help: {check.reason}"))
+    return replace(check, on_fail="block", reason=told(f"redaction did not help: {check.reason}"))
 
 
 def _left(rail: Guardrail[Any], draft: Draft[Any], shape: Shape) -> Draft[Any] | None:
@@ -98,6 +99,11 @@ def ask(guardrail: Guardrail[Any], context: Context, subject: object) -> Check:
         name=guardrail.name,
         stage=guardrail.stage,
         passed=verdict.passed,
-        reason=cut(verdict.reason),
+        reason=_told(guardrail, verdict.reason),
         on_fail=guardrail.on_fail,
     )
+
+
+def _told(guardrail: Guardrail[Any], reason: str) -> str:
+    """What a guardrail says of a call is cut where its secrets are known by value as well."""
+    return uncut(reason) if guardrail.stage == "tool" else told(reason)

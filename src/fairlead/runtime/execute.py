@@ -9,7 +9,6 @@ from typing import Any
 
 from fairlead.authoring.app import App
 from fairlead.authoring.workflow import Workflow
-from fairlead.core.calls import cut
 from fairlead.core.context import Context
 from fairlead.core.digests import Json, canonical_json
 from fairlead.core.errors import (
@@ -46,7 +45,7 @@ from fairlead.runtime.children import Children
 from fairlead.runtime.conversing import join
 from fairlead.runtime.persist import persist
 from fairlead.runtime.pipeline import Path, outcome_of
-from fairlead.runtime.redacting import RedactingEngine
+from fairlead.runtime.redacting import RedactingEngine, told
 from fairlead.runtime.run import DurableRun
 from fairlead.runtime.saga import compensate
 from fairlead.runtime.scope import Family, Rules, RunScope, Services
@@ -207,7 +206,7 @@ class Runner:
             return outcome_of(error), None
         except (Exception, SystemExit, KeyboardInterrupt) as error:  # noqa: BLE001
             # Whatever a workflow raises ends its run, and never the worker.
-            reason = cut(f"{type(error).__name__}: {error}")
+            reason = told(f"{type(error).__name__}: {error}")
             failed = WorkflowFailed(f"workflow {workflow.name} raised {reason}")
             return outcome_of(failed), None
 
@@ -338,4 +337,4 @@ def _with_left(outcome: Outcome[Any], left: Sequence[str]) -> Outcome[Any]:
     """Say in a run's outcome what of it could not be undone."""
     if not left:
         return outcome
-    return replace(outcome, reason=cut(f"{outcome.reason}; not undone: {'; '.join(left)}"))
+    return replace(outcome, reason=told(f"{outcome.reason}; not undone: {'; '.join(left)}"))

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from fairlead.authoring.workflow import Workflow
-from fairlead.core.calls import cut
 from fairlead.core.errors import (
     Denied,
     FairleadError,
@@ -35,6 +34,7 @@ from fairlead.runtime.check import check
 from fairlead.runtime.conversing import Thread
 from fairlead.runtime.generate import Place, generate
 from fairlead.runtime.record import conclude, record_checks
+from fairlead.runtime.redacting import told
 from fairlead.runtime.retrieve import retrieve
 
 
@@ -100,7 +100,7 @@ class Path:
 def outcome_of(error: FairleadError) -> Outcome[Any]:
     """Return the outcome that an error makes."""
     checks = error.checks if isinstance(error, GuardrailBlocked) else ()
-    reason = cut(error.message)
+    reason = told(error.message)
     return Outcome(state=_state_of(error), checks=checks, reason=reason, code=error.code)
 
 

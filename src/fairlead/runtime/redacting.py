@@ -11,6 +11,7 @@ from dataclasses import fields, is_dataclass, replace
 from functools import wraps
 from typing import Any, TypeVar, cast
 
+from fairlead.core.calls import cut, uncut
 from fairlead.core.digests import Json
 from fairlead.guardrails.content import SECRETS, redacted
 from fairlead.ports.engine import Engine
@@ -40,6 +41,15 @@ def recordable(value: Any) -> Any:
             if new is not old:
                 changed[one.name] = new
     return replace(value, **changed) if changed else value
+
+
+def told(text: str) -> str:
+    """Return a reason as it may be told and kept: without secrets, and then cut.
+
+    Args:
+        text: What somebody says who may quote anything.
+    """
+    return cut(recordable(uncut(text)))
 
 
 def redacting(store: StoreT) -> StoreT:

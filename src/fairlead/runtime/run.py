@@ -21,6 +21,7 @@ from fairlead.core.errors import (
     InboxFull,
     InvalidDeclaration,
     InvalidInput,
+    KillSwitchPulled,
     ResultNotJson,
     RunFinished,
     UnknownRun,
@@ -39,6 +40,7 @@ from fairlead.ports.waits import Signal
 from fairlead.runtime.admit import admit, request_of
 from fairlead.runtime.authorize import authorize
 from fairlead.runtime.children import Children
+from fairlead.runtime.interceptors.kill_switch import stopping_now
 from fairlead.runtime.persist import persist
 from fairlead.runtime.pipeline import Path
 from fairlead.runtime.retrieve import retrieve
@@ -218,7 +220,7 @@ class DurableRun:
         value = shape_of(Any).dump(payload, of=f"the sender of signal {name}")
         services, context = self._boundary.services, self.context
 
-        async def step(number: int) -> Json:
+        async def send(number: int) -> None:
             signal = Signal(
                 run_id=run_id,
                 name=name,
@@ -227,15 +229,9 @@ class DurableRun:
                 dedup_key=f"{context.run_id}:{number}",
                 tenant=context.principal.tenant,
             )
-            try:
-                await persist(services.clock, services.waits.send, signal)
-            except (UnknownRun, RunFinished, InboxFull) as error:
-                return error.to_json()
-            return None
+            await persist(services.clock, services.waits.send, signal)
 
-        refused = await self._recorded(f"send {name}", step)
-        if refused is not None:
-            raise error_from_json(refused)
+        await self._let_out(f"send {name}", send)
 
     def child(self, workflow: Startable[In, R], input: In) -> Child[R]:
         """Return a child run; await it for its output, or hand it to `gather`."""
@@ -257,10 +253,10 @@ class DurableRun:
         offset, self._streamed[name] = self._streamed[name], self._streamed[name] + 1
         services, run_id = self._boundary.services, self.context.run_id
 
-        async def step(_: int) -> Json:
+        async def write(_: int) -> None:
             await persist(services.clock, services.streams.write, run_id, name, offset, value)
 
-        await self._recorded(f"stream {name}", step)
+        await self._let_out(f"stream {name}", write)
 
     async def now(self) -> datetime:
         """Return the time, the same on every replay."""
@@ -285,6 +281,24 @@ class DurableRun:
             return str(uuid4())
 
         return UUID(await self._recorded("uuid", step))
+
+    async def _let_out(self, name: str, send: Callable[[int], Awaitable[None]]) -> None:
+        """Hand something to somebody outside of the run, once, unless an operator stopped it."""
+        scope, services = self._boundary.scope, self._boundary.services
+
+        async def step(number: int) -> Json:
+            try:
+                kill = await stopping_now(scope, services)
+                if kill is not None:
+                    raise KillSwitchPulled(kill.text)
+                await send(number)
+            except (UnknownRun, RunFinished, InboxFull, KillSwitchPulled) as error:
+                return error.to_json()
+            return None
+
+        refused = await self._recorded(name, step)
+        if refused is not None:
+            raise error_from_json(refused)
 
     async def _recorded(self, name: str, step: Callable[[int], Awaitable[Json]]) -> Json:
         """Execute something that is no call as one journaled step, in the run's turn."""

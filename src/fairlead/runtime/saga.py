@@ -54,7 +54,7 @@ def _undoing(
 ) -> tuple[Json, Callable[[Json], Driver]]:
     """Return the arguments of an undoing, and what makes its body of them; what is no function is
     a server's tool."""
-    known = {**made.given, "result": made.value}
+    known = {**made.call.actual, "result": made.value}
     if undo is not None:
         arguments = {name: known[name] for name in undo.signature.parameters if name in known}
         return arguments, partial(driver_of, undo)

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 from fairlead.authoring.guardrail import Guardrail
 from fairlead.core.breaker import BreakerTerms
 from fairlead.core.budget import Budget
-from fairlead.core.calls import Call, CallKind, Done, Refused, Result
+from fairlead.core.calls import Call, CallKind, Done, Failed, Refused, Result
 from fairlead.core.context import Context
 from fairlead.core.digests import Json
 from fairlead.core.errors import LoopDetected
@@ -159,6 +159,9 @@ class Tally:
             # A record of an older version says nothing of labels: then the strictest holds.
             labels = result.labels or {"": label_from_json(None)}
             flow = flow.received(result.value, labels)
+        elif isinstance(result, Failed) and result.labels:
+            # The run's code gets the error, and whoever was called may have written what it says.
+            flow = flow.received(result.reason, result.labels)
         if call.kind == "tool":
             tools |= {call.name}
         return replace(

@@ -52,14 +52,12 @@ class Screened:
     """A call with its number.
 
     Attributes:
-        call: As it is recorded.
-        given: The arguments that the body gets.
+        call: The call.
         driver: The body.
         checks: What was taken out of the arguments, and by which guardrail.
     """
 
     call: Call
-    given: Json
     driver: Driver
     checks: tuple[Check, ...] = ()
 
@@ -92,7 +90,7 @@ def screened(scope: RunScope, number: int, asked: Asking, bounds: Bounds = ARGUM
     found = None if kind == "model" else excess(given, bounds)
     if found is not None:
         # First of all: what is refused for its size is not written out even once, and not kept.
-        return Screened(call=replace(call, excess=found), given=None, driver=driver)
+        return Screened(call=replace(call, excess=found), driver=driver)
     try:
         canonical_json(given)
     except (TypeError, ValueError, RecursionError) as error:
@@ -109,29 +107,30 @@ def screened(scope: RunScope, number: int, asked: Asking, bounds: Bounds = ARGUM
         business_key = f"{name}:{digest([tenant, name, named])[:32]}"
     # Of a model turn only the digest is recorded.
     kept = given if kind == "model" else redacted(given, SECRETS)[0]
-    call = replace(call, arguments=kept, business_key=business_key)
-    return Screened(call=call, given=given, driver=driver, checks=checks)
+    actual = None if kept is given else given
+    call = replace(call, arguments=kept, given=actual, business_key=business_key)
+    return Screened(call=call, driver=driver, checks=checks)
 
 
 def refused_by(scope: RunScope, screened: Screened) -> Refused | None:
     """Return the refusal of the first tool guardrail that does not let the arguments pass."""
     if screened.call.kind != "tool":
         return None
-    for check in _failed(scope, ToolCall(name=screened.call.name, arguments=screened.given)):
+    for check in _failed(scope, ToolCall(name=screened.call.name, arguments=screened.call.actual)):
         if check.on_fail != "warn":
             code = _code(check, ToolBlocked.code)
             return Refused(code=code, reason=f"{check.name}: {check.reason}")
     return None
 
 
-def noted(scope: RunScope, call: Call, given: Json) -> tuple[Check, ...]:
+def noted(scope: RunScope, call: Call) -> tuple[Check, ...]:
     """Return the tool guardrails that fail on a call's arguments."""
-    return _failed(scope, ToolCall(name=call.name, arguments=given))
+    return _failed(scope, ToolCall(name=call.name, arguments=call.actual))
 
 
-def withheld(scope: RunScope, call: Call, given: Json, done: Done) -> Done | Failed:
+def withheld(scope: RunScope, call: Call, done: Done) -> Done | Failed:
     """Return what a run gets of a result: all, what redaction leaves, or why it gets nothing."""
-    seen = ToolCall(name=call.name, arguments=given, returned=True, result=done.value)
+    seen = ToolCall(name=call.name, arguments=call.actual, returned=True, result=done.value)
     value, checks = _taken_out(scope, seen)
     failed = _failed(scope, replace(seen, result=value))
     checks += failed

@@ -8,7 +8,7 @@ from typing import Any
 
 from fairlead.authoring.mcp import McpTool
 from fairlead.core.bounds import ARGUMENTS, excess
-from fairlead.core.calls import cut
+from fairlead.core.calls import uncut
 from fairlead.core.context import Context
 from fairlead.core.digests import Json
 from fairlead.core.errors import ArgumentsInvalid, McpUnreachable
@@ -120,4 +120,4 @@ def error_of(fault: McpFault, contract: ToolContract) -> DriverError:
         executed = False
     if contract.effect == "once":
         passing = executed
-    return DriverError(cut(str(fault)), transient=passing, code=fault.code)
+    return DriverError(uncut(str(fault)), transient=passing, code=fault.code)

@@ -6,7 +6,6 @@ from typing import Any
 
 from fairlead.authoring.tool import Tool
 from fairlead.core.bounds import ARGUMENTS, excess
-from fairlead.core.calls import cut
 from fairlead.core.context import Context
 from fairlead.core.digests import Json
 from fairlead.core.effects import Happened, NotHappened
@@ -16,6 +15,7 @@ from fairlead.core.release import ToolContract
 from fairlead.guardrails.shapes import SchemaCheck, Shape, arguments_model, field_paths, shape_of
 from fairlead.ports.boundary import Driven, Driver
 from fairlead.ports.generator import ToolBinding
+from fairlead.runtime.redacting import told
 from fairlead.runtime.scope import Probe
 
 AnyTool = Tool[..., Any]
@@ -100,7 +100,7 @@ def to_json(tool: AnyTool, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dic
     try:
         bound = tool.signature.bind(*args, **kwargs)
     except TypeError as error:
-        raise ArgumentsInvalid(cut(f"tool {tool.name}: {error}"), tool=tool.name) from error
+        raise ArgumentsInvalid(told(f"tool {tool.name}: {error}"), tool=tool.name) from error
     bound.apply_defaults()
     if excess(bound.arguments, ARGUMENTS) is not None:
         # The boundary refuses them, and records that it did.

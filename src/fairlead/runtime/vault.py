@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from fairlead.core.calls import Call, cut
+from fairlead.core.calls import Call
 from fairlead.core.errors import SecretMissing, SecretUndeclared
 from fairlead.core.secrets import SECRET_CHARS_MIN
-from fairlead.guardrails.content import without
 from fairlead.ports.secrets import SecretSource
 from fairlead.runtime.handed import HANDED_OUT
 from fairlead.runtime.scope import RunScope
@@ -51,18 +50,6 @@ def vault_of(call: Call, scope: RunScope, source: SecretSource) -> CallVault | N
         values[name] = value
     HANDED_OUT.note(values.items())
     return CallVault(call.name, values)
-
-
-def told(reason: str, vault: CallVault | None) -> str:
-    """Return what went wrong in a body, without what it was handed, and cut to its length.
-
-    In this order: of a value that is cut in two, neither part would be found later.
-
-    Args:
-        reason: What it raised, in words.
-        vault: What it was handed.
-    """
-    return cut(str(without(reason, vault.values.items()))) if vault else cut(reason)
 
 
 def handed_out(call: Call, scope: RunScope, source: SecretSource) -> list[tuple[str, str]]:

@@ -301,10 +301,14 @@ class FakeAuthorizer:
         return Decision(effect="allow", reasons=("allowed",))
 
     def findings(
-        self, contracts: Mapping[str, ToolContract], *, workflows: Collection[str] = ()
+        self,
+        contracts: Mapping[str, ToolContract] | None,
+        *,
+        workflows: Collection[str] = (),
+        shared: bool = False,
     ) -> Sequence[str]:
         """Find nothing: there are no rules."""
-        del contracts, workflows
+        del contracts, workflows, shared
         return ()
 
     def reads(self) -> frozenset[str]:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from functools import reduce
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fairlead import Principal
 from fairlead.core.access import VERBS, permit, permit_answer, permit_role
 from fairlead.core.errors import FourEyes, RoleMissing, TokenMissing
-from fairlead.core.identity import ROLES, Role
+from fairlead.core.identity import ANSWERERS, ROLES, Role
+from fairlead.core.policy import Obligations
 
 ASKER = Principal(user="bob", tenant="acme", issuer="https://id.example")
 GUARDED = sorted(verb for verb, need in VERBS.items() if need in ROLES)
@@ -113,3 +118,23 @@ def test_a_rule_may_ask_for_a_role_of_its_own() -> None:
     for role, wanted in refused:
         with pytest.raises(RoleMissing, match=f"approval a1 needs the role {wanted}"):
             permit_role(ada(role), wanted, what="approval a1")
+
+
+@given(
+    st.sets(st.sampled_from(ROLES)),
+    st.lists(st.sampled_from(ANSWERERS), min_size=1, max_size=3),
+)
+def test_whoever_answers_for_several_rules_may_answer_each(
+    own: set[Role], asked: list[Role]
+) -> None:
+    def may(role: str) -> bool:
+        who = ada(*sorted(own))
+        try:
+            permit(who, "approvals approve", required=True)
+            permit_role(who, role, what="approval a1")
+        except RoleMissing:
+            return False
+        return True
+
+    together = reduce(Obligations.both, (Obligations(role=role) for role in asked))
+    assert may(together.role) == all(may(role) for role in asked)

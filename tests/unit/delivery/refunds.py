@@ -17,7 +17,7 @@ permit (principal, action == Action::"call", resource == Tool::"read_order");
 permit (principal in Tenant::"acme", action == Action::"call", resource == Tool::"refund")
 when { decimal(context.arguments.amount).lessThanOrEqual(decimal("50.0")) };
 
-@id("large-refunds") @ask("manager")
+@id("large-refunds") @ask("admin")
 permit (principal in Tenant::"acme", action == Action::"call", resource == Tool::"refund")
 when { decimal(context.arguments.amount).greaterThan(decimal("50.0")) };
 
@@ -42,11 +42,11 @@ cases:
     expect: allow
     rules: [small-refunds]
 
-  - name: a cent more waits for a manager
+  - name: a cent more waits for an admin
     principal: {user: ann, tenant: acme}
     call: {tool: refund, arguments: {order: "7", amount: 50.1}}
     expect: ask
-    role: manager
+    role: admin
     rules: [large-refunds]
 
   - name: a small one of somebody else

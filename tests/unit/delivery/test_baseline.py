@@ -108,6 +108,12 @@ def test_a_policy_that_does_not_compile_is_a_finding() -> None:
     assert "policies/p.cedar" in report.findings[0]
     rule = '@id("x") permit (principal, action, resource);'
     assert len(check_baseline(files(WHOLE, p=rule), compile_policies).findings) == 1
+    other = WHOLE.replace('["grounded"]', '["grounded", "grouded"]')
+    (unknown,) = check_baseline(files(other), compile_policies).findings
+    assert "no guardrail grouded comes with Fairlead; there are: grounded," in unknown
+    odd = rule.replace("permit", "forbid").replace(";", ' when { context.effect == "onec" };')
+    (never, _) = check_baseline(files(WHOLE, p=odd), compile_policies).findings
+    assert "context.effect is never 'onec'" in never
     sound = check_baseline(files(WHOLE, p=rule.replace("permit", "forbid")), compile_policies)
     assert (sound.findings, sound.rules) == ((), 1)
 

@@ -58,10 +58,10 @@ def test_each_part_of_a_decision_is_looked_at(changes: dict[str, Any], expected:
 
 
 def test_role_and_fields_are_looked_at() -> None:
-    large = replace(case("a cent more waits for a manager"), role="clerk")
+    large = replace(case("a cent more waits for an admin"), role="clerk")
     mails = replace(case("mails are read without bank accounts"), redact=("name",))
     found = list(decision_findings(bundle(), [large, mails]))
-    assert found[0].endswith("manager is asked, not clerk")
+    assert found[0].endswith("admin is asked, not clerk")
     assert found[1].endswith("takes out iban, not name")
 
 
@@ -137,11 +137,10 @@ def test_the_gate_asks_the_guardrail_tests() -> None:
     assert {check.conclusion for check in found.values()} == {"success"}, found
     assert found["decision"].summary == "9 guardrail tests"
     assert "mutation" not in found
-    bad = replace(WHOLE, policies={"p.cedar": POLICY.replace('@ask("manager")', "") + ALL})
+    bad = replace(WHOLE, policies={"p.cedar": POLICY.replace('@ask("admin")', "") + ALL})
     found = checks(bad)
     assert found["decision"].findings == (
-        "guardrails/shop.yaml, case a cent more waits for a manager: "
-        "allow (large-refunds), not ask",
+        "guardrails/shop.yaml, case a cent more waits for an admin: allow (large-refunds), not ask",
     )
     assert found["eval"].conclusion == "skipped"
 

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 import fairlead as fl
+from fairlead.adapters.cedar.authorizer import compile_policies
+from fairlead.core.baseline import Baseline
 from fairlead.core.errors import InvalidConfig, ModelKeyMissing
 from fairlead.core.mcp import McpPin
 from fairlead.core.policy import Rule
@@ -224,3 +226,31 @@ def test_invariant_12_only_success_counts_as_success() -> None:
     assert concludes((passed, passed)) == "success"
     for other in ("failure", "skipped"):
         assert concludes((passed, replace(passed, conclusion=other))) == "failure"
+
+
+def test_a_rule_of_the_baseline_that_cannot_be_evaluated_here_fails_the_gate() -> None:
+    rule = (
+        'forbid (principal, action == Action::"call", resource) when { context.arguments.x == 3 };'
+    )
+    baseline = Baseline(name="b", version="1", policies={"b.cedar": rule})
+    for manifest, conclusion in (
+        (replace(GOOD, baseline=replace(baseline, policies={})), "success"),
+        (replace(GOOD, baseline=baseline), "failure"),
+    ):
+        gate = replace(gate_of(manifest), compile=compile_policies)
+        assert conclusions(gate)["baseline"] == conclusion
+
+
+def test_a_redaction_of_what_no_result_has_fails_the_gate() -> None:
+    schema = {"type": "object", "properties": {"iban": {"type": "string"}}}
+    pin = McpPin(server="bank", tool="pay", digest="d", definition={"outputSchema": schema})
+    manifest = contracts(mcp=pin)
+    for field, conclusion in (("iban", "success"), ("ibna", "failure")):
+        rule = (
+            f'@redact("{field}") permit (principal, action, resource == Tool::"pay");'
+            "permit (principal, action, resource);"
+        )
+        text = {"p.cedar": rule}
+        gate = replace(gate_of(manifest), compile=lambda _, text=text: compile_policies(text))
+        policy = next(check for check in gate.run() if check.name == "policy")
+        assert policy.conclusion == conclusion, policy.findings

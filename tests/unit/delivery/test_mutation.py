@@ -30,7 +30,7 @@ def test_complete_guardrail_tests_notice_almost_every_mistake() -> None:
 
 GAPS = [
     ("fifty euros are paid back", "rule small-refunds", "lessThanOrEqual becomes lessThan in"),
-    ("a cent more waits for a manager", "rule large-refunds", "without @ask"),
+    ("a cent more waits for an admin", "rule large-refunds", "without @ask"),
     ("a small one of somebody else", "rule small-refunds", "for everybody"),
     ("a large one of somebody else", "rule large-refunds", "for everybody"),
     ("a mail names the order", "rule nobody-else-says-whom-to-pay", "left out"),

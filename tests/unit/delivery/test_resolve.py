@@ -280,3 +280,15 @@ def test_rates_and_breaker_reach_the_rules_of_a_run() -> None:
     assert rules.rate_of("tool", "pay") == fl.Rate(2, per_s=60)
     assert rules.rate_of("model", "other:model") == DEFAULT_RATE
     assert rules.breaker.failures == 9
+
+
+def test_the_manifest_says_which_guardrails_are_fairleads_own_and_stop_something() -> None:
+    @fl.guardrail(stage="input", on_fail="block")
+    def size_input(_: fl.Context, __: fl.Request) -> fl.Verdict:
+        return fl.PASS
+
+    rails = (size_input, fl.grounded, fl.checks.injection_markers())
+    app = fl.App("asks", workflows=[replace(ask, guardrails=rails)])
+    terms = resolve(app, FILES, {}).workflows["ask"]
+    assert terms.guardrails == ("size_input", "grounded", "injection_markers_tool")
+    assert terms.enforced == ("grounded",)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import fairlead as fl
 from fairlead.adapters.cedar.authorizer import compile_policies
 from fairlead.core.baseline import Baseline, ContractRules
-from fairlead.core.identity import Principal
+from fairlead.core.identity import ANSWERERS, Principal
 from fairlead.core.policy import Decision, Obligations, Query
 from fairlead.core.release import Manifest
 from fairlead.guardrails.baseline import (
@@ -20,6 +20,7 @@ from fairlead.guardrails.baseline import (
     baseline_rule_findings,
     bundle_of,
     compile_baseline,
+    unevaluable,
 )
 from fairlead.guardrails.decide import Act, Bundle, Situation
 from tests.unit.runtime.bench import manifest_of
@@ -75,7 +76,7 @@ class Says:
 
 obligations = st.builds(
     Obligations,
-    role=st.sampled_from(["approver", "admin", "security"]),
+    role=st.sampled_from(ANSWERERS),
     within_s=st.floats(1, 100),
     redact=st.lists(st.sampled_from("xyz"), max_size=2).map(lambda x: tuple(sorted(set(x)))),
 )
@@ -91,15 +92,16 @@ def test_a_bundle_with_a_baseline_is_no_weaker_than_either(own: Decision, above:
     assert EFFECTS.index(both.effect) == max(map(EFFECTS.index, (own.effect, above.effect)))
     assert {*own.obligations.redact, *above.obligations.redact} <= set(both.obligations.redact)
     assert both.obligations.within_s <= min(own.obligations.within_s, above.obligations.within_s)
-    if above.obligations.role != Obligations.role:
-        assert both.obligations.role == above.obligations.role
+    # Whoever is asked by one of them alone would be no less.
+    asked = {own.obligations.role, above.obligations.role}
+    assert both.obligations.role == max(asked, key=ANSWERERS.index)
 
 
 RULES = (
     "",
     '@id("p{n}") permit (principal, action, resource);',
     '@id("f{n}") forbid (principal, action, resource);',
-    '@id("a{n}") @ask("lead") permit (principal, action, resource);',
+    '@id("a{n}") @ask("operator") permit (principal, action, resource);',
     '@id("r{n}") @redact("iban") permit (principal, action, resource);',
     '@id("c{n}") forbid (principal, action, resource) when {{ context.amount > 3 }};',
     '@id("e{n}") forbid (principal, action, resource) when {{ context.nothing > 3 }};',
@@ -133,12 +135,12 @@ def test_a_baseline_without_rules_leaves_everything_to_the_app() -> None:
     assert decided("", "").effect == "deny"
 
 
-def test_the_baselines_question_goes_to_the_baselines_role() -> None:
-    above = '@id("big") @ask("security") @within("1h") permit (principal, action, resource);'
-    own = '@id("all") @ask("anybody") @within("2h") permit (principal, action, resource);'
-    found = decided(own, above)
+@pytest.mark.parametrize(("own", "above"), [("operator", "admin"), ("admin", "approver")])
+def test_a_question_of_both_goes_to_the_stricter_role(own: str, above: str) -> None:
+    rule = '@id("%s") @ask("%s") @within("%s") permit (principal, action, resource);'
+    found = decided(rule % ("a", own, "2h"), rule % ("b", above, "1h"))
     assert (found.effect, found.obligations.role, found.obligations.within_s) == (
-        "ask", "security", 3600.0,
+        "ask", "admin", 3600.0,
     )  # fmt: skip
 
 
@@ -188,6 +190,54 @@ def test_every_place_where_an_app_asks_for_more_is_found() -> None:
     ]
     assert baseline_findings(Baseline(name="b", version="1"), MANIFEST) == []
     assert baseline_findings(None, MANIFEST) == []
+
+
+def test_a_guardrail_of_the_required_name_must_be_fairleads_own_and_stop_what_fails() -> None:
+    required = Baseline(name="b", version="1", guardrails=("grounded",))
+    terms = replace(MANIFEST.workflows["paying"], guardrails=("grounded",), enforced=("grounded",))
+    own = replace(MANIFEST, workflows={"paying": terms})
+    assert baseline_findings(required, own) == []
+    other = replace(MANIFEST, workflows={"paying": replace(terms, enforced=())})
+    (found,) = baseline_findings(required, other)
+    assert "paying: its guardrail grounded is not Fairlead's own, or only warns" in found
+
+
+FORBID = '@id("x") forbid (principal, action == Action::"call", resource%s) when { %s };'
+
+
+@pytest.mark.parametrize(
+    ("on", "condition", "alone", "here"),
+    [
+        ("", "context.argments.x == 3", "no context.argments", "no context.argments"),
+        ("", 'context.effect == "onec"', "context.effect is never 'onec'", None),
+        (' == Tool::"payy"', 'context.effect == "onec"', "context.effect is never 'onec'", None),
+        ("", 'context.scope == "of another app"', None, None),
+        ("", 'context.seen.tools.contains("another")', None, None),
+        ("", "context.arguments has text && context.arguments.text == 3", None, None),
+        ("", "context.arguments.text == 3", None, "no context.arguments.text"),
+        (' == Tool::"pay"', "context.arguments.amount > 3", None, None),
+        (' == Tool::"pay"', 'context.arguments.amount like "a"', None, "unexpected type"),
+        (' == Tool::"payy"', "context.arguments.amount > 3", None, None),
+    ],
+)
+def test_a_baselines_rules_are_held_against_what_is_known(
+    on: str, condition: str, alone: str | None, here: str | None
+) -> None:
+    policies = {"b": FORBID % (on, condition)}
+    baseline = Baseline(name="b", version="1", policies=policies)
+    for said, found in (
+        (alone, compile_baseline(policies, compile_policies).findings(None)),
+        (here, unevaluable(baseline, MANIFEST, compile_policies)),
+    ):
+        assert bool(found) == (said is not None), found
+        assert said is None or said in found[0]
+
+
+def test_an_app_without_tools_has_nothing_that_a_rule_on_calls_could_be_held_against() -> None:
+    baseline = Baseline(name="b", version="1", policies={"b": FORBID % ("", "context.nothing")})
+    assert unevaluable(baseline, replace(MANIFEST, contracts={}), compile_policies) == []
+    assert unevaluable(baseline, MANIFEST, compile_policies) != []
+    assert unevaluable(None, MANIFEST, compile_policies) == []
 
 
 @pytest.mark.parametrize(

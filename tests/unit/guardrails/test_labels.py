@@ -106,6 +106,22 @@ def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert flow.label_of("four").integrity == "untrusted"
 
 
+def test_a_placeholder_tells_of_no_secret_where_it_comes_from() -> None:
+    """Every secret has the same one, so that the user's would vouch for anybody's."""
+    flow = flow_of(("my key is [redacted:named-secret]", OWN), ("bad", MAIL))
+    assert flow.label_of("[redacted:named-secret]").integrity == "untrusted"
+    assert flow.label_of("key") == OWN
+
+
+def test_what_is_looked_for_in_one_call_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(labels, "LOOKUPS_MAX", 2)
+    flow = flow_of(("first second third fourth", OWN), ("whole", OWN), ("bad", MAIL))
+    found = flow.labels_of({"a": "first", "b": ["second"], "c": "third", "d": "whole"})
+    assert [label.integrity for label in found.values()] == [
+        "trusted", "trusted", "untrusted", "trusted",
+    ]  # fmt: skip
+
+
 def test_a_value_that_is_nested_too_deep_is_not_looked_into() -> None:
     deep: Any = "A-1234"
     for _ in range(1_000):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fairlead.core.policy import ACTIONS, Obligations, Rule
-from fairlead.guardrails.policy import policy_findings
+from fairlead.guardrails.policy import policy_findings, redaction_findings
 
 
 def rule(ident: str = "r", **fields: Any) -> Rule:
@@ -155,3 +156,26 @@ def test_what_may_still_matter_is_no_shadow() -> None:
     assert shadowed(redacts, rule("asks", ask=True, conditional=False, **PAY)) == []
     asking = rule("two", ask=True, **PAY)
     assert shadowed(asking, rule("asks", ask=True, conditional=False, **PAY)) == []
+
+
+def test_a_field_that_is_taken_out_of_a_result_must_be_in_it() -> None:
+    note = {
+        "type": "object",
+        "properties": {"note": {"type": "string"}},
+        "additionalProperties": False,
+    }
+    closed = {
+        **note,
+        "properties": {"iban": {"type": "string"}, "notes": {"type": "array", "items": note}},
+    }
+    hides = rule(
+        "r",
+        resource="refund",
+        resource_kind="Tool",
+        obligations=Obligations(redact=("iban", "note", "notte")),
+    )
+    assert redaction_findings([hides], {"refund": closed}) == [
+        "rule r: @redact names notte, and the result of tool refund has no such field"
+    ]
+    assert redaction_findings([hides], {"refund": {"type": "object"}, "other": closed}) == []
+    assert redaction_findings([replace(hides, resource=None), ALL], {"refund": closed}) == []

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import fairlead as fl
+from fairlead.adapters.cedar.authorizer import compile_policies as real_policies
 from fairlead.core.errors import CodeMismatch
 from fairlead.core.outcome import Outcome
 from fairlead.core.release import Release, manifest_digest
@@ -155,6 +156,14 @@ def test_rules_are_compiled_once_for_each_release() -> None:
     bench.forget_end()
     bench.execute(bench.engine.replay(keep=1))
     assert compiled == [{"policies/p.cedar": "permit;"}]
+
+
+def test_a_stored_policy_that_cannot_be_compiled_fails_its_run_and_no_more() -> None:
+    bench = bench_of(looks)
+    bench.runner.compile = lambda _: real_policies({"p.cedar": "(" * 100_000})
+    ended = bench.execute()
+    assert (ended.state, ended.outcome["code"]) == ("failed", "FL-005")
+    assert "p.cedar, line 1" in ended.reason
 
 
 def test_a_contracts_schema_is_compiled_from_the_manifest() -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, replace
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
+from annotated_types import Len
 from pydantic_ai import Agent
 from pydantic_ai.messages import ModelMessage, ModelResponse, TextPart
 from pydantic_ai.models.function import AgentInfo, FunctionModel
@@ -105,6 +106,19 @@ def test_a_blocked_argument_reaches_no_body() -> None:
     assert not played.check("personal_data_tool")["passed"]
 
 
+@pytest.mark.parametrize("twice", [False, True])
+def test_a_json_text_of_a_tool_leaves_its_secrets_behind(twice: bool) -> None:
+    said = json.dumps({"content": f"keys:\n{KEY}\t", "API key": "correct horse 99 battery"})
+    played = Played(gives=json.dumps({"body": said}) if twice else said)
+    answer = json.loads(played.run.outcome["answer"])
+    assert (json.loads(answer["body"]) if twice else answer) == {
+        "content": "keys:\n[redacted:aws-key]\t",
+        "API key": "[redacted:named-secret]",
+    }
+    assert KEY not in played.recorded
+    assert "horse" not in played.recorded
+
+
 def test_a_blocked_result_is_withheld_and_the_effect_counts_as_done() -> None:
     played = Played(personal("block"), gives=CARD, effect="once", targets=["text"])
     assert (len(played.got), played.caught) == (1, ["FL-632"])
@@ -165,6 +179,61 @@ def test_a_secret_in_plain_reaches_the_body_and_no_record() -> None:
     assert played.got == [KEY]
     assert played.run.outcome["answer"] == "[redacted:aws-key]"
     assert KEY not in played.recorded
+
+
+def test_the_policies_decide_on_what_the_body_gets_and_the_record_has_it_without_secrets() -> None:
+    """A rule that saw a placeholder would let pass what it forbids."""
+    played = Played(given=f"to {KEY}", effect="once", targets=["text"])
+    (asked,) = [query for query in played.bench.authorizer.asked if query.resource == "tool"]
+    assert asked.context["arguments"] == {"text": f"to {KEY}"}
+    assert played.got == [f"to {KEY}"]
+    assert KEY not in played.recorded
+
+
+def test_schema_and_compensation_take_what_the_body_gets() -> None:
+    undone: list[str] = []
+
+    @fl.tool(effect="idempotent", scope="a:b", targets=["key"])
+    async def give_back(_: fl.Context, key: str) -> str:
+        """Undo it."""
+        undone.append(key)
+        return "undone"
+
+    @fl.tool(effect="once", scope="a:b", targets=["key"], compensate=give_back)
+    async def take(_: fl.Context, key: Annotated[str, Len(min_length=len(KEY))]) -> str:
+        """Do it."""
+        return "done"
+
+    @fl.workflow(**COMMON, tools=[take, give_back])
+    async def play(run: fl.Run[str], _: str) -> str:
+        """Take, and fail."""
+        await run.call(take, KEY)
+        raise ValueError("too late")
+
+    bench = Bench(play)
+    assert bench.execute().state == "failed"
+    assert [call.state for call in bench.journal.of_run("r1")] == ["done", "done"]
+    assert undone == [KEY]
+
+
+def test_a_secret_is_looked_for_before_an_error_is_cut() -> None:
+    """Of half a secret nobody can tell that it is one."""
+
+    @fl.tool(effect="read", scope="a:b")
+    async def loud(_: fl.Context) -> str:
+        """Fail and say too much."""
+        raise ValueError(f"{'x' * 470} {KEY} {'y' * 100}")
+
+    @fl.workflow(**COMMON, tools=[loud])
+    async def play(run: fl.Run[str], _: str) -> str:
+        """Call the tool."""
+        return await run.call(loud)
+
+    bench = Bench(play)
+    ended = bench.execute()
+    kept = json.dumps([ended.reason, ended.outcome, bench.engine.steps], default=str)
+    assert "[redacted:aws" in kept
+    assert KEY[:6] not in kept
 
 
 @pytest.mark.parametrize("gives", ["used", "raise"])

@@ -21,6 +21,12 @@ def model_turn(bench: Bench) -> Any:
     return asyncio.run(bench.boundary.call("model", "m", {"messages": []}, drive))
 
 
+async def aside(bench: Bench) -> None:
+    """Take the run's turn for something that is no call."""
+    async with bench.boundary.turn("a signal"):
+        pass
+
+
 @pytest.mark.parametrize("name", ["read", "idempotent", "once"])
 @pytest.mark.parametrize("between", [lambda _: None, model_turn], ids=["alone", "model turns"])
 def test_the_same_call_with_the_same_result_is_made_three_times_at_most(
@@ -84,6 +90,8 @@ def test_a_run_that_was_stopped_makes_no_other_call_either() -> None:
     assert bench.executed == 1
     assert bench.boundary.stopped is not None
     assert bench.boundary.stopped.code == "FL-506"
+    with pytest.raises(LoopDetected):
+        asyncio.run(aside(bench))
 
 
 def test_a_refused_call_of_another_kind_does_not_stop_the_run() -> None:

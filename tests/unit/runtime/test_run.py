@@ -13,6 +13,7 @@ import pytest
 import fairlead as fl
 from fairlead.ports.runs import Order as Said
 from fairlead.ports.waits import Signal, Wait
+from fairlead.runtime import boundary
 from fairlead.runtime.run import SLEEP_S_MAX
 from tests.unit.runtime.bench import Bench
 from tests.unit.runtime.test_execute import bench_of, look
@@ -361,3 +362,36 @@ def test_a_run_that_was_approved_makes_its_call() -> None:
     # Without an answer it is not made.
     silent = bench_of(asks_first)
     assert silent.execute().outcome["code"] == "FL-508"
+
+
+# ------------------------------------------------------------------------------ what is no call
+
+
+async def tells(run: Any, _: str) -> str:
+    await run.stream("an item")
+    await run.send("r2", "go", "now")
+    return "told"
+
+
+@pytest.mark.parametrize(("scope", "which"), [("tenant", "default"), ("workflow", "tells")])
+def test_a_run_that_was_stopped_tells_nobody_anything(scope: Any, which: str) -> None:
+    bench = bench_of(tells)
+    other(bench)
+    bench.kills.pull(scope, which, Said(by="ann", reason="wrong"))
+    ended = bench.execute()
+    assert (ended.state, ended.outcome["code"]) == ("denied", "FL-521")
+    assert bench.streams.items == {}
+    assert bench.waits.signals == []
+
+
+def test_what_a_run_does_beside_its_calls_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(boundary, "ASIDE_MAX", 3)
+
+    async def never_ends(run: Any, _: str) -> str:
+        while True:
+            await run.uuid()
+
+    bench = bench_of(never_ends)
+    ended = bench.execute()
+    assert (ended.state, ended.outcome["code"]) == ("denied", "FL-503")
+    assert steps_of(bench).count("uuid") == 3

@@ -13,7 +13,7 @@ How a `Query` looks to a rule:
 
 Cedar says allow or deny. Annotations on a permit say the rest: `@ask` waits for a person (of the
 role in its value; `@within("2h")` says for how long), `@redact("a, b")` takes fields out of what
-comes back. When several permits apply, the strictest counts.
+comes back. When several permits apply, the strictest counts, and of several roles the strictest.
 
 What Cedar cannot express at all leads to deny: null in a list, an integer beyond 64 bits, NaN,
 nesting of more than about 120 levels, and the keys that Cedar's JSON reserves (`__entity`,
@@ -112,15 +112,18 @@ class CedarAuthorizer:
         return self._rules
 
     def findings(
-        self, contracts: Mapping[str, ToolContract], *, workflows: Collection[str] = ()
+        self,
+        contracts: Mapping[str, ToolContract] | None,
+        *,
+        workflows: Collection[str] = (),
+        shared: bool = False,
     ) -> Sequence[str]:
         """Find what the rules say that cannot be, held against the contracts; see `schema.py`."""
-        known = Known(contracts=contracts, workflows=workflows)
+        known = Known(contracts=contracts, workflows=workflows, shared=shared)
         return [
             finding
             for rule, policy in zip(self._rules, self._policies, strict=True)
-            # A rule on a tool that is not there is found where heads are read.
-            if rule.resource_kind != "Tool" or rule.resource in (None, *contracts)
+            if known.has(rule)
             for finding in schema_findings(rule, policy, known)
         ]
 

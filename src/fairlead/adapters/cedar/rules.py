@@ -9,7 +9,10 @@ from typing import Any, Literal
 
 import cedarpy
 
+from fairlead.adapters.cedar.expressions import condition_of
+from fairlead.adapters.cedar.nesting import ADVICE, DEPTH_MAX, depth, too_deep
 from fairlead.core.errors import InvalidConfig
+from fairlead.core.identity import ANSWERERS
 from fairlead.core.policy import ASK_WITHIN_S, ASK_WITHIN_S_MAX, Obligations, Rule
 
 _ANNOTATIONS = frozenset(("id", "description", "ask", "within", "redact"))
@@ -19,6 +22,9 @@ _UNITS_S = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 
 def parse(path: str, text: str) -> list[dict[str, Any]]:
     """Return a file's rules in order, as Cedar's JSON."""
+    wrong = too_deep(text)
+    if wrong is not None:
+        raise InvalidConfig(f"{path}{wrong}", file=path)
     try:
         parsed: dict[str, Any] = json.loads(cedarpy.policies_to_json_str(text))
     except ValueError as error:
@@ -29,11 +35,24 @@ def parse(path: str, text: str) -> list[dict[str, Any]]:
         )
     policies: dict[str, dict[str, Any]] = parsed["staticPolicies"]
     # Cedar names them policy0, policy1 ... by position, in an object without an order.
-    return [policies[key] for key in sorted(policies, key=lambda key: int(key[len("policy") :]))]
+    found = [policies[key] for key in sorted(policies, key=lambda key: int(key[len("policy") :]))]
+    for number, policy in enumerate(found, start=1):
+        # Conditions are joined into one where rules are checked, so they count together.
+        if depth(condition_of(policy)) > DEPTH_MAX:
+            raise InvalidConfig(
+                f"{path}: rule {_ident(path, number, policy)} nests too deep: about "
+                f"{DEPTH_MAX // 2} operators may stand in each other; {ADVICE}",
+                file=path,
+            )
+    return found
+
+
+def _ident(path: str, number: int, policy: dict[str, Any]) -> str:
+    return policy.get("annotations", {}).get("id") or f"{path}#{number}"
 
 
 def rule_of(path: str, number: int, policy: dict[str, Any]) -> Rule:
-    ident = policy.get("annotations", {}).get("id") or f"{path}#{number}"
+    ident = _ident(path, number, policy)
     try:
         _check_principal(policy["principal"])
         kind, resource = _resource(policy["resource"])
@@ -81,6 +100,9 @@ def _annotated(annotations: Mapping[str, str | None], effect: str) -> tuple[bool
         if not fields:
             raise ValueError("@redact names no field")
     role = annotations.get("ask") or Obligations.role
+    if role not in ANSWERERS:
+        may = ", ".join(ANSWERERS)
+        raise ValueError(f"@ask names the role {role!r}, which answers nothing; there are: {may}")
     within_s = _seconds(annotations["within"]) if "within" in annotations else ASK_WITHIN_S
     obligations = Obligations(role=role, within_s=within_s, redact=fields)
     return "ask" in annotations, obligations

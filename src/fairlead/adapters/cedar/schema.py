@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -66,12 +66,26 @@ class Known:
     """What the rules of one release may speak of.
 
     Attributes:
-        contracts: Contracts by tool.
+        contracts: Contracts by tool; None when no app is known.
         workflows: Names of its workflows; empty when that is not to be checked.
+        shared: Whether only what cannot be evaluated is to be found.
     """
 
-    contracts: Mapping[str, ToolContract]
+    contracts: Mapping[str, ToolContract] | None
     workflows: Collection[str] = ()
+    shared: bool = False
+
+    def has(self, rule: Rule) -> bool:
+        """Return whether there is anything that a rule could be held against.
+
+        A rule on a tool that is not there is found where heads are read, unless it is another
+        app's.
+        """
+        if self.contracts is None:
+            return True
+        if self.shared and not self.contracts and rule.actions == ("call",):
+            return False
+        return rule.resource_kind != "Tool" or rule.resource in (None, *self.contracts)
 
 
 def schema_findings(rule: Rule, policy: Node, known: Known) -> Iterator[str]:
@@ -85,21 +99,29 @@ def schema_findings(rule: Rule, policy: Node, known: Known) -> Iterator[str]:
     Yields:
         One line per finding.
     """
-    contract = known.contracts.get(rule.resource or "") if rule.resource_kind == "Tool" else None
+    named = rule.resource if rule.resource_kind == "Tool" else None
+    contract = (known.contracts or {}).get(named or "")
     context = _context(contract, known)
     schema = cedarpy.Schema.from_json_str(json.dumps(_schema(context)))
     condition = condition_of(policy)
     said = list(_validated(policy, _checkable(condition, context), schema))
-    if any(one.startswith(_HEAD) for one in said):
+    # What is odd without the conditions is odd about the head.
+    if _odd_head(said) and _odd_head(_validated(policy, TRUE, schema)):
         return
     yield from (f"rule {rule.id}: {one}" for one in _in_words(said))
-    odd = list(dict.fromkeys(_odd_values(condition, context)))
+    if known.shared:
+        return
+    odd = list(dict.fromkeys(_odd_values(condition, context, known)))
     yield from (f"rule {rule.id}: {one}" for one in odd)
     if not said and not _reached(
         policy, condition, context=context, contract=contract, schema=schema
     ):
         what = f" for tool {contract.name}" if contract else ""
         yield f"rule {rule.id} never applies: its conditions are never true{what}"
+
+
+def _odd_head(said: Iterable[str]) -> bool:
+    return any(one.startswith(_HEAD) for one in said)
 
 
 def cedar_schema(contracts: Mapping[str, ToolContract], tool: str | None) -> dict[str, Any]:
@@ -114,7 +136,9 @@ def cedar_schema(contracts: Mapping[str, ToolContract], tool: str | None) -> dic
     return _schema(declared_facts(_of_all(contracts)))
 
 
-def _of_all(contracts: Mapping[str, ToolContract]) -> Declared:
+def _of_all(contracts: Mapping[str, ToolContract] | None) -> Declared:
+    if contracts is None:
+        return Declared(kind="open")
     if not contracts:
         return NOTHING
     return common(declared_by(one.parameters) for one in contracts.values())
@@ -169,9 +193,9 @@ def _type(declared: Declared) -> dict[str, Any]:
 
 def _at(context: Declared, path: tuple[str, ...]) -> Declared | None:
     """Return what stands at a path; what is open as far down as one can tell; None for nothing."""
-    if path[0] != "context":
+    here = {"context": context, "principal": PRINCIPAL_FACTS}.get(path[0])
+    if here is None:
         return None
-    here = context
     for name in path[1:]:
         if here.kind == "open":
             return here
@@ -213,7 +237,11 @@ def _validated(policy: Node, condition: Node, schema: cedarpy.Schema) -> Iterato
     """Yield what the validator says of a rule with another condition, in no order."""
     rule = {**policy, "annotations": {}, "conditions": [{"kind": "when", "body": condition}]}
     document = {"staticPolicies": {"rule": rule}, "templates": {}, "templateLinks": []}
-    text = cedarpy.policies_from_json_str(json.dumps(document))
+    try:
+        text = cedarpy.policies_from_json_str(json.dumps(document))
+    except ValueError:
+        yield "it nests too deep to be checked: split the rule"
+        return
     for error in cedarpy.validate_policies(text, schema).errors:
         said = _PREFIX.sub("", error.error)
         if not said.startswith(_NO_FAULT):
@@ -303,10 +331,11 @@ def _pairs(leaf: Node) -> Iterator[tuple[Node, Node]]:
         yield sides["left"], sides["right"]
 
 
-def _odd_values(condition: Node, context: Declared) -> Iterator[str]:
+def _odd_values(condition: Node, context: Declared, known: Known) -> Iterator[str]:
     found: list[str] = []
 
     def look(leaf: Node) -> Node:
+        found.extend(_absent_tools(leaf, known))
         for path, values, text, fits in _compared(leaf, context):
             if not fits:
                 verb = "never holds" if "contains" in leaf else "is never"
@@ -317,6 +346,17 @@ def _odd_values(condition: Node, context: Declared) -> Iterator[str]:
 
     leaves(condition, look)
     yield from found
+
+
+def _absent_tools(leaf: Node, known: Known) -> Iterator[str]:
+    """Yield the tools that a condition compares the resource with and that are not there."""
+    for left, right in _pairs(leaf):
+        entity = right.get("Value")
+        if path_of(left) != ("resource",) or not isinstance(entity, dict):
+            continue
+        tool = entity.get("__entity", {})
+        if tool.get("type") == "Tool" and tool["id"] not in (known.contracts or (tool["id"],)):
+            yield f'resource is never Tool::"{tool["id"]}": there is no tool of that name'
 
 
 def _folded(leaf: Node, context: Declared) -> Node:

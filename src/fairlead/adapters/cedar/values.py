@@ -13,7 +13,7 @@ _RESERVED = frozenset(("__entity", "__extn", "__expr"))
 _INT_MAX = 2**63 - 1
 _DEPTH_MAX = 120
 # Named once: written in place, a union is made each time that it is asked about.
-_LISTS = list | tuple
+_LISTS = (list, tuple)
 _RECORDS = (dict, Mapping)
 
 

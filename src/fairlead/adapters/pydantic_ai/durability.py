@@ -32,9 +32,15 @@ from pydantic_ai.models import (
 )
 from pydantic_ai.output import OutputContext
 from pydantic_ai.tools import ToolDefinition
+from pydantic_ai.toolsets import AbstractToolset
 from pydantic_core import to_jsonable_python
 
 from fairlead.adapters.pydantic_ai.failures import answer_error, driver_error
+from fairlead.adapters.pydantic_ai.mediation import (
+    check_bound,
+    check_capability,
+    check_native,
+)
 from fairlead.adapters.pydantic_ai.reask import outgoing, refusal, unfit
 from fairlead.core.calls import Usage
 from fairlead.core.context import Context
@@ -108,6 +114,11 @@ class Durability(BaseDurabilityCapability[Any]):
         """Whether workflow code of a run is executing, and no body of a call."""
         return current_boundary.get() is not None and current_call.get() is None
 
+    @property
+    def _agents_name(self) -> str:
+        """What the app calls the agent: the capability bears the name of the task."""
+        return (self.agent and self.agent.name) or self.name
+
     async def resolve_model_id(
         self, ctx: ModelResolutionContext[Any], *, model_id: KnownModelName | str
     ) -> Model | None:
@@ -122,6 +133,7 @@ class Durability(BaseDurabilityCapability[Any]):
         """Bound how often the model is asked again, and leave its bad text out of what goes out."""
         context = await super().before_model_request(ctx, request_context)
         asked = context.model_request_parameters
+        check_native(self._agents_name, asked.native_tools)
         outputs = [tool.name for tool in asked.output_tools]
         code = refusal(context.messages, outputs, self._turns.reasks)
         if code is not None:
@@ -148,6 +160,27 @@ class Durability(BaseDurabilityCapability[Any]):
             raise ModelRetry(complaint)
         return output
 
+    async def before_output_process(
+        self, ctx: RunContext[Any], *, output_context: OutputContext, output: Any
+    ) -> Any:
+        """Refuse an output function that was not there when the agent was looked at."""
+        if output_context.has_function:
+            raise InvalidDeclaration(
+                f"agent {self._agents_name} was run with an output function: let it be a type"
+            )
+        return await super().before_output_process(
+            ctx, output_context=output_context, output=output
+        )
+
+    def get_wrapper_toolset(self, toolset: AbstractToolset[Any]) -> AbstractToolset[Any] | None:
+        """Make calls of the tools of a run, and refuse those of which none would be made.
+
+        All of them are seen here, whoever brought them, before the first of them is listed.
+        """
+        bound = [wrapper.wrapped for wrapper in self._toolsets_by_id.values()]
+        check_bound(self._agents_name, toolset, bound)
+        return super().get_wrapper_toolset(toolset)
+
     def get_durable_operation_backend(self) -> DurableOperationBackend[Any]:
         """Return the backend that turns operations into calls."""
         return self._backend
@@ -155,9 +188,11 @@ class Durability(BaseDurabilityCapability[Any]):
     async def wrap_run(
         self, ctx: RunContext[Any], *, handler: WrapRunHandler
     ) -> AgentRunResult[Any]:
-        """Refuse to run outside of a run, or inside the body of a call."""
+        """Refuse to run outside of a run, inside the body of a call, or round the boundary."""
         if not self.in_durable_context:
             raise OutsideRun(f"agent {self.name} was run outside of a run, where it is not durable")
+        assert ctx.root_capability is not None, "a run knows its capabilities"
+        check_capability(self._agents_name, ctx.root_capability, own=self)
         return await super().wrap_run(ctx, handler=handler)
 
 

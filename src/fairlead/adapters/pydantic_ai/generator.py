@@ -20,6 +20,7 @@ from fairlead.adapters.pydantic_ai.durability import Durability, Turns
 from fairlead.adapters.pydantic_ai.extractive import ExtractiveModel
 from fairlead.adapters.pydantic_ai.failures import model_error
 from fairlead.adapters.pydantic_ai.history import messages_of, uses_of
+from fairlead.adapters.pydantic_ai.mediation import LentToolset, check_agent, check_output
 from fairlead.adapters.pydantic_ai.reask import MISFIT
 from fairlead.core.context import Context
 from fairlead.core.digests import Json
@@ -90,6 +91,7 @@ class PydanticGenerator:
     def check(self, model: Any) -> str:
         """Make sure that a model could be called, and return the name that policies know."""
         if isinstance(model, Agent):
+            check_agent(model)
             return label_of(model)
         if not isinstance(model, str):
             raise InvalidDeclaration(f"a model is a name or an Agent, not {type(model).__name__}")
@@ -106,7 +108,7 @@ def _capabilities(task: Task, model: str) -> list[AbstractCapability[Any]]:
     return [durability, ReinjectSystemPrompt()] if task.history else [durability]
 
 
-def _lent(task: Task) -> list[FunctionToolset[None]]:
+def _lent(task: Task) -> list[LentToolset]:
     """Return the workflow's tools that a ready agent has not itself, so that it can call them."""
     own = {
         name
@@ -117,7 +119,7 @@ def _lent(task: Task) -> list[FunctionToolset[None]]:
     lent = [
         _tool(binding, _lent_body(binding)) for binding in task.tools if binding.name not in own
     ]
-    return [FunctionToolset(lent, id="workflow")] if lent else []
+    return [LentToolset(lent, id="workflow")] if lent else []
 
 
 def _named(task: Task) -> str | None:
@@ -150,9 +152,11 @@ def _agent(task: Task) -> tuple[Agent[None, Any], str]:
     if _ready(task):
         if not isinstance(task.model, Agent):
             raise InvalidDeclaration(f"{task.model!r} is no pydantic-ai Agent")
+        check_agent(task.model)
         if isinstance(task.model.model, Model):
             _without_own_retries(task.model.model)
         return task.model, task.override or label_of(task.model)
+    check_output(task.name, task.output)
     agent = Agent(
         make_model(task.model),
         name=task.name,

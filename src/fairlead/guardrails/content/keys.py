@@ -44,7 +44,11 @@ _FORMS: tuple[_Form, ...] = (
     _form("gcp-key", ("AIza",), r"AIza[A-Za-z0-9_-]{35,}"),
     _form("gcp-key", ("ya29.",), r"ya29\.[A-Za-z0-9_.-]{20,}"),
     _form("gcp-key", ("GOCSPX-",), r"GOCSPX-[A-Za-z0-9_-]{20,}"),
-    _form("azure-key", ("AccountKey=", "AccessKey="), r"\w{0,16}Key=[A-Za-z0-9+/]{40,}={0,2}"),
+    _form(
+        "azure-key",
+        ("AccountKey=", "AccessKey="),
+        r"[A-Za-z0-9_]{0,16}Key=[A-Za-z0-9+/]{40,}={0,2}",
+    ),
     _form("azure-key", ("sig=",), r"sig=[A-Za-z0-9%+/]{40,}={0,2}"),
     _form("github-token", ("gh",), r"gh[opsur]_[A-Za-z0-9]{36,}"),
     _form("github-token", ("github_pat_",), r"github_pat_[A-Za-z0-9_]{22,}"),
@@ -58,7 +62,15 @@ _FORMS: tuple[_Form, ...] = (
     _form("npm-token", ("npm_",), r"npm_[A-Za-z0-9]{36,}"),
     _form("pypi-token", ("pypi-AgE",), r"pypi-AgE[A-Za-z0-9_-]{50,}"),
     _form("sendgrid-key", ("SG.",), r"SG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}"),
-    _form("jwt", ("eyJ",), r"eyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{10,}"),
+    _form(
+        "jwt",
+        ("eyJ",),
+        # A stretch of these letters and signs is tried once, where it begins, and only where two
+        # more follow it as in a token. `-eyJ-eyJ...` would else be read to its end from each part.
+        r"(?<![A-Za-z0-9_-])(?=[A-Za-z0-9_-]++\.eyJ[A-Za-z0-9_-]{8,}+\.[A-Za-z0-9_-]{10})[A-Za-z0-9_-]*?"
+        r"(?<![A-Za-z0-9])"
+        r"(eyJ[A-Za-z0-9_-]{8,}+\.eyJ[A-Za-z0-9_-]{8,}+\.[A-Za-z0-9_-]{10,})",
+    ),
 )
 
 _URL = re.compile(r"://[^\s/:@\"'\\<>\[]{0,128}:([^\s/@\"'\\<>\[]{3,256})@")

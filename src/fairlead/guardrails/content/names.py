@@ -51,11 +51,13 @@ _ABOUT = _NO_VALUE | {
     "username",
 }  # fmt: skip
 _PLURALS = ("keys", "passphrases", "passwords", "secrets", "tokens")
-_VARIABLE = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+")
+_VARIABLE = re.compile(r"(?<![A-Z0-9_])[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_PATH = re.compile(r"(?:[A-Za-z]+|[0-9]{1,4})(?:[-_/.:](?:[A-Za-z]+|[vV]?[0-9]{1,4}))+")
+_PATH = re.compile(
+    r"(?<![A-Za-z0-9])(?:[A-Za-z]+|[0-9]{1,4})(?:[-_/.:](?:[A-Za-z]+|[vV]?[0-9]{1,4}))+"
+)
 # Code that reads the environment: a password may begin with the same letters.
-_ENVIRONMENT = re.compile(r"(?:os\.)?environ(?:$|[\[(]|\.get\b)")
+_ENVIRONMENT = re.compile(r"(?:os\.)?environ(?:(?![^\[(])|\.get\b)")
 _PLACEHOLDER = re.compile(r"\[redacted:[^\]]*\]?")
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _NAME = re.compile(r"[A-Za-z0-9_.\-]*")

@@ -1,4 +1,4 @@
-"""Takes out of texts and JSON what was found in them.
+"""Takes out of texts and JSON what was found in them, and out of JSON that travels as a text.
 
 What stands in its place names the kind: `[redacted:aws-key]`. Redacting twice gives the same, and
 what is redacted has no finding.

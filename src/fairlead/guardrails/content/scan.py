@@ -1,4 +1,4 @@
-"""One look at one text."""
+"""One look at one text, as it is written and as it reads."""
 
 from __future__ import annotations
 
@@ -6,8 +6,17 @@ from collections.abc import Collection, Iterator
 
 from fairlead.guardrails.content.keys import keys
 from fairlead.guardrails.content.kinds import KINDS, PERSONAL_DATA, SECRETS, Finding
-from fairlead.guardrails.content.names import named
+from fairlead.guardrails.content.names import is_secret_name, is_secret_value, named
 from fairlead.guardrails.content.numbers import cards, emails, ibans, plain
+from fairlead.guardrails.jsontext import (
+    TEXTS_MAX,
+    Reading,
+    behind_escape,
+    inner,
+    opens_json,
+    parts,
+    unescaped,
+)
 
 SHORTEST = 6
 """Nothing that is looked for is shorter."""
@@ -17,7 +26,10 @@ _BY_CHECK = frozenset(PERSONAL_DATA)
 
 
 def findings(text: str, kinds: Collection[str] = KINDS) -> tuple[Finding, ...]:
-    """Find what a text holds, in order and without overlap.
+    r"""Find what a text holds, in order and without overlap.
+
+    Escapes hide nothing: `\n`, `\u005f` and `%0A` are looked at as what they stand for too. In a
+    text that begins as JSON, a value is also judged whole and by its name.
 
     Args:
         text: Any text.
@@ -41,6 +53,54 @@ def findings(text: str, kinds: Collection[str] = KINDS) -> tuple[Finding, ...]:
 
 
 def _all(text: str, kinds: Collection[str]) -> Iterator[Finding]:
+    yield from _readings(text, kinds)
+    if "named-secret" in kinds and opens_json(text):
+        yield from _members(text, level=1)
+
+
+def _readings(text: str, kinds: Collection[str]) -> Iterator[Finding]:
+    """Yield what stands in a text as it is written, and what stands in it once it is read."""
+    above: list[Reading] = []
+    for level in range(TEXTS_MAX + 1):
+        reading = unescaped(text, urls=True) if level < TEXTS_MAX else None
+        for one in _plain(text, kinds):
+            # Half an escape would break the JSON around it.
+            start = one.start if reading is None else behind_escape(text, one.start)
+            found = one._replace(start=start) if start < one.end else one
+            for last in reversed(above):
+                found = _written(found, last)
+            yield found
+        if reading is None:
+            return
+        above.append(reading)
+        text = reading.text
+
+
+def _written(found: Finding, reading: Reading) -> Finding:
+    return Finding(found.kind, *reading.span(found.start, found.end))
+
+
+def _members(text: str, *, level: int) -> Iterator[Finding]:
+    """Yield the texts in a JSON text that are secrets by their name, as in any object."""
+    for part in parts(text):
+        span = inner(text, part)
+        if span is None:
+            continue
+        secret = part.name is not None and is_secret_name(part.name)
+        written = text[slice(*span)]
+        if not secret and "\\" not in written:
+            continue
+        reading = unescaped(written)
+        said = written if reading is None else reading.text
+        if part.name is not None and secret and is_secret_value(said, part.name):
+            yield Finding("named-secret", *span)
+        elif reading is not None and level < TEXTS_MAX and opens_json(said):
+            for one in _members(said, level=level + 1):
+                found = _written(one, reading)
+                yield Finding(found.kind, span[0] + found.start, span[0] + found.end)
+
+
+def _plain(text: str, kinds: Collection[str]) -> Iterator[Finding]:
     if not _BY_FORM.isdisjoint(kinds):
         yield from (one for one in keys(text) if one.kind in kinds)
     if "named-secret" in kinds:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
 from fairlead.core.calls import Call, Refused, Result
-from fairlead.core.digests import Json
 from fairlead.core.guarding import Check
 from fairlead.core.policy import Decision
 from fairlead.guardrails.labels import Flow
@@ -86,7 +85,6 @@ class Attempt:
         handed_key: The idempotency key that the body gets; empty for the call's own.
         cleared: Whether it is known that an effect in doubt did not happen.
         meter: What its executions take.
-        given: The arguments that the body gets; the call's own are what is recorded of them.
         noted: What guardrails took out of the arguments.
     """
 
@@ -103,7 +101,6 @@ class Attempt:
     handed_key: str = ""
     cleared: bool = False
     meter: Meter = field(default_factory=Meter)
-    given: Json = None
     noted: tuple[Check, ...] = ()
 
     @property

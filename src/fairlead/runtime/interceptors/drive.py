@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import replace
 
 from fairlead.core.bounds import ANSWER, RESULT, excess
-from fairlead.core.calls import Call, Done, Failed, Result, cut
+from fairlead.core.calls import Call, Done, Failed, Result, cut, uncut
 from fairlead.core.digests import canonical_json
 from fairlead.core.errors import (
     CallFailed,
@@ -19,7 +19,7 @@ from fairlead.ports.boundary import Driven, DriverError, current_call
 from fairlead.ports.engine import Suspended
 from fairlead.runtime.interceptors.attempt import Attempt
 from fairlead.runtime.scope import Services
-from fairlead.runtime.vault import told, vault_of
+from fairlead.runtime.vault import vault_of
 
 _FINAL = (TypeError, ValueError, LookupError, AttributeError, AssertionError, NotImplementedError)
 """A mistake in the body's own code: trying again gives the same."""
@@ -76,18 +76,15 @@ async def drive(attempt: Attempt, services: Services) -> tuple[Result, int]:
         raise Stumble(f"no answer within {timeout}", code=CallTimedOut.code) from error
     except DriverError as error:
         if error.transient:
-            raise Stumble(
-                told(str(error), vault), error.retry_after_s, error.code, error.throttled
-            ) from error
-        return Failed(code=error.code or CallFailed.code, reason=told(str(error), vault)), 1
+            raise Stumble(str(error), error.retry_after_s, error.code, error.throttled) from error
+        return Failed(code=error.code or CallFailed.code, reason=uncut(str(error))), 1
     except FairleadError as error:
-        return Failed(code=error.code, reason=told(error.message, vault)), 1
+        return Failed(code=error.code, reason=uncut(error.message)), 1
     except _FINAL as error:
-        reason = told(f"{type(error).__name__}: {error}", vault)
-        return Failed(code=CallFailed.code, reason=reason), 1
+        return Failed(code=CallFailed.code, reason=uncut(f"{type(error).__name__}: {error}")), 1
     except (Exception, SystemExit, KeyboardInterrupt) as error:
         # Whatever a body raises becomes a value: the engine would record a raised error as final.
-        raise Stumble(told(f"{type(error).__name__}: {error}", vault)) from error
+        raise Stumble(f"{type(error).__name__}: {error}") from error
     finally:
         current_call.reset(token)
         meter.busy_s = services.clock.monotonic() - begun_at
@@ -103,7 +100,7 @@ def _done(call: Call, driven: Driven) -> Done | Failed:
     try:
         size = len(canonical_json(driven.value).encode())
     except (TypeError, ValueError, RecursionError) as error:
-        return Failed(code=ResultNotJson.code, reason=cut(f"{what} is not JSON: {error}"))
+        return Failed(code=ResultNotJson.code, reason=uncut(f"{what} is not JSON: {error}"))
     if size > bounds.chars:
         reason = f"{what} has {size} bytes as JSON; the limit is {bounds.chars}"
         return Failed(code=ResultTooLarge.code, reason=cut(reason))

@@ -7,17 +7,17 @@ whether it is executed again is decided at the second look.
 
 from __future__ import annotations
 
-from fairlead.core.calls import Failed, Refused, Result
+from fairlead.core.calls import Call, Failed, Refused, Result
 from fairlead.core.errors import KillSwitchPulled
 from fairlead.core.kill import Kill, Target, stopping
 from fairlead.runtime.interceptors.attempt import Attempt, Next
 from fairlead.runtime.persist import persist
-from fairlead.runtime.scope import Services
+from fairlead.runtime.scope import RunScope, Services
 
 
 async def kill_switch(attempt: Attempt, services: Services, inner: Next) -> tuple[Result, int]:
     """Refuse a call that is stopped, or ask `inner`."""
-    kill = await _stopping(attempt, services)
+    kill = await stopping_now(attempt.scope, services, attempt.call)
     if kill is None or await _known(attempt, services):
         return await inner(attempt, services)
     return Refused(code=KillSwitchPulled.code, reason=kill.text), attempt.tries
@@ -27,7 +27,7 @@ async def kill_switch_again(
     attempt: Attempt, services: Services, inner: Next
 ) -> tuple[Result, int]:
     """Execute nothing that was stopped while the call waited, or ask `inner`."""
-    kill = await _stopping(attempt, services)
+    kill = await stopping_now(attempt.scope, services, attempt.call)
     if kill is None:
         return await inner(attempt, services)
     # After a failed try nobody can say that nothing was executed.
@@ -36,18 +36,27 @@ async def kill_switch_again(
     return Refused(code=KillSwitchPulled.code, reason=kill.text), 0
 
 
-async def _stopping(attempt: Attempt, services: Services) -> Kill | None:
+async def stopping_now(
+    scope: RunScope, services: Services, call: Call | None = None
+) -> Kill | None:
+    """Return the switch that stops a run, or one call of it; None when there is none.
+
+    Args:
+        scope: The run.
+        services: Where switches are read.
+        call: The call; None for what the run does and that is no call.
+    """
     kills = await services.switches.kills()
     if not kills:
         return None
-    context = attempt.scope.context
+    context = scope.context
     target = Target(
-        app=attempt.scope.rules.app,
+        app=scope.rules.app,
         workflow=context.workflow,
         release=context.release,
         tenant=context.principal.tenant,
     )
-    return stopping(kills, target, attempt.call)
+    return stopping(kills, target, call)
 
 
 async def _known(attempt: Attempt, services: Services) -> bool:

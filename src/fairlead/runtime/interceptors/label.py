@@ -7,17 +7,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from fairlead.core.calls import Done, Result
-from fairlead.core.label import UNDECLARED, Label, Labels
+from fairlead.core.calls import Done, Failed, Result
+from fairlead.core.label import UNDECLARED, Label, Labels, joined
 from fairlead.runtime.interceptors.attempt import Attempt, Next
 from fairlead.runtime.scope import Services
 
 
 async def label(attempt: Attempt, services: Services, inner: Next) -> tuple[Result, int]:
-    """Label the value that `inner` returns."""
+    """Label the value that `inner` returns, and what it says of a failure."""
     result, tries = await inner(attempt, services)
     if isinstance(result, Done):
         result = replace(result, labels=labels_of(attempt))
+    elif isinstance(result, Failed):
+        # An error has no fields: any part of it may stand in its text.
+        result = replace(result, labels={"": joined(labels_of(attempt).values())})
     return result, tries
 
 

@@ -10,13 +10,13 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
-from fairlead.core.calls import Done, Failed, Result, RetryAt, Unknown
+from fairlead.core.calls import Done, Failed, Result, RetryAt, Unknown, uncut
 from fairlead.core.errors import KeyReused
 from fairlead.ports.effects import EffectRecord
 from fairlead.runtime.interceptors.attempt import Attempt, Next
 from fairlead.runtime.persist import persist
 from fairlead.runtime.scope import Services
-from fairlead.runtime.vault import CallVault, told, vault_of
+from fairlead.runtime.vault import vault_of
 
 IN_FLIGHT_S = 1.0
 """Seconds after which a run looks again whether another one has executed the same effect."""
@@ -62,15 +62,14 @@ async def _in_doubt(
     if probe is None:
         return Unknown(reason=reason), tries
     timeout_s = scope.terms.limits.call_timeout.total_seconds()
-    vault: CallVault | None = None
     try:
         vault = vault_of(call, scope, services.secrets)
         context = replace(scope.context, idempotency_key=known.handed_key, vault=vault)
         async with asyncio.timeout(timeout_s):
-            found = await probe(context, dict(call.arguments))
+            found = await probe(context, dict(call.actual))
     except Exception as error:  # noqa: BLE001 - a probe that cannot tell leaves the effect unknown
-        said = f"{reason}; the probe could not tell: {type(error).__name__}: {error}"
-        return Unknown(reason=told(said, vault)), tries
+        told = f"{type(error).__name__}: {error}"
+        return Unknown(reason=uncut(f"{reason}; the probe could not tell: {told}")), tries
     if found:
         return Done(value=found[0], found="reconciled"), tries
     return await inner(replace(attempt, cleared=True), services)

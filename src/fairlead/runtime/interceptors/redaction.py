@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from fairlead.core.calls import Done, Failed, Refused, Result
+from fairlead.core.calls import Done, Failed, Refused, Result, cut
 from fairlead.core.digests import Json
 from fairlead.guardrails.content import SECRETS, redacted, without
 from fairlead.runtime.interceptors.attempt import Attempt, Next
@@ -28,8 +28,9 @@ async def redaction(attempt: Attempt, services: Services, inner: Next) -> tuple[
         if value is not result.value:
             result = replace(result, value=value)
     else:
-        result = replace(result, reason=clean(result.reason))
+        # A reason is cut here and not before: of half a secret nobody can tell that it is one.
+        result = replace(result, reason=cut(clean(result.reason)))
     if isinstance(result, Done | Refused | Failed) and result.checks:
-        told = tuple(replace(check, reason=clean(check.reason)) for check in result.checks)
+        told = tuple(replace(check, reason=cut(clean(check.reason))) for check in result.checks)
         result = replace(result, checks=told)
     return result, tries

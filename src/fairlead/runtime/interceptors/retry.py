@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from fairlead.core.calls import Failed, Result, RetryAt, Unknown, cut
+from fairlead.core.calls import Failed, Result, RetryAt, Unknown, uncut
 from fairlead.core.errors import CallFailed
 from fairlead.runtime.interceptors.attempt import IN_STEP_S_MAX, Attempt, Next
 from fairlead.runtime.interceptors.drive import Stumble
@@ -33,7 +33,7 @@ async def retry(attempt: Attempt, services: Services, inner: Next) -> tuple[Resu
             return result, tries + executed
         except Stumble as stumble:
             tries += 1
-            code, reason = stumble.code or CallFailed.code, cut(str(stumble))
+            code, reason = stumble.code or CallFailed.code, uncut(str(stumble))
             if call.effect == "once":
                 return Unknown(reason=f"it may or may not have happened: {reason}"), tries
             if tries >= allowed:
@@ -47,7 +47,7 @@ async def retry(attempt: Attempt, services: Services, inner: Next) -> tuple[Resu
             late = (
                 f"the next try would be in {delay_s:.1f} s, the run's deadline is in {left_s:.1f} s"
             )
-            return Failed(code=code, reason=cut(f"{late}: {reason}")), tries
+            return Failed(code=code, reason=f"{late}: {reason}"), tries
         if delay_s > IN_STEP_S_MAX:
             return RetryAt(delay_s=delay_s, reason=reason), tries
         await clock.pause(delay_s)

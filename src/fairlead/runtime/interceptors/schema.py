@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fairlead.core.calls import Call, Refused, cut
+from fairlead.core.calls import Call, Refused, uncut
 from fairlead.core.errors import ArgumentsInvalid
 from fairlead.runtime.scope import RunScope, Tally
 
@@ -13,7 +13,7 @@ def schema(scope: RunScope, call: Call, _: Tally) -> Refused | None:
         reason = f"the arguments have {call.excess}, which is the limit"
         return Refused(code=ArgumentsInvalid.code, reason=reason)
     check = scope.rules.arguments.get(call.name) if call.kind == "tool" else None
-    finding = check.finding(call.arguments) if check else None
+    finding = check.finding(call.actual) if check else None
     if finding is None:
         return None
-    return Refused(code=ArgumentsInvalid.code, reason=cut(finding))
+    return Refused(code=ArgumentsInvalid.code, reason=uncut(finding))

@@ -18,10 +18,10 @@ async def screen(attempt: Attempt, services: Services, inner: Next) -> tuple[Res
     call, scope = attempt.call, attempt.scope
     if call.kind != "tool" or not scope.rails:
         return await inner(attempt, services)
-    checks = attempt.noted + noted(scope, call, attempt.given)
+    checks = attempt.noted + noted(scope, call)
     result, tries = await inner(attempt, services)
     if isinstance(result, Done):
-        result = withheld(scope, call, attempt.given, result)
+        result = withheld(scope, call, result)
     if isinstance(result, Done | Refused | Failed):
         result = replace(result, checks=checks + result.checks)
     return result, tries

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from fairlead.adapters.cedar.authorizer import compile_policies
 from fairlead.core.errors import InvalidConfig
+from fairlead.core.identity import ANSWERERS
 from tests.unit.adapters.cedar.test_authorizer import ALL, ask
 
 LARGE = """@id("large") @ask("admin") @within("2h")
@@ -30,6 +33,17 @@ def test_the_strictest_of_several_permits_counts() -> None:
     assert ask(ALL + LARGE + forbid, {"amount": 51}).reasons == ("no",)
 
 
+@pytest.mark.parametrize("roles", list(itertools.permutations(ANSWERERS, 2)))
+def test_the_strictest_role_of_several_rules_answers(roles: tuple[str, str]) -> None:
+    rules = [
+        f'@id("r{n}") @ask("{role}") permit(principal, action, resource);'
+        for n, role in enumerate(roles)
+    ]
+    obligations = ask("".join(rules)).obligations
+    assert obligations.role == max(roles, key=list(ANSWERERS).index)
+    assert obligations.asked_by == ("r0", "r1")
+
+
 def test_an_annotation_without_a_value_asks_an_approver_for_a_day() -> None:
     decision = ask('@id("a") @ask permit(principal, action, resource);')
     assert decision.effect == "ask"
@@ -46,6 +60,8 @@ def test_an_annotation_without_a_value_asks_an_approver_for_a_day() -> None:
         ('@ask @within("soon")', "permit", "@within must be from 1s to 30d"),
         ('@ask @within("31d")', "permit", "@within must be from 1s to 30d"),
         ("@ask @within", "permit", "@within must be from 1s to 30d"),
+        ('@ask("aprover")', "permit", "'aprover', which answers nothing; there are: approver,"),
+        ('@ask("viewer")', "permit", "'viewer', which answers nothing"),
         ("@redact", "permit", "@redact names no field"),
         ('@redact(" , ")', "permit", "@redact names no field"),
     ],

@@ -90,6 +90,8 @@ FINE = [
     'context.seen.tools.contains("mail") && context.seen.origins.contains("tool:any")',
     'principal.tenant == "acme" && principal in Tenant::"acme"',
     'context.point == "call"',
+    'principal.roles.contains("approver") || principal.issuer == "local"',
+    'resource == Tool::"pay"',
 ]
 
 
@@ -114,6 +116,9 @@ FAULTS = [
     ('context.effect == "onec"', "context.effect is never 'onec'; there are: read, idem"),
     ('context.workflow == "refnd"', "context.workflow is never 'refnd'; there are: refund"),
     ('context.seen.tools.contains("mial")', "context.seen.tools never holds 'mial'; there are: m"),
+    ('principal.roles.contains("aprover")', "principal.roles never holds 'aprover'; there are: vi"),
+    ('resource == Tool::"pya"', 'resource is never Tool::"pya": there is no tool of that name'),
+    ('action == Action::"fly"', "unrecognized action"),
 ]  # fmt: skip
 
 

@@ -288,18 +288,24 @@ def test_only_the_kinds_that_are_asked_for_are_taken_out() -> None:
 
 
 def test_a_known_value_is_taken_out_in_the_forms_that_it_travels_in() -> None:
-    secret = "plain words & more"
-    coded = base64.b64encode(secret.encode()).decode()
-    value = {"a": f"x{secret}y", "b": ["plain%20words%20%26%20more"], secret: coded}
-    left = json.dumps(without(value, [("KEY", secret)]))
-    assert left.count("[redacted:KEY]") == 4
-    assert secret not in left
+    secret = 'plain "wörds" & more'
+    coded = base64.b64encode(secret.encode()).decode().rstrip("=")
+    quoted = "plain%20%22w%C3%B6rds%22%20%26%20more"
+    texts = [json.dumps([secret]), json.dumps([secret], ensure_ascii=False)]
+    value = {"a": f"x{secret}y", "b": [quoted], secret: coded, "c": texts}
+    assert without(value, [("KEY", secret)]) == {
+        "a": "x[redacted:KEY]y",
+        "b": ["[redacted:KEY]"],
+        "[redacted:KEY]": "[redacted:KEY]",
+        "c": ['["[redacted:KEY]"]'] * 2,
+    }
 
 
 @pytest.mark.parametrize(
     "piece",
     [
-        "sk-", "eyJ", "eyJabcdefgh.", "key=", "4", "4 ", "4444 ", "a@", "@a.a", "DE89 ", "://a:",
+        "sk-", "eyJ", "-eyJ", "eyJabcdefgh.", "key=", "4", "4 ",
+        "\\", "\\n", "%25", '{"a":', '{"api key":"a\\"', "4444 ", "a@", "@a.a", "DE89 ", "://a:",
         "-----BEGIN PRIVATE KEY-----", "password:", "api_key: ", "api_key api_key ", "a", "AKIA",
         " ", "AccountKey=", "secret", "token    ", "a_", "SG.", "ignore all ",
     ],

@@ -182,6 +182,19 @@ def test_a_probe_that_finds_the_effect_reconciles_it(before: str) -> None:
     assert bench.effects.records[KEY].state == "reconciled"
 
 
+def test_invariant_02_a_probe_gets_what_the_body_got_a_secret_included() -> None:
+    """Asked by a placeholder it finds nothing, and the effect would happen a second time."""
+    given = {"api_key": "aB3dE5fG7hJ9kL1mN3"}
+    bench = bench_with("once", "intended")
+    record = bench.effects.records[KEY]
+    kept = {"api_key": "[redacted:named-secret]"}
+    known = replace(record, arguments=kept, arguments_digest=digest(["tool", "once", kept]))
+    bench.effects.records[KEY] = known
+    asked = probed(bench, lambda *_: ["found"])
+    assert bench.call("once", given) == "found"
+    assert (bench.executed, asked) == (0, [(KEY, given)])
+
+
 @pytest.mark.parametrize("before", ["intended", "unknown"])
 def test_a_probe_that_surely_finds_nothing_lets_the_effect_happen(before: str) -> None:
     bench = bench_with("once", before)

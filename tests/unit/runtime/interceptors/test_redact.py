@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -38,6 +39,15 @@ def test_a_field_that_a_rule_takes_out_is_nowhere() -> None:
     assert record.result.value == value
     assert CARD not in str(bench.engine.steps)
     assert bench.journal.decisions["r1", 1].effect == "redact"
+
+
+def test_a_field_of_a_json_text_is_nowhere_either() -> None:
+    bench = redacting("card", "cvc")
+    value = bench.call("read", {}, lambda call: {"body": json.dumps(body(call)), "CARD": CARD})
+    assert value["CARD"] == "[redacted]"
+    assert json.loads(value["body"])["more"] == [{"card": "[redacted]", "cvc": None, "name": "ada"}]
+    assert CARD not in str(bench.engine.steps)
+    assert CARD not in str(bench.journal.records)
 
 
 def test_an_effect_keeps_what_is_redacted_out_of_the_ledger_too() -> None:

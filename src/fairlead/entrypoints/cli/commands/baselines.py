@@ -115,6 +115,8 @@ def try_out(folder: Dir, *, runs: Runs = 100, app: App = HERE, as_json: AsJson =
     """Try a baseline on all active releases and on recorded calls; write nothing.
 
     It lists what the baseline would narrow, deny, ask about or redact, app by app.
+
+    Exit status 1 when an active release does not keep to the baseline.
     """
     with at_work(app, as_json=as_json) as (platform, screen):
         from fairlead.operations import try_baseline
@@ -126,6 +128,8 @@ def try_out(folder: Dir, *, runs: Runs = 100, app: App = HERE, as_json: AsJson =
             from fairlead.entrypoints.cli.views.trials import trials_view
 
             screen.show(*trials_view(trials, screen.columns))
+    if any(trial.findings for trial in trials):
+        raise typer.Exit(1)
 
 
 def enforce(

@@ -75,6 +75,9 @@ def _trial(trial: Trial, width: int) -> list[RenderableType]:
         columns += [Column(name="now"), Column(name="would be"), Column(name="rules")]
         rows = [_row(change) for change in trial.changes]
         parts += [indented(line) for line in rows_view(columns, rows, width - 2)]
+    elif not trial.calls:
+        said = "no recorded call could be tried: what would change is not known"
+        parts.append(indented(Text(said, style="yellow")))
     elif not trial.findings:
         parts.append(indented(Text("nothing would change", style="green")))
     return parts
