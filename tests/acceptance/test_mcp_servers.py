@@ -21,6 +21,7 @@ from fairlead.adapters.mcp import pool as pools
 from fairlead.adapters.mcp.pool import McpPool
 from fairlead.core.mcp import McpPin, ServerTerms, definition_digest
 from fairlead.ports.mcp import McpFault
+from fairlead.runtime.handed import HANDED_OUT, hiding
 from tests.acceptance.support import mcp_server
 from tests.acceptance.support.scene import wait_for
 
@@ -41,7 +42,7 @@ class Stage:
     def __init__(self, folder: Path, terms: ServerTerms) -> None:
         self.folder = folder
         self.terms = terms
-        self.pool = McpPool(folder, SERVES)
+        self.pool = McpPool(folder, SERVES, hiding)
         self.pins: dict[str, McpPin] = {}
 
     def turn(self, **switches: Any) -> None:
@@ -222,7 +223,8 @@ def test_a_tool_s_error_is_its_own_word_without_the_secret(stage: Stage) -> None
     stage.turn(call="error")
     assert stage.fault() == ("FL-646", True, False)
     if "files" in stage.terms.env or stage.terms.command:
-        assert "no such file; token [FILES_TOKEN]" in stage.said
+        assert "no such file; token [redacted:FILES_TOKEN]" in stage.said
+        assert SECRET not in HANDED_OUT.taken_out_of(f"a log of {SECRET}")
     stage.turn()
     assert stage.call() == "read_file a.txt"
 
@@ -266,7 +268,7 @@ def test_what_cannot_be_started_or_reached_was_not_executed(alone: Stage, tmp_pa
     alone.turn(start="die")
     alone.terms = replace(program(tmp_path), recheck_s=1.0)
     assert alone.fault() == ("FL-642", False, True)
-    assert "the token is wrong: [FILES_TOKEN]" in alone.said
+    assert "the token is wrong: [redacted:FILES_TOKEN]" in alone.said
     alone.turn(start="hang")
     alone.terms = replace(program(tmp_path), connect_timeout_s=1.0)
     assert alone.fault() == ("FL-643", False, True)

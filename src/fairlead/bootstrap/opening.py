@@ -13,6 +13,7 @@ from fairlead.ports.faults import NO_FAULTS, Faults
 from fairlead.ports.mcp import McpClient
 from fairlead.ports.telemetry import Telemetry
 from fairlead.ports.tokens import Tokens
+from fairlead.runtime.handed import hiding
 from fairlead.runtime.redacting import redacting
 from fairlead.settings import Settings
 
@@ -87,7 +88,7 @@ def open_platform(
         documents=faults.store("documents", redacting(SqlDocumentStore(database))),
         telemetry=telemetry or _telemetry(settings),
         tokens=make_tokens(settings),
-        mcp=LazyMcpClient(settings.folder, os.environ),
+        mcp=LazyMcpClient(settings.folder, os.environ, hiding),
         faults=faults,
     )
     try:
@@ -105,7 +106,7 @@ def open_mcp(settings: Settings) -> Iterator[McpClient]:
     """Open the way to MCP servers without a database; close it when the block ends."""
     from fairlead.adapters.mcp.client import LazyMcpClient
 
-    client = LazyMcpClient(settings.folder, os.environ)
+    client = LazyMcpClient(settings.folder, os.environ, hiding)
     try:
         yield client
     finally:

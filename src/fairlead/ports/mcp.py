@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from fairlead.core.digests import Json
 from fairlead.core.mcp import McpPin, ServerTerms
+
+Hiding = Callable[[Mapping[str, str]], Callable[[Any], Any]]
+"""Is told the secrets that a server is given, by name; returns what takes them out of JSON."""
 
 
 class McpFault(Exception):

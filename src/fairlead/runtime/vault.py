@@ -8,6 +8,7 @@ from fairlead.core.calls import Call
 from fairlead.core.errors import SecretMissing, SecretUndeclared
 from fairlead.core.secrets import SECRET_CHARS_MIN
 from fairlead.ports.secrets import SecretSource
+from fairlead.runtime.handed import HANDED_OUT
 from fairlead.runtime.scope import RunScope
 
 
@@ -33,6 +34,8 @@ class CallVault:
 def vault_of(call: Call, scope: RunScope, source: SecretSource) -> CallVault | None:
     """Return the secrets of a call of a tool; None for what is no tool.
 
+    The process's log leaves them out from now on.
+
     Raises:
         SecretMissing: One that the contract names is not there, or too short.
     """
@@ -45,6 +48,7 @@ def vault_of(call: Call, scope: RunScope, source: SecretSource) -> CallVault | N
             what = "is not set" if not value else f"has under {SECRET_CHARS_MIN} characters"
             raise SecretMissing(f"secret {name} of tool {call.name} {what}")
         values[name] = value
+    HANDED_OUT.note(values.items())
     return CallVault(call.name, values)
 
 

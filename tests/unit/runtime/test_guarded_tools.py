@@ -22,6 +22,7 @@ from tests.unit.runtime.bench import SLO_OF_TESTS, Bench
 KEY = "AKIA" + "Q7" * 8
 CARD = "4111 1111 1111 1111"
 HANDLE = "plain words that only the vault knows"
+AWKWARD = 'a "quote", a back\\slash\nand an \u00e9'
 COMMON: dict[str, Any] = {
     "intent": "Test", "owner": "group:default/tests", "input": str, "output": str,
     "slo": SLO_OF_TESTS,
@@ -32,7 +33,7 @@ class Vault:
     """Secrets of a test."""
 
     def get(self, name: str) -> str | None:
-        return {"HANDLE": HANDLE, "SHORT": "abc"}.get(name)
+        return {"HANDLE": HANDLE, "AWKWARD": AWKWARD, "SHORT": "abc"}.get(name)
 
 
 class Played:
@@ -54,6 +55,12 @@ class Played:
             self.got.append(text)
             if gives == "raise":
                 raise ValueError(f"no: {ctx.secret(secret)}")
+            if gives == "raise repr":
+                raise KeyError(ctx.secret(secret))
+            if gives == "raise late":
+                raise RuntimeError("x" * 470 + ctx.secret(secret))
+            if gives == "json":
+                return json.dumps({"a": ctx.secret(secret)})
             return f"{gives} {ctx.secret(secret)}" if secret else gives
 
         @fl.workflow(**COMMON, tools=[tool], guardrails=rails)
@@ -235,6 +242,31 @@ def test_what_a_body_was_handed_is_taken_out_by_its_value(gives: str) -> None:
     assert len(played.got) == 1
     assert HANDLE not in played.recorded
     assert "[redacted:HANDLE]" in played.recorded
+
+
+@pytest.mark.parametrize("gives", ["used", "raise", "raise repr", "raise late", "json"])
+def test_what_escapes_write_otherwise_is_taken_out_by_its_value_too(gives: str) -> None:
+    recorded = Played(gives=gives, secret="AWKWARD").recorded
+    assert "quote" not in recorded
+    assert "[redacted:AWK" in recorded
+
+
+def test_a_card_that_is_a_number_is_taken_out_before_the_body_gets_it() -> None:
+    got: list[Any] = []
+
+    @fl.tool(effect="read", scope="a:b")
+    async def pay(ctx: fl.Context, card: Any) -> str:
+        """Pay with a card."""
+        got.append(card)
+        return "paid"
+
+    @fl.workflow(**COMMON, tools=[pay], guardrails=[personal("redact")])
+    async def play(run: fl.Run[str], _: str) -> str:
+        """Call the tool."""
+        return await run.call(pay, 4111111111111111)
+
+    assert Bench(play).execute().state == "succeeded"
+    assert got == ["[redacted:card]"]
 
 
 @pytest.mark.parametrize("name", ["MISSING", "SHORT"])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from fairlead.core.digests import Json
 from fairlead.core.errors import McpNotInstalled
 from fairlead.core.mcp import McpPin, ServerTerms
-from fairlead.ports.mcp import McpFault
+from fairlead.ports.mcp import Hiding, McpFault
 
 if TYPE_CHECKING:
     from fairlead.adapters.mcp.pool import McpPool
@@ -18,15 +18,17 @@ if TYPE_CHECKING:
 class LazyMcpClient:
     """Makes the pool of connections when the first call needs it."""
 
-    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
+    def __init__(self, folder: Path, environment: Mapping[str, str], hiding: Hiding) -> None:
         """Prepare without loading anything.
 
         Args:
             folder: The app's folder, where programs are started.
             environment: The worker's environment: where secrets are.
+            hiding: Is told what a server is given, and returns what takes it out again.
         """
         self._folder = folder
         self._environment = environment
+        self._hiding = hiding
         self._pool: McpPool | None = None
 
     async def call(
@@ -55,5 +57,5 @@ class LazyMcpClient:
                     executed=False,
                     passing=False,
                 ) from error
-            self._pool = McpPool(self._folder, self._environment)
+            self._pool = McpPool(self._folder, self._environment, self._hiding)
         return self._pool

@@ -156,12 +156,12 @@ class Link:
             raise McpFault(McpToolFailed.code, reason, executed=True, passing=False, said=True)
         if not pin.answers_structured:
             text = _text_of(content)
-            return self.trouble.clean_json(content if text is None else text)
+            return self.trouble.clean(content if text is None else text)
         if result.structured_content is None:
             raise self.trouble.fault(
                 McpGarbled.code, f"tool {pin.tool} promises a structured result", executed=True
             )
-        return self.trouble.clean_json(result.structured_content)
+        return self.trouble.clean(result.structured_content)
 
     async def compare(self, pin: McpPin) -> None:
         """Make sure that the server still serves what was pinned.

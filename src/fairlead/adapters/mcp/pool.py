@@ -22,7 +22,7 @@ from fairlead.adapters.mcp.trouble import Trouble
 from fairlead.core.digests import Json, digest
 from fairlead.core.errors import McpLost, McpSecretMissing, McpUnreachable
 from fairlead.core.mcp import McpPin, ServerTerms
-from fairlead.ports.mcp import McpFault
+from fairlead.ports.mcp import Hiding, McpFault
 
 T = TypeVar("T")
 
@@ -36,15 +36,17 @@ CLOSE_S = 8.0
 class McpPool:
     """Keeps one connection for each server, and makes it anew when it broke."""
 
-    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
+    def __init__(self, folder: Path, environment: Mapping[str, str], hiding: Hiding) -> None:
         """Prepare without connecting.
 
         Args:
             folder: The app's folder, where programs are started.
             environment: The worker's environment.
+            hiding: Is told what a server is given, and returns what takes it out again.
         """
         self._folder = folder
         self._environment = environment
+        self._hiding = hiding
         self._links: dict[str, Link] = {}
         self._turns: dict[str, asyncio.Lock] = {}
         self._dog = Watchdog()
@@ -161,7 +163,7 @@ class McpPool:
                 passing=False,
             )
         secrets = {name: self._environment[name] for name in names}
-        trouble = Trouble(server=server.name, secrets=secrets)
+        trouble = Trouble(server=server.name, clean=self._hiding(secrets))
         if server.url:
             transport = over_http(server, self._environment, trouble=trouble)
         else:

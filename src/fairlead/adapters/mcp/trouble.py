@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,9 +19,6 @@ from fairlead.core.calls import cut
 from fairlead.core.errors import McpGarbled, McpLost, McpTimedOut, McpToolFailed, McpUnreachable
 from fairlead.ports.mcp import McpFault
 
-_SECRET_CHARS_MIN = 4
-"""A shorter value is part of too many words."""
-
 
 @dataclass(kw_only=True)
 class Trouble:
@@ -29,7 +26,7 @@ class Trouble:
 
     Attributes:
         server: The server's name.
-        secrets: Values that the server was given, by the variable's name.
+        clean: Takes the secrets that the server was given out of a text or a JSON value.
         told: The end of what its program wrote to standard error.
         code: The first trouble's code; empty for none.
         reason: The first trouble, in words.
@@ -37,7 +34,7 @@ class Trouble:
     """
 
     server: str
-    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    clean: Callable[[Any], Any] = field(repr=False)
     told: str = field(default="", repr=False)
     code: str = ""
     reason: str = ""
@@ -50,7 +47,8 @@ class Trouble:
 
     def fault(self, code: str, reason: str, *, executed: bool, passing: bool = True) -> McpFault:
         """Return a fault of this connection."""
-        told = " ".join(self.told.split())[-200:]
+        # Before it is cut: a part of a secret is not found.
+        told = " ".join(self.clean(self.told).split())[-200:]
         said = f"MCP server {self.server}: {reason}" + (f"; it wrote: {told}" if told else "")
         return McpFault(code, cut(self.clean(said)), executed=executed, passing=passing)
 
@@ -98,20 +96,3 @@ class Trouble:
         return self.fault(
             McpToolFailed.code, reason, executed=executed and not refused, passing=not refused
         )
-
-    def clean(self, text: str) -> str:
-        """Return a text without the values of secrets."""
-        for name, value in self.secrets.items():
-            if len(value) >= _SECRET_CHARS_MIN:
-                text = text.replace(value, f"[{name}]")
-        return text
-
-    def clean_json(self, value: Any) -> Any:
-        """Return a JSON value without the values of secrets."""
-        if isinstance(value, str):
-            return self.clean(value)
-        if isinstance(value, list):
-            return [self.clean_json(item) for item in value]
-        if isinstance(value, dict):
-            return {self.clean(key): self.clean_json(item) for key, item in value.items()}
-        return value

@@ -59,10 +59,14 @@ def explain(error: FairleadError) -> None:
 
 
 def without_secrets(text: str) -> str:
-    """Return a text without secrets; an error may quote what it was given."""
-    from fairlead.guardrails.content import redacted_text
+    """Return a text without secrets; an error may quote what it was given.
 
-    return redacted_text(text)[0]
+    Known by form or by name; and by value, what tools of this process were handed.
+    """
+    from fairlead.guardrails.content import redacted_text
+    from fairlead.runtime.handed import HANDED_OUT
+
+    return redacted_text(HANDED_OUT.taken_out_of(text))[0]
 
 
 def _status(error: SystemExit) -> int:

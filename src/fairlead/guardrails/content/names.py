@@ -6,7 +6,9 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterator
+from typing import NamedTuple
 
+from fairlead.core.digests import Json
 from fairlead.guardrails.content.kinds import Finding
 
 LENGTH_MIN = 16
@@ -42,6 +44,20 @@ _NO_VALUE = frozenset(
         "version",
     )
 )  # fmt: skip
+# What stands beside a secret in an object of its name, or says in a JSON Schema what it may be.
+_ABOUT = _NO_VALUE | {
+    "account", "const", "default", "definitions", "defs", "description", "email", "enum", "example",
+    "examples", "format", "items", "login", "of", "pattern", "properties", "title", "user",
+    "username",
+}  # fmt: skip
+_PLURALS = ("keys", "passphrases", "passwords", "secrets", "tokens")
+_VARIABLE = re.compile(r"(?<![A-Z0-9_])[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+")
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_PATH = re.compile(
+    r"(?<![A-Za-z0-9])(?:[A-Za-z]+|[0-9]{1,4})(?:[-_/.:](?:[A-Za-z]+|[vV]?[0-9]{1,4}))+"
+)
+# Code that reads the environment: a password may begin with the same letters.
+_ENVIRONMENT = re.compile(r"(?:os\.)?environ(?:(?![^\[(])|\.get\b)")
 _PLACEHOLDER = re.compile(r"\[redacted:[^\]]*\]?")
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _NAME = re.compile(r"[A-Za-z0-9_.\-]*")
@@ -53,6 +69,48 @@ _VALUE = re.compile(
 )
 _SYMBOL = re.compile(r"[!#$%&*+=?@^~]")
 _DIGIT, _LETTER = re.compile("[0-9]"), re.compile("[A-Za-z]")
+
+
+class Under(NamedTuple):
+    """Under which name of a secret a value stands.
+
+    Attributes:
+        name: The name, with the names above that it has its sense from.
+        part: Whether the value is one of several: an item of a list, a field of an object.
+    """
+
+    name: str
+    part: bool = False
+
+    def holds(self, value: str) -> bool:
+        """Say whether a text is a secret; of several, some only tell about it."""
+        if self.part and (_DATE.match(value) or any(map(str.isspace, value))):
+            return False
+        if self.part and _VARIABLE.fullmatch(value):
+            return False
+        # A passphrase is made of words; a key is not.
+        wordy = self.part and not _PASSWORDS.intersection(_words(self.name))
+        if wordy and _PATH.fullmatch(value):
+            return False
+        return is_secret_value(value, self.name)
+
+
+def under(name: str, item: Json, above: Under | None = None) -> Under | None:
+    """Return under which name of a secret a field's value stands; None for no such name.
+
+    Args:
+        name: The field's name.
+        item: Its value: a list or an object holds the secret in its parts.
+        above: The name that the field's object stands under.
+    """
+    part = isinstance(item, dict | list | tuple)
+    if part and name.lower().endswith(_PLURALS):
+        name = name[:-1]
+    if is_secret_name(name):
+        return Under(name, part)
+    if above is None or _ABOUT.intersection(_words(name)[-1:]):
+        return None
+    return Under(f"{above.name[-_NAME_CHARS_MAX:]}.{name}", part=True)
 
 
 def is_secret_name(name: str) -> bool:
@@ -75,9 +133,8 @@ def is_secret_value(value: str, name: str) -> bool:
         value: What stands under the name.
         name: The name: a password may be shorter than a key.
     """
-    if value.startswith(("${", "http://", "https://")):
-        return False
-    if "[redacted:" in value or "environ" in value:
+    value = _PLACEHOLDER.sub("", value)
+    if value.startswith(("${", "http://", "https://")) or _ENVIRONMENT.match(value):
         return False
     if _LETTER.search(value) is None:
         return False

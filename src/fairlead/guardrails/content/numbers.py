@@ -7,8 +7,20 @@ from collections.abc import Iterator
 
 from fairlead.guardrails.content.kinds import Finding
 
-_RUN = re.compile(r"[0-9](?:[ -]?[0-9]){12,}")
+NUMBER_DIGITS_MIN = 12
+"""A number of fewer digits is no card."""
+_DIGITS_MAX = 64
+"""A longer number is no card either, and no secret that anybody wrote as a number."""
+
+# Full-width forms and blanks that do not break, each as the one character that it stands for.
+_PLAIN_CHARS = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | dict.fromkeys(
+    (0xA0, *range(0x2000, 0x200B), 0x202F, 0x205F, 0x3000), 0x20
+) | dict.fromkeys((0xAD, *range(0x2010, 0x2016), 0x2212), 0x2D)  # fmt: skip
+_NOT_PLAIN = re.compile(f"[{''.join(map(chr, _PLAIN_CHARS))}]")
+
+_RUN = re.compile(r"[0-9](?:[ .-]?[0-9]){12,}")
 _GROUP = re.compile("[0-9]+")
+_SEPARATOR = re.compile("[ .-]")
 _GROUPS_MAX = 5
 """A card's number is written in at most so many groups."""
 
@@ -33,7 +45,7 @@ _CARDS: tuple[tuple[int, int, frozenset[int]], ...] = (
 )
 """First four digits, from and to, and the lengths that go with them."""
 
-_IBAN = re.compile(r"(?<![A-Za-z0-9])[A-Z]{2}[0-9]{2}(?=[ -]?[A-Z0-9])")
+_IBAN = re.compile(r"(?<![A-Za-z0-9])[A-Z]{2}[0-9]{2}(?=[ .-]?[A-Z0-9])")
 _IBAN_LENGTHS = {
     country: length
     for length, countries in (
@@ -78,6 +90,23 @@ def is_card(digits: str) -> bool:
     return known and luhn(digits)
 
 
+def plain(text: str) -> str:
+    """Return a text of the same length with ASCII digits, letters, blanks and hyphens."""
+    if text.isascii() or _NOT_PLAIN.search(text) is None:
+        return text
+    return text.translate(_PLAIN_CHARS)
+
+
+def digits_of(value: object, least: int) -> str:
+    """Return a whole number as text; empty for any other value, and for one of fewer digits."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return ""
+    # Infinity and what is no number are not between the two.
+    if not 10 ** (least - 1) <= abs(value) < 10**_DIGITS_MAX or value != int(value):
+        return ""
+    return str(abs(int(value)))
+
+
 def cards(text: str) -> Iterator[Finding]:
     """Yield card numbers, written in one or in groups."""
     for match in _RUN.finditer(text):
@@ -101,9 +130,15 @@ def _card_at(run: str, groups: list[tuple[int, int]], first: int) -> int | None:
         if len(digits) + end - start > 19:
             return None
         digits += run[start:end]
-        if len(digits) >= 13 and is_card(digits):
+        if len(digits) >= 13 and is_card(digits) and not _decimal(run, groups[first : place + 1]):
             return place
     return None
+
+
+def _decimal(run: str, groups: list[tuple[int, int]]) -> bool:
+    """Say whether dots stand as in a decimal number or between thousands, not between groups."""
+    lengths = [end - start for start, end in groups]
+    return "." in run[groups[0][0] : groups[-1][1]] and min(lengths[:-1]) < 4
 
 
 def is_iban(compact: str) -> bool:
@@ -120,17 +155,15 @@ def ibans(text: str) -> Iterator[Finding]:
         start = match.start()
         length = _IBAN_LENGTHS.get(text[start : start + 2])
         end = None if length is None else _stretch(text, start, length)
-        if end is not None:
-            compact = text[start:end].replace(" ", "").replace("-", "")
-            if is_iban(compact):
-                yield Finding("iban", start, end)
+        if end is not None and is_iban(_SEPARATOR.sub("", text[start:end])):
+            yield Finding("iban", start, end)
 
 
 def _stretch(text: str, start: int, length: int) -> int | None:
     """Return where so many letters and digits end, with single spaces between them."""
     place, seen = start, 0
     while seen < length:
-        if place < len(text) and text[place] in " -" and seen:
+        if place < len(text) and text[place] in " .-" and seen:
             place += 1
         if place >= len(text) or not (text[place].isascii() and text[place].isalnum()):
             return None

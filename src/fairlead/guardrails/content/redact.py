@@ -6,15 +6,16 @@ what is redacted has no finding.
 
 from __future__ import annotations
 
-import json
-from base64 import b64encode
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
+from functools import lru_cache
 from typing import Any, NamedTuple
-from urllib.parse import quote
 
 from fairlead.core.digests import Json
+from fairlead.core.secrets import SECRET_CHARS_MIN
 from fairlead.guardrails.content.kinds import KINDS, SECRETS
-from fairlead.guardrails.content.names import is_secret_name, is_secret_value
+from fairlead.guardrails.content.names import Under, under
+from fairlead.guardrails.content.numbers import NUMBER_DIGITS_MIN, digits_of
+from fairlead.guardrails.content.renderings import Rendering, renderings
 from fairlead.guardrails.content.scan import findings
 
 DEPTH_MAX = 100
@@ -102,45 +103,47 @@ def redacted(value: Json, kinds: Collection[str] = KINDS) -> tuple[Json, tuple[F
 
 
 def without(value: Json, secrets: Iterable[tuple[str, str]]) -> Json:
-    """Take known secrets out of a JSON value, as they are and in the forms that they travel in.
+    """Take known secrets out of a JSON value, in all forms in which they ordinarily come back.
 
     Args:
         value: Any JSON value.
         secrets: Names and values.
     """
-    forms = [
-        (form, placeholder(name))
-        for name, secret in secrets
-        for form in dict.fromkeys(_forms(secret))
-    ]
-    # The longest first: one may stand inside of another.
-    forms.sort(key=lambda one: -len(one[0]))
+    forms = _forms(tuple(secrets))
     return _replaced(value, forms, 0) if forms else value
 
 
-def _forms(secret: str) -> Iterator[str]:
-    yield secret
-    yield quote(secret, safe="")
-    yield b64encode(secret.encode()).decode().rstrip("=")
-    # In a JSON text, which may write letters beyond ASCII as they are or as escapes.
-    yield json.dumps(secret)[1:-1]
-    yield json.dumps(secret, ensure_ascii=False)[1:-1]
+@lru_cache(maxsize=64)
+def _forms(secrets: tuple[tuple[str, str], ...]) -> tuple[tuple[Rendering, str], ...]:
+    """Return how known secrets are found, and what stands in place of each."""
+    forms = [(one, placeholder(name)) for name, value in secrets for one in renderings(value)]
+    # The longest first: one may stand inside of another.
+    return tuple(sorted(forms, key=lambda one: -one[0].size))
 
 
-def _walk(value: Json, kinds: frozenset[str], found: list[Found], path: str, *, depth: int) -> Json:
+def _walk(
+    value: Json,
+    kinds: frozenset[str],
+    found: list[Found],
+    path: str,
+    *,
+    depth: int,
+    above: Under | None = None,
+) -> Json:
     if isinstance(value, str):
-        text, taken = redacted_text(value, kinds)
-        found += (Found(kind, path) for kind in taken)
-        return text if taken else value
+        return _text(value, kinds, found, path, above=above)
+    if digits := digits_of(value, NUMBER_DIGITS_MIN):
+        left = _text(digits, kinds, found, path)
+        return value if left is digits else left
     if not isinstance(value, dict | list | tuple):
         return value
     if depth >= DEPTH_MAX:
         found.append(Found("depth", path))
         return placeholder("depth")
     if isinstance(value, dict):
-        return _walk_object(value, kinds, found, path, depth=depth)
+        return _walk_object(value, kinds, found, path, depth=depth, above=above)
     items = [
-        _walk(item, kinds, found, f"{path}[{place}]", depth=depth + 1)
+        _walk(item, kinds, found, f"{path}[{place}]", depth=depth + 1, above=above)
         for place, item in enumerate(value)
     ]
     if all(new is old for new, old in zip(items, value, strict=True)):
@@ -148,26 +151,37 @@ def _walk(value: Json, kinds: frozenset[str], found: list[Found], path: str, *, 
     return tuple(items) if isinstance(value, tuple) else items
 
 
+def _text(
+    value: str, kinds: frozenset[str], found: list[Found], path: str, *, above: Under | None = None
+) -> str:
+    if above is not None and above.holds(value):
+        found.append(Found("named-secret", path))
+        return placeholder("named-secret")
+    text, taken = redacted_text(value, kinds)
+    if not taken:
+        return value
+    found += (Found(kind, path) for kind in taken)
+    # What is left is judged as it will be when it is redacted once more.
+    return _text(text, kinds, found, path, above=above) if above is not None else text
+
+
 def _walk_object(
-    value: dict[Any, Json], kinds: frozenset[str], found: list[Found], path: str, *, depth: int
+    value: dict[Any, Json],
+    kinds: frozenset[str],
+    found: list[Found],
+    path: str,
+    *,
+    depth: int,
+    above: Under | None,
 ) -> Json:
     made: dict[Any, Json] = {}
     same = True
     for key, item in value.items():
         name = _name(key, kinds, found, path, made=made)
         inner = f"{path}.{name}" if path else str(name)
-        secret = (
-            "named-secret" in kinds
-            and isinstance(item, str)
-            # As it is kept: what is redacted once more is judged by the same name.
-            and is_secret_name(str(name))
-            and is_secret_value(item, str(name))
-        )
-        if secret:
-            found.append(Found("named-secret", inner))
-            made[name] = placeholder("named-secret")
-        else:
-            made[name] = _walk(item, kinds, found, inner, depth=depth + 1)
+        # The name as it is kept: what is redacted once more is judged by the same.
+        held = under(str(name), item, above) if "named-secret" in kinds else None
+        made[name] = _walk(item, kinds, found, inner, depth=depth + 1, above=held)
         same = same and name is key and made[name] is item
     return value if same else made
 
@@ -188,12 +202,15 @@ def _name(
     return unique
 
 
-def _replaced(value: Json, forms: list[tuple[str, str]], depth: int) -> Json:
+def _replaced(value: Json, forms: tuple[tuple[Rendering, str], ...], depth: int) -> Json:
     if isinstance(value, str):
         for form, place in forms:
-            if form in value:
-                value = value.replace(form, place)
+            if form.needle in value:
+                value = form.pattern.sub(place.replace("\\", r"\\"), value)
         return value
+    if digits := digits_of(value, SECRET_CHARS_MIN):
+        left = _replaced(digits, forms, depth)
+        return value if left == digits else left
     if depth >= DEPTH_MAX or not isinstance(value, dict | list | tuple):
         return value
     if isinstance(value, dict):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from fairlead.guardrails.content.keys import keys
-from fairlead.guardrails.content.kinds import KINDS, SECRETS, Finding
+from fairlead.guardrails.content.kinds import KINDS, PERSONAL_DATA, SECRETS, Finding
 from fairlead.guardrails.content.names import is_secret_name, is_secret_value, named
-from fairlead.guardrails.content.numbers import cards, emails, ibans
+from fairlead.guardrails.content.numbers import cards, emails, ibans, plain
 from fairlead.guardrails.jsontext import (
     TEXTS_MAX,
     Reading,
@@ -22,6 +22,7 @@ SHORTEST = 6
 """Nothing that is looked for is shorter."""
 
 _BY_FORM = frozenset(SECRETS) - {"named-secret"}
+_BY_CHECK = frozenset(PERSONAL_DATA)
 
 
 def findings(text: str, kinds: Collection[str] = KINDS) -> tuple[Finding, ...]:
@@ -104,6 +105,9 @@ def _plain(text: str, kinds: Collection[str]) -> Iterator[Finding]:
         yield from (one for one in keys(text) if one.kind in kinds)
     if "named-secret" in kinds:
         yield from named(text)
+    if _BY_CHECK.isdisjoint(kinds):
+        return
+    text = plain(text)
     if "card" in kinds:
         yield from cards(text)
     if "iban" in kinds:

@@ -22,6 +22,7 @@ from fairlead.adapters.mcp.client import LazyMcpClient
 from fairlead.adapters.mcp.trouble import Trouble
 from fairlead.core.mcp import ServerTerms
 from fairlead.ports.mcp import McpFault
+from fairlead.runtime.handed import hiding
 
 SERVER = ServerTerms(name="files", command="serve")
 
@@ -44,28 +45,32 @@ SERVER = ServerTerms(name="files", command="serve")
 def test_errors_after_the_request_was_sent(
     error: Exception, code: str, executed: bool, passing: bool
 ) -> None:
-    fault = Trouble(server="files").of(error, executed=True)
+    fault = Trouble(server="files", clean=str).of(error, executed=True)
     assert (fault.code, fault.executed, fault.passing) == (code, executed, passing)
-    before = Trouble(server="files").of(error, executed=False)
+    before = Trouble(server="files", clean=str).of(error, executed=False)
     assert before.executed is False
 
 
 def test_the_first_trouble_counts_and_secrets_are_left_out() -> None:
-    trouble = Trouble(server="files", secrets={"TOKEN": "abcdef", "SHORT": "a"}, told="abcdef\n")
+    trouble = Trouble(
+        server="files", clean=hiding({"TOKEN": "abcdef", "SHORT": "a"}), told="abcdef\n"
+    )
     trouble.note("FL-647", "a message beyond 5 bytes")
     trouble.note("FL-645", "another")
     fault = trouble.of(MCPError(CONNECTION_CLOSED, "x"), executed=True)
     assert (fault.code, fault.passing) == ("FL-647", False)
-    assert str(fault).endswith("wrote a message beyond 5 bytes; it wrote: [TOKEN]")
+    assert str(fault).endswith("wrote a message beyond 5 bytes; it wrote: [redacted:TOKEN]")
     given: Any = {"abcdef": ["x abcdef", 7, None]}
-    assert trouble.clean_json(given) == {"[TOKEN]": ["x [TOKEN]", 7, None]}
+    assert trouble.clean(given) == {"[redacted:TOKEN]": ["x [redacted:TOKEN]", 7, None]}
+    trouble.told = "abcdef" + "x" * 197
+    assert "def" not in str(trouble.of(MCPError(CONNECTION_CLOSED, "x"), executed=True))
 
 
 def test_without_the_extra_a_server_is_named_and_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "fairlead.adapters.mcp.pool", None)
-    client = LazyMcpClient(tmp_path, {})
+    client = LazyMcpClient(tmp_path, {}, hiding)
     with pytest.raises(McpFault, match=r"fairlead\[mcp\]") as caught:
         client.served(SERVER)
     assert (caught.value.code, caught.value.executed) == ("FL-649", False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from typing import Any
 
 import pytest
@@ -23,9 +24,10 @@ from fairlead.guardrails.content import (
     without,
 )
 from fairlead.guardrails.content.names import is_secret_name
-from fairlead.guardrails.content.numbers import is_card, is_iban, luhn
+from fairlead.guardrails.content.numbers import is_card, is_iban, luhn, plain
 
 WORDS = "abcdefghijklmnopqrstuvwxyz"
+FULL_WIDTH = {code: code + 0xFEE0 for code in range(ord("0"), ord("z") + 1)}
 KEYS = {
     "openai-key": "sk-proj-" + "aB3x" * 8,
     "anthropic-key": "sk-ant-api03-" + "aB3x" * 8,
@@ -67,6 +69,8 @@ def test_a_key_is_found_whole_wherever_it_stands(kind: str, key: str) -> None:
         "Authorization: Bearer abcdefghijk0123456789LMN",
         "access-token: 9f86d081884c7d659a2feaa0c55ad015",
         "bearer abcdefghijk0123456789LMN",
+        'password = "environ9xS3cr3t!"',
+        'password = "my.environ.9xS3cr3t!"',
     ],
 )
 def test_a_named_secret_is_found(text: str) -> None:
@@ -91,6 +95,10 @@ def test_a_named_secret_is_found(text: str) -> None:
         "digest e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
         "GB82 WEST 1234 5698 7654 33",
         "write to me @home",
+        "a share of 4.111111111111111",
+        "374.245.455.400.126 euros",
+        'password = os.environ["DB_PASSWORD_1"]',
+        'password = environ.get("DB_PASSWORD_1")',
     ],
 )
 def test_what_only_looks_like_one_is_left_alone(text: str) -> None:
@@ -109,8 +117,9 @@ def card_numbers(draw: Any) -> str:
     missing = length - len(prefix) - 1
     digits = prefix + draw(st.text("0123456789", min_size=missing, max_size=missing))
     [number] = [digits + last for last in "0123456789" if luhn(digits + last)]
-    between = draw(st.sampled_from(["", " ", "-"]))
-    return between.join(number[place : place + 4] for place in range(0, length, 4))
+    between = draw(st.sampled_from(["", " ", "-", ".", "\u00a0", "\u202f", "\u2009", "\u2011"]))
+    whole = between.join(number[place : place + 4] for place in range(0, length, 4))
+    return draw(st.sampled_from([whole, whole.translate(FULL_WIDTH)]))
 
 
 @st.composite
@@ -120,15 +129,16 @@ def account_numbers(draw: Any) -> str:
     rest = draw(st.text("0123456789ABCDEF", min_size=length - 4, max_size=length - 4))
     number = int("".join(str(int(one, 36)) for one in rest + country + "00"))
     whole = f"{country}{98 - number % 97:02d}{rest}"
-    between = draw(st.sampled_from(["", " "]))
-    return between.join(whole[place : place + 4] for place in range(0, length, 4))
+    between = draw(st.sampled_from(["", " ", ".", "\u00a0", "\u202f"]))
+    grouped = between.join(whole[place : place + 4] for place in range(0, length, 4))
+    return draw(st.sampled_from([grouped, grouped.translate(FULL_WIDTH)]))
 
 
 @given(card_numbers(), st.sampled_from(["", "order 12 ", "card: "]))
 def test_a_card_is_found_and_one_digit_off_is_not(number: str, before: str) -> None:
     [found] = findings(before + number, ["card"])
     assert before + number[found.start - len(before) :] == before + number
-    digits = "".join(one for one in number if one.isdigit())
+    digits = "".join(str(int(one)) for one in number if one.isdigit())
     assert is_card(digits)
     assert not is_card(digits[:-1] + str((int(digits[-1]) + 1) % 10))
 
@@ -137,7 +147,7 @@ def test_a_card_is_found_and_one_digit_off_is_not(number: str, before: str) -> N
 def test_an_account_is_found_and_one_digit_off_is_not(number: str, after: str) -> None:
     [found] = findings(number + after, ["iban"])
     assert (found.start, found.end) == (0, len(number))
-    compact = number.replace(" ", "")
+    compact = re.sub("[ .]", "", plain(number))
     # One of its check digits; a letter counts as two digits, and another one may fit by chance.
     assert not is_iban(compact[:3] + ("1" if compact[3] != "1" else "2") + compact[4:])
 
@@ -151,9 +161,10 @@ SECRET_TEXTS = st.one_of(
     account_numbers(),
 )
 TEXTS = st.lists(st.one_of(st.text(max_size=20), SECRET_TEXTS), max_size=6).map("".join)
+NAMES = st.one_of(TEXTS, st.sampled_from(["password", "api_keys", "token", "value", "default"]))
 JSON = st.recursive(
-    st.one_of(st.none(), st.booleans(), st.integers(), TEXTS),
-    lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(TEXTS, inner, max_size=4)),
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), TEXTS),
+    lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(NAMES, inner, max_size=4)),
     max_leaves=12,
 )
 
@@ -197,6 +208,63 @@ def test_names_and_values_of_an_object_are_looked_at_together() -> None:
         ("named-secret", "config.apiKey"),
         ("aws-key", ""),
     }
+
+
+TOKEN = "aB3dE5fG7hJ9kL1mN3"
+GONE = "[redacted:named-secret]"
+
+
+@pytest.mark.parametrize(
+    ("value", "left"),
+    [
+        ({"api_key": [TOKEN]}, {"api_key": [GONE]}),
+        ({"tokens": [TOKEN, "short"]}, {"tokens": [GONE, "short"]}),
+        ({"apiKeys": ({"prod": TOKEN},)}, {"apiKeys": ({"prod": GONE},)}),
+        ({"password": {"value": "hunter22!"}}, {"password": {"value": GONE}}),
+        ({"password": {"old": {"a": ["hunter22!"]}}}, {"password": {"old": {"a": [GONE]}}}),
+        ({"password": "[redacted:email]hunter22!"}, {"password": GONE}),
+        ({"passwords": ["correct-horse-9"]}, {"passwords": [GONE]}),
+    ],
+)
+def test_what_stands_in_parts_under_the_name_of_a_secret_is_taken_out(
+    value: Any, left: Any
+) -> None:
+    assert redacted(value, SECRETS)[0] == left
+    assert redacted(left, SECRETS)[0] is left
+    assert redacted(value, PERSONAL_DATA)[0] is value
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"secrets": ["PAYMENTS_KEY_V2_LIVE", "payments/keys/version-2-live"]},
+        {"max_tokens": ["aB3dE5fG7hJ9kL1mN3"], "tokens": {"input": 12, "output": 7}},
+        {"token": {"id": TOKEN, "type": "bearer", "hash": TOKEN, "at": "a"}},
+        {"api_key": {"used": "2026-11-29T10:00:00Z"}},
+        {"password": ["This password is too short: at least 8 characters!"]},
+        {"password": {"type": "string", "pattern": "^[a-z0-9!]{8,}$", "default": "changeme1"}},
+        {"api_key": {"anyOf": [{"pattern": "^[a-z]{3}[0-9]{5,20}xyz$"}], "$ref": "#/a1"}},
+        {"password": {"user": "anna@example.com"}, "passwords": ["DB_PASSWORD_1"]},
+        {"password": "[redacted:DB_PASSWORD_1]"},
+        {"secrets": ["https://vault.example.com/v1/aB3dE5fG7hJ9kL1mN3"]},
+        {"password": None, "token": 5, "api_key": ["[redacted:aws-key]"]},
+    ],
+)  # fmt: skip
+def test_what_only_tells_about_a_secret_is_left_alone(value: Any) -> None:
+    assert redacted(value, SECRETS) == (value, ())
+
+
+@pytest.mark.parametrize("number", [4111111111111111, 4111111111111111.0, -4111111111111111])
+def test_a_card_that_is_a_number_is_found(number: float) -> None:
+    left, found = redacted({"paid": [number], "of": 411111111111, "at": 4111111111111112})
+    assert left == {"paid": ["[redacted:card]"], "of": 411111111111, "at": 4111111111111112}
+    assert [(one.kind, one.path) for one in found] == [("card", "paid[0]")]
+    assert redacted(number, SECRETS)[0] is number
+
+
+@pytest.mark.parametrize("number", [True, 10**5000, float("inf"), float("nan"), 4.5], ids="abcde")
+def test_a_number_that_is_no_card_is_left_as_it_is(number: float) -> None:
+    assert redacted(number)[0] is number
 
 
 def test_two_names_that_become_the_same_are_told_apart() -> None:
