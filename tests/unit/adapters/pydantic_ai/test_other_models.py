@@ -237,7 +237,7 @@ def test_an_agent_does_not_go_back_from_the_model_of_the_release() -> None:
         intent="A", owner="group:default/tests", input=str, output=str, model=agent,
         prompt="p.md", slo=SLO_OF_TESTS,
     )  # fmt: skip
-    async def answers(run: fl.Run[str], item: str) -> fl.Outcome[str]:
+    async def answers(run: fl.Run[str], item: str) -> str:
         """Answer."""
         return (await run.answer(item)).unwrap()
 
