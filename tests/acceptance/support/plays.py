@@ -254,7 +254,7 @@ def lengthy(scene: Scene) -> None:
 def costly(scene: Scene) -> None:
     """Each model turn costs money."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(durability, "_usage", lambda _: Usage(cost_usd=COST_USD))
+        patch.setattr(durability, "usage_of", lambda _: Usage(cost_usd=COST_USD))
         scene.bench.execute()
 
 

@@ -6,12 +6,12 @@ outside of a run: it raises, it is never silently not durable.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Generic, Literal, TypeVar
 
 from pydantic_ai import AgentRunResult, ModelRetry, RunContext
-from pydantic_ai.capabilities import WrapRunHandler
+from pydantic_ai.capabilities import WrapModelRequestHandler, WrapRunHandler
 from pydantic_ai.durable_exec import (
     JSON_CODEC,
     BaseDurabilityCapability,
@@ -25,7 +25,9 @@ from pydantic_ai.durable_exec import (
     durable_unit_scope,
     revalidate_function_call,
 )
-from pydantic_ai.messages import ModelMessage, ModelMessagesTypeAdapter, ModelResponse
+from pydantic_ai.durable_exec._utils import DurableModel
+from pydantic_ai.exceptions import SkipModelRequest
+from pydantic_ai.messages import ModelResponse
 from pydantic_ai.models import (
     KnownModelName,
     Model,
@@ -33,7 +35,6 @@ from pydantic_ai.models import (
     ModelResolutionContext,
 )
 from pydantic_ai.output import OutputContext
-from pydantic_ai.tools import ToolDefinition
 from pydantic_ai.toolsets import AbstractToolset, FunctionToolset
 from pydantic_core import to_jsonable_python
 
@@ -42,10 +43,11 @@ from fairlead.adapters.pydantic_ai.mediation import (
     check_bound,
     check_capability,
     check_native,
+    other_model,
 )
 from fairlead.adapters.pydantic_ai.reask import outgoing, refusal, unfit
 from fairlead.adapters.pydantic_ai.results import asks_again, result_of, wire_of
-from fairlead.core.calls import Usage
+from fairlead.adapters.pydantic_ai.turn import arguments_of, usage_of
 from fairlead.core.context import Context
 from fairlead.core.digests import Json
 from fairlead.core.errors import FairleadError, InvalidDeclaration, OutsideRun, ToolAsksAgain
@@ -55,9 +57,6 @@ from fairlead.ports.boundary import CallBoundary, Driven, Driver, current_bounda
 ParamsT = TypeVar("ParamsT")
 WireT = TypeVar("WireT")
 ResultT = TypeVar("ResultT")
-
-_VARYING = frozenset(("timestamp", "run_id", "conversation_id"))
-"""Fields of messages that are made anew on replay; they are no part of what is asked."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +96,7 @@ class Durability(BaseDurabilityCapability[Any]):
         *,
         name: str,
         turns: Turns,
-        models: Mapping[str, Model] | None = None,
+        given: Model | None = None,
     ) -> None:
         """Prepare the capability for one agent.
 
@@ -105,11 +104,16 @@ class Durability(BaseDurabilityCapability[Any]):
             model: `provider:model`, as policies name it.
             name: The agent's name.
             turns: The rules of its model turns.
-            models: Models beside the agent's own that it may be run with, by name.
+            given: The model of that name, where the agent is not run with its own object.
         """
-        super().__init__(name=name, models=models)
+        super().__init__(name=name, models={model: given} if given is not None else None)
+        self._model = model
+        # What the library calls the one model of the agent: it has no name for an agent's own.
+        self._model_id = model if given is not None else None
         self._turns = turns
-        self._backend = _Backend(model, turns)
+        self._backend = _Backend(self._model_id, model, turns)
+        # Shared by the copies that the library makes for each run.
+        self._led: set[str | None] = set()
         self._complaints = 0
 
     @property
@@ -143,6 +147,30 @@ class Durability(BaseDurabilityCapability[Any]):
             raise unfit(code, context.model.model_name, self._turns.reasks)
         tools = [*(tool.name for tool in asked.function_tools), *outputs]
         return replace(context, messages=outgoing(context.messages, tools))
+
+    async def prepare_model_request(
+        self, ctx: RunContext[Any], request_context: ModelRequestContext
+    ) -> ModelRequestContext:
+        """Refuse a model that would be asked round the boundary: no hook comes after this one."""
+        context = await super().prepare_model_request(ctx, request_context)
+        if type(context.model) is not DurableModel:
+            raise self._other_model()
+        return context
+
+    async def wrap_model_request(
+        self,
+        ctx: RunContext[Any],
+        *,
+        request_context: ModelRequestContext,
+        handler: WrapModelRequestHandler,
+    ) -> ModelResponse:
+        """Refuse an answer that no model gave."""
+        try:
+            return await super().wrap_model_request(
+                ctx, request_context=request_context, handler=handler
+            )
+        except SkipModelRequest as error:
+            raise self._other_model() from error
 
     async def after_output_process(
         self,
@@ -196,7 +224,27 @@ class Durability(BaseDurabilityCapability[Any]):
             raise OutsideRun(f"agent {self.name} was run outside of a run, where it is not durable")
         assert ctx.root_capability is not None, "a run knows its capabilities"
         check_capability(self._agents_name, ctx.root_capability, own=self)
+        if ctx.model is not self._models_by_id[self._model_id or "default"]:
+            raise self._other_model()
+        self._led.add(ctx.run_id)
         return await super().wrap_run(ctx, handler=handler)
+
+    def check_result(self, result: AgentRunResult[Any]) -> None:
+        """Make sure of a result that it comes from a run that was led through the boundary.
+
+        What shows only when a run begins could have answered in the place of the whole run.
+
+        Args:
+            result: What the agent's run returned.
+
+        Raises:
+            InvalidDeclaration: It is the result of something else.
+        """
+        if result.run_id not in self._led:
+            raise self._other_model()
+
+    def _other_model(self) -> InvalidDeclaration:
+        return other_model(self.agent, self._model)
 
 
 class _Transports(ParameterTransports):
@@ -210,14 +258,17 @@ class _Transports(ParameterTransports):
 class _Backend(DurableOperationBackend[None]):
     parameter_transports = _Transports()
 
-    def __init__(self, model: str, turns: Turns) -> None:
+    def __init__(self, model_id: str | None, model: str, turns: Turns) -> None:
+        self._model_id = model_id
         self._model = model
         self._turns = turns
 
     def bind(
         self, operation: DurableOperation[ParamsT, WireT, ResultT]
     ) -> _Operation[ParamsT, WireT, ResultT]:
-        return _Operation(operation=operation, model=self._model, turns=self._turns)
+        return _Operation(
+            operation=operation, model_id=self._model_id, model=self._model, turns=self._turns
+        )
 
     def config_for_tool(
         self,
@@ -237,6 +288,7 @@ class _Operation(Generic[ParamsT, WireT, ResultT]):
     """One kind of operation of one agent, as calls."""
 
     operation: DurableOperation[ParamsT, WireT, ResultT]
+    model_id: str | None
     model: str
     turns: Turns
 
@@ -283,7 +335,10 @@ class _Operation(Generic[ParamsT, WireT, ResultT]):
 
         Each of them is a call of its own, under its own name.
         """
-        arguments = _arguments(params)
+        if params.model_id != self.model_id:
+            # The library asks a model by this name, whatever the call is named.
+            raise other_model(params.run_context.agent, self.model)
+        arguments = arguments_of(params)
         models = [self.model, *self.turns.fallbacks]
         for place, model in enumerate(models):
             turn = params if place == 0 else replace(params, model_id=model)
@@ -311,54 +366,8 @@ class _Operation(Generic[ParamsT, WireT, ResultT]):
                 raise unusable
             return Driven(
                 value=self.operation.result_codec.dump(result),
-                usage=_usage(result),
+                usage=usage_of(result),
                 served_by=getattr(result, "model_name", None) or "",
             )
 
         return drive
-
-
-def _arguments(params: ModelRequestParams) -> Json:
-    """Return all that a model turn sends, as JSON: so it is what is counted, too."""
-    asked = params.model_request_parameters
-    return {
-        "messages": _plain(params.messages),
-        "settings": to_jsonable_python(params.model_settings or {}),
-        "tools": sorted(map(_definition, asked.function_tools), key=lambda tool: tool["name"]),
-        # Both stand in the parameters, and one of them goes out.
-        "output": [*map(_definition, asked.output_tools)]
-        or to_jsonable_python(asked.output_object),
-    }
-
-
-def _definition(tool: ToolDefinition) -> dict[str, Json]:
-    """Return what a model reads of a tool."""
-    return {
-        "name": tool.name,
-        "description": tool.description or "",
-        "parameters": tool.parameters_json_schema,
-    }
-
-
-def _plain(messages: list[ModelMessage]) -> Json:
-    """Return messages as JSON without what differs between two replays."""
-    dumped: list[dict[str, Json]] = ModelMessagesTypeAdapter.dump_python(messages, mode="json")
-    for message in dumped:
-        for part in [message, *message["parts"]]:
-            for name in _VARYING:
-                part.pop(name, None)
-    return dumped
-
-
-def _usage(result: object) -> Usage:
-    if not isinstance(result, ModelResponse):
-        return Usage()
-    try:
-        cost_usd = float(result.cost().total_price)
-    except (LookupError, ValueError, AssertionError):
-        # No price is known for this model: its tokens still count.
-        cost_usd = 0.0
-    usage = result.usage
-    return Usage(
-        input_tokens=usage.input_tokens, output_tokens=usage.output_tokens, cost_usd=cost_usd
-    )

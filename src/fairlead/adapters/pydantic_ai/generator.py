@@ -9,8 +9,6 @@ from pydantic_ai import Agent, ModelRetry, RunContext, Tool
 from pydantic_ai.capabilities import AbstractCapability, ReinjectSystemPrompt
 from pydantic_ai.exceptions import AgentRunError, UnexpectedModelBehavior, UserError
 from pydantic_ai.models import Model, infer_model
-from pydantic_ai.models.fallback import FallbackModel
-from pydantic_ai.models.wrapper import WrapperModel
 from pydantic_ai.settings import ModelSettings
 from pydantic_ai.toolsets import FunctionToolset
 from pydantic_ai.usage import UsageLimits
@@ -20,7 +18,12 @@ from fairlead.adapters.pydantic_ai.durability import Durability, Turns
 from fairlead.adapters.pydantic_ai.extractive import ExtractiveModel
 from fairlead.adapters.pydantic_ai.failures import model_error
 from fairlead.adapters.pydantic_ai.history import messages_of, uses_of
-from fairlead.adapters.pydantic_ai.mediation import LentToolset, check_agent, check_output
+from fairlead.adapters.pydantic_ai.mediation import (
+    LentToolset,
+    check_agent,
+    check_model,
+    check_output,
+)
 from fairlead.adapters.pydantic_ai.reask import MISFIT
 from fairlead.core.context import Context
 from fairlead.core.digests import Json
@@ -66,7 +69,7 @@ class PydanticGenerator:
 
     async def generate(self, task: Task) -> Generated:
         """Return the loop's output, and what was called on the way."""
-        agent, model = _agent(task)
+        agent, durability = _agent(task)
         try:
             result = await agent.run(
                 task.message,
@@ -74,7 +77,7 @@ class PydanticGenerator:
                 instructions=task.instructions if _ready(task) and task.instructions else None,
                 model_settings=_settings(task) if _ready(task) else None,
                 message_history=messages_of(task.history) or None,
-                capabilities=_capabilities(task, model) if _ready(task) else None,
+                capabilities=_capabilities(task, durability) if _ready(task) else None,
                 toolsets=_lent(task),
                 # The boundary bounds the calls of a run; a second bound would only be another word.
                 usage_limits=UsageLimits(request_limit=None),
@@ -85,6 +88,7 @@ class PydanticGenerator:
             raise AnswerUnfit(f"the agent of {task.name} gave up: {error}") from error
         except (AgentRunError, UserError) as error:
             raise CallFailed(f"the agent of {task.name} failed: {error}") from error
+        durability.check_result(result)
         tools = [binding.name for binding in task.tools]
         return Generated(output=result.output, uses=uses_of(result.new_messages(), tools))
 
@@ -99,11 +103,8 @@ class PydanticGenerator:
         return model
 
 
-def _capabilities(task: Task, model: str) -> list[AbstractCapability[Any]]:
-    """Make a ready agent durable, with the manifest's model where it names one."""
-    name = _named(task)
-    models = {name: make_model(name)} if name else None
-    durability = Durability(model, name=task.name, models=models, turns=_turns(task))
+def _capabilities(task: Task, durability: Durability) -> list[AbstractCapability[Any]]:
+    """Make a ready agent durable."""
     # With a history the library takes an agent's system prompt for said already.
     return [durability, ReinjectSystemPrompt()] if task.history else [durability]
 
@@ -145,42 +146,38 @@ def _ready(task: Task) -> bool:
     return not isinstance(task.model, str)
 
 
-def _agent(task: Task) -> tuple[Agent[None, Any], str]:
-    """Return the agent of a task and its model's name, as policies know it."""
+def _agent(task: Task) -> tuple[Agent[None, Any], Durability]:
+    """Return the agent of a task, and what makes it durable."""
     if _ready(task):
         if not isinstance(task.model, Agent):
             raise InvalidDeclaration(f"{task.model!r} is no pydantic-ai Agent")
         check_agent(task.model)
         if isinstance(task.model.model, Model):
             _without_own_retries(task.model.model)
-        return task.model, task.override or label_of(task.model)
+        label = task.override or label_of(task.model)
+        name = _named(task)
+        # The manifest's model, where it names one.
+        given = make_model(name) if name else None
+        return task.model, Durability(label, name=task.name, given=given, turns=_turns(task))
     check_output(task.name, task.output)
+    durability = Durability(task.model, name=task.name, turns=_turns(task))
     agent = Agent(
         make_model(task.model),
         name=task.name,
         output_type=task.output,
         instructions=task.instructions or None,
         model_settings=_settings(task),
-        capabilities=[Durability(task.model, name=task.name, turns=_turns(task))],
+        capabilities=[durability],
     )
-    return agent, task.model
+    return agent, durability
 
 
 def label_of(agent: Agent[Any, Any]) -> str:
     """Return `provider:model` of a ready agent."""
-    model = agent.model
-    if isinstance(model, str):
-        return model
-    inner = model
-    while isinstance(inner, WrapperModel):
-        inner = inner.wrapped
-    if isinstance(inner, FallbackModel):
-        raise InvalidDeclaration(
-            f"agent {agent.name} falls back by itself, where no policy sees it: declare fallbacks"
-        )
-    if isinstance(model, Model):
-        return f"{model.system}:{model.model_name}"
-    raise InvalidDeclaration(f"agent {agent.name} has no model")
+    if isinstance(agent.model, str):
+        return agent.model
+    model = check_model(str(agent.name), agent.model)
+    return f"{model.system}:{model.model_name}"
 
 
 def _body(binding: ToolBinding) -> Callable[..., Awaitable[Any]]:

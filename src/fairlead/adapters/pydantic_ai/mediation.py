@@ -1,8 +1,9 @@
 """Complete mediation: refuses of an agent what would lead round the boundary.
 
-Between a model's choice of a tool and the decision about it, no code of an app may run. The rule is
-closed: only what is known here to keep it may stay, so that what the library adds later, and what
-an app derives from the library, is refused until somebody has looked at it.
+Between a model's choice of a tool and the decision about it, no code of an app may run. No model
+may answer but the one that the policies are asked about. The rule is closed: only what is known
+here to keep it may stay, so that what the library adds later, and what an app derives from the
+library, is refused until somebody has looked at it.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import Annotated, Any, get_args, get_origin
 
 from pydantic_ai import Agent, NativeOutput, PromptedOutput, TextOutput, ToolOutput
-from pydantic_ai.agent import _AgentFunctionToolset
+from pydantic_ai.agent import AbstractAgent, _AgentFunctionToolset
 from pydantic_ai.capabilities import (
     AbstractCapability,
     CombinedCapability,
@@ -21,10 +22,15 @@ from pydantic_ai.capabilities import (
     PrefixTools,
     SetToolMetadata,
     ToolSearch,
+    UseThreadExecutor,
     WrapperCapability,
 )
 from pydantic_ai.capabilities._deferred_capability_loader import DeferredCapabilityLoader
 from pydantic_ai.capabilities._dynamic import ResolvedDynamicCapability
+from pydantic_ai.models import Model
+from pydantic_ai.models.concurrency import ConcurrencyLimitedModel
+from pydantic_ai.models.fallback import FallbackModel
+from pydantic_ai.models.wrapper import WrapperModel
 from pydantic_ai.native_tools import AbstractNativeTool
 from pydantic_ai.native_tools._tool_search import ToolSearchTool
 from pydantic_ai.output import _ChoicesActions
@@ -83,13 +89,36 @@ _AROUND = (
 )
 """Hooks of a capability that see a tool's arguments, or run its body, before the decision."""
 
+_INSTEAD = (
+    "get_model",
+    "resolve_model_id",
+    "get_wrapper_model",
+    "prepare_model_request",
+    "wrap_model_request",
+    "on_model_request_error",
+    "wrap_node_run",
+    "on_node_run_error",
+    "wrap_run",
+    "on_run_error",
+)
+"""Hooks of a capability that choose the model, or answer in its place."""
+
+_MODELS = frozenset((WrapperModel, ConcurrencyLimitedModel))
+"""Models that ask the one that they hold, and no other."""
+
 _WRAPPING = frozenset((PrefixTools, ResolvedDynamicCapability, WrapperCapability))
 """Capabilities that pass every hook on to the one that they hold."""
 
 _KNOWN = frozenset(
-    (DeferredCapabilityLoader, IncludeToolReturnSchemas, Instrumentation, SetToolMetadata)
+    (
+        DeferredCapabilityLoader,
+        IncludeToolReturnSchemas,
+        Instrumentation,
+        SetToolMetadata,
+        UseThreadExecutor,
+    )
 )
-"""Capabilities of the library that stand around tools, and execute nothing of an app."""
+"""Capabilities of the library that stand around tools or models, and execute nothing of an app."""
 
 
 def check_agent(agent: Agent[Any, Any]) -> None:
@@ -119,6 +148,47 @@ def check_agent(agent: Agent[Any, Any]) -> None:
                         "arguments before they are decided: check them in the tool, or in a "
                         "guardrail with the stage tool"
                     )
+
+
+def check_model(name: str, model: Any) -> Model:
+    """Make sure that an agent's model asks the one that it names, and return it.
+
+    Args:
+        name: The agent's name.
+        model: The agent's model, with all that wraps it.
+
+    Raises:
+        InvalidDeclaration: It may ask another one, or there is none.
+    """
+    inner = model
+    while isinstance(inner, WrapperModel):
+        if type(inner) not in _MODELS:
+            raise InvalidDeclaration(
+                f"agent {name} has a model in a wrapper of the class {type(inner).__name__}, which "
+                "may ask another one under its name: give the agent the model itself"
+            )
+        inner = inner.wrapped
+    if isinstance(inner, FallbackModel):
+        raise InvalidDeclaration(
+            f"agent {name} falls back by itself, where no policy sees it: declare fallbacks"
+        )
+    if not isinstance(model, Model):
+        raise InvalidDeclaration(f"agent {name} has no model")
+    return model
+
+
+def other_model(agent: AbstractAgent[Any, Any] | None, model: str) -> InvalidDeclaration:
+    """Return the error of an agent that another model would answer.
+
+    Args:
+        agent: The agent.
+        model: The one model that it may ask, as policies name it.
+    """
+    return InvalidDeclaration(
+        f"agent {agent and agent.name} would be answered by another model than {model}, and only "
+        "about that one policies are asked: name the model where the agent is made, or in the "
+        "workflow's table"
+    )
 
 
 def check_output(name: str, output: Any) -> None:
@@ -191,15 +261,16 @@ def check_bound(
 def check_capability(
     name: str, capability: AbstractCapability[Any], own: AbstractCapability[Any] | None = None
 ) -> None:
-    """Make sure that no capability stands between a model's choice and the decision.
+    """Make sure that no capability stands before the decision, or in the place of the model.
 
     Args:
         name: The agent's name.
         capability: The capability, with all that it holds.
-        own: The one that makes calls of the agent's tools.
+        own: The one that makes calls of the agent's model turns and tools.
 
     Raises:
-        InvalidDeclaration: One has a hook that sees arguments, or executes, before the decision.
+        InvalidDeclaration: One has a hook that sees arguments, or executes, before the decision, or
+            that may have another model answer.
     """
     kind = type(capability)
     if isinstance(capability, CombinedCapability) and kind is CombinedCapability:
@@ -216,6 +287,13 @@ def check_capability(
         raise InvalidDeclaration(
             f"capability {kind.__name__} of agent {name} has the hook {hooks[0]}, which would see "
             "what the model chose before it is decided: leave it out, or make a guardrail of it"
+        )
+    hooks = [hook for hook in _INSTEAD if _has(capability, hook)]
+    if hooks:
+        raise InvalidDeclaration(
+            f"capability {kind.__name__} of agent {name} has the hook {hooks[0]}, with which "
+            "another model may answer than the one that policies know: leave it out, and name "
+            "models and fallbacks in the workflow"
         )
 
 
