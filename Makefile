@@ -60,7 +60,7 @@ demo: setup ## Answer questions from documents, with no model key
 	@$(BIN)/python -m examples.demo
 
 test: lint ## Run every check that a change must pass
-	$(BIN)/pytest -n 3 -m "not soak"
+	$(BIN)/pytest -n 3 --dist worksteal -m "not soak"
 
 lint: setup ## Check style, imports between rooms, and types
 	$(BIN)/ruff check .

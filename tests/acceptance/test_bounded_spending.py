@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -23,6 +24,7 @@ from fairlead.operations import (
     pull_kill,
     verify_events,
 )
+from fairlead.runtime.switches import FRESH_S
 from tests.acceptance.support.app import LEDGER, OUTSIDE
 from tests.acceptance.support.cli import Cli
 from tests.acceptance.support.scene import Scene, scene, wait_for
@@ -203,7 +205,9 @@ def test_a_queued_run_of_what_is_stopped_waits_and_begins_when_it_is_lifted(stag
     for run in busy:
         stage.wait(run)
     lift_kill(stage.platform, "tool", "look", ANN)
+    # The other worker may have read a moment later than the one that goes.
     wait_for(lambda: goes(stage))
+    time.sleep(FRESH_S)
     assert stage.run(queued).state == "queued"
     cli("kill", "lift", "tenant", "patient", "--reason", "they were right")
     stage.wait(queued)
