@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import importlib
 import json
 import os
@@ -11,6 +13,8 @@ import select
 import signal
 import socket
 import sys
+import threading
+import traceback
 from contextlib import suppress
 from typing import Any
 
@@ -52,6 +56,33 @@ def load() -> None:
             importlib.import_module(module.name)
     for name in LOADED_LATE:
         importlib.import_module(name)
+
+
+def run(asked: dict[str, Any]) -> int:
+    """Be what was asked for; return its status."""
+    sys.argv = [asked["module"], *asked["arguments"]]
+    try:
+        if asked["module"] == FAIRLEAD:
+            return main()
+        runpy.run_module(asked["module"], run_name="__main__")
+    except SystemExit as ended:
+        if isinstance(ended.code, str):
+            print(ended.code, file=sys.stderr)
+        return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+    except BaseException:  # noqa: BLE001 - as an interpreter ends
+        traceback.print_exc()
+        return 1
+    return 0
+
+
+def end(status: int) -> None:
+    """End the process as an interpreter does, and spare it the taking down of all libraries."""
+    threading._shutdown()
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(status)
 
 
 class Server:
@@ -131,9 +162,8 @@ class Server:
 
 if __name__ == "__main__":
     load()
+    # What is loaded stays: no collection of a child looks at it, and so copies none of it.
+    gc.freeze()
     asked = Server(sys.argv[1]).serve()
     if asked is not None:
-        sys.argv = [asked["module"], *asked["arguments"]]
-        if asked["module"] == FAIRLEAD:
-            sys.exit(main())
-        runpy.run_module(asked["module"], run_name="__main__")
+        end(run(asked))
