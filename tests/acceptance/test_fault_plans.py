@@ -6,11 +6,12 @@ The workflow `errand` makes three calls: 1 `look` (read), 2 `put` (idempotent), 
 from __future__ import annotations
 
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -217,15 +218,29 @@ def test_workers_die_at_a_claim_and_in_a_takeover(stage: Errands) -> None:
     assert verify_events(stage.platform).findings == ()
 
 
+def asleep_after_its_claim(stage: Errands) -> tuple[str, subprocess.Popen[str]]:
+    """Return a run, and the worker that claimed it and stands still.
+
+    One whose heart was beating at that moment keeps SQLite's one lock: then it is another one's turn.
+    """
+    while True:
+        run_id = stage.errand()
+        asleep = stage.plan(
+            Fault(boundary="queue", name="claim", moment="after", run=run_id, action=Stop())
+        )
+        worker = stage.worker(asleep)
+        wait_for(lambda asleep=asleep: bool(stage.fired(asleep)))  # type: ignore[misc]
+        database = sqlite3.connect(stage.folder / ".fairlead" / "fairlead.db", timeout=1)
+        with closing(database), suppress(sqlite3.OperationalError):
+            database.execute("BEGIN IMMEDIATE")
+            return run_id, worker
+        worker.kill()
+
+
 def test_a_run_that_two_workers_claimed_is_executed_by_one(stage: Errands) -> None:
     """The first one sleeps over its lease between its claim and the run's first step."""
-    run_id = stage.errand()
-    asleep = stage.plan(
-        Fault(boundary="queue", name="claim", moment="after", run=run_id, action=Stop())
-    )
-    slow = stage.plan(of_tool("pay", "asked", Delay(seconds=3.0)))
-    first = stage.worker(asleep)
-    wait_for(lambda: bool(stage.fired(asleep)))
+    run_id, first = asleep_after_its_claim(stage)
+    slow = stage.plan(of_tool("pay", "asked", Delay(seconds=3.0), run=run_id))
     second = stage.worker(slow)
     wait_for(lambda: bool(stage.fired(slow)))
     first.send_signal(signal.SIGCONT)
