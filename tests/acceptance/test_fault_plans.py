@@ -221,7 +221,7 @@ def test_workers_die_at_a_claim_and_in_a_takeover(stage: Errands) -> None:
 def asleep_after_its_claim(stage: Errands) -> tuple[str, subprocess.Popen[str]]:
     """Return a run, and the worker that claimed it and stands still.
 
-    One whose heart was beating at that moment keeps SQLite's one lock: then another one has its turn.
+    One whose heart was beating at that moment keeps SQLite's one lock: then another has its turn.
     """
     while True:
         run_id = stage.errand()
