@@ -52,10 +52,12 @@ class Cli:
     ) -> subprocess.CompletedProcess[str]:
         """Run a command to its end; its exit status must be the one that is expected.
 
-        What is done to its process before it starts is not done to one that is forked elsewhere.
+        What is done to its process before it starts is not done to one that is forked elsewhere;
+        nor does another search path change what that one has loaded.
         """
+        prepared = "preexec_fn" in options or "PYTHONPATH" in self._environment
         ended = subprocess.run(
-            [COMMAND if "preexec_fn" in options else forked(), *arguments],
+            [COMMAND if prepared else forked(), *arguments],
             env=self._environment,
             capture_output=True,
             text=True,
