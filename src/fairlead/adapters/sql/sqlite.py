@@ -104,9 +104,9 @@ class SqliteServer:
                 connection.create_function("unixepoch", 1, _unixepoch)
             if own:
                 connection.isolation_level = None
+            connection.execute(f"PRAGMA busy_timeout={self._busy_timeout_ms}")
+            _use_wal(connection, self._busy_timeout_ms / 1000)
             for pragma in (
-                f"busy_timeout={self._busy_timeout_ms}",
-                "journal_mode=WAL",
                 f"synchronous={self._synchronous}",
                 f"wal_autocheckpoint={_CHECKPOINT_PAGES}",
                 "foreign_keys=ON",
@@ -114,6 +114,24 @@ class SqliteServer:
                 connection.execute(f"PRAGMA {pragma}")
 
         return configure
+
+
+def _use_wal(connection: sqlite3.Connection, timeout_s: float) -> None:
+    """Have a file in WAL mode, which it is in for good once somebody has said so.
+
+    Processes that open a new file at the same time all say so, and SQLite does not wait for a lock
+    there as it does everywhere else.
+    """
+    until = time.monotonic() + timeout_s
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from time import time
@@ -10,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from fairlead.adapters.sql.database import Database
+from fairlead.adapters.sql.sqlite import _use_wal
 from fairlead.core.errors import StoreUnavailable
 
 
@@ -64,3 +66,25 @@ def test_the_databases_own_clock_runs_on_within_a_transaction(database: Database
     assert times == sorted(times)
     assert times[0] < times[-1] < times[0] + 60
     assert any(time % 1 for time in times)
+
+
+class Busy:
+    """A connection to a new file that somebody else is making a WAL file of, for some tries."""
+
+    def __init__(self, times: int) -> None:
+        self.left = times
+
+    def execute(self, _: str) -> None:
+        if self.left:
+            self.left -= 1
+            error = sqlite3.OperationalError("database is locked")
+            error.sqlite_errorcode = sqlite3.SQLITE_BUSY
+            raise error
+
+
+def test_a_file_that_another_process_makes_a_wal_file_of_is_waited_for() -> None:
+    connection = Busy(times=2)
+    _use_wal(connection, timeout_s=30.0)  # type: ignore[arg-type]
+    assert connection.left == 0
+    with pytest.raises(sqlite3.OperationalError):
+        _use_wal(Busy(times=9), timeout_s=0.0)  # type: ignore[arg-type]
