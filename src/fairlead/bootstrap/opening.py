@@ -46,6 +46,7 @@ def open_platform(
     from fairlead.adapters.sql.faults import translated
     from fairlead.adapters.sql.journal import SqlJournal
     from fairlead.adapters.sql.kills import SqlKillStore
+    from fairlead.adapters.sql.memory import SqlMemoryStore
     from fairlead.adapters.sql.releases import SqlReleaseStore
     from fairlead.adapters.sql.runs import SqlRunStore
     from fairlead.adapters.sql.streams import SqlStreamStore
@@ -86,6 +87,7 @@ def open_platform(
         budgets=faults.store("budgets", redacting(SqlBudgetStore(database, clock))),
         kills=faults.store("kills", redacting(SqlKillStore(database, clock))),
         documents=faults.store("documents", redacting(SqlDocumentStore(database))),
+        memory=faults.store("memory", redacting(SqlMemoryStore(database, clock))),
         telemetry=telemetry or _telemetry(settings),
         tokens=make_tokens(settings),
         mcp=LazyMcpClient(settings.folder, os.environ, hiding),

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from fairlead.adapters.sql.events import SqlEventLog
     from fairlead.adapters.sql.journal import SqlJournal
     from fairlead.adapters.sql.kills import SqlKillStore
+    from fairlead.adapters.sql.memory import SqlMemoryStore
     from fairlead.adapters.sql.recorded import SqlRecordedCalls
     from fairlead.adapters.sql.releases import SqlReleaseStore
     from fairlead.adapters.sql.runs import SqlRunStore
@@ -85,6 +86,7 @@ class Platform:
         budgets: What all runs together may use, shared by all workers.
         kills: What operators stopped.
         documents: Where documents are kept.
+        memory: Where what is remembered is kept.
         telemetry: Where spans and metrics go.
         tokens: Verifies tokens, and signs those of the local key.
         mcp: The way to MCP servers.
@@ -114,6 +116,7 @@ class Platform:
     budgets: SqlBudgetStore
     kills: SqlKillStore
     documents: SqlDocumentStore
+    memory: SqlMemoryStore
     telemetry: Telemetry
     tokens: Tokens
     mcp: McpClient

@@ -10,7 +10,7 @@ from fairlead.core.digests import Json, digest
 from fairlead.core.guarding import Check
 from fairlead.core.label import Labels, label_from_json, label_to_json
 
-CallKind: TypeAlias = Literal["model", "tool", "retrieval", "step", "child"]
+CallKind: TypeAlias = Literal["model", "tool", "retrieval", "memory", "step", "child"]
 Effect: TypeAlias = Literal["read", "idempotent", "once"]
 
 
@@ -22,7 +22,7 @@ class Call:
         run_id: The run that makes the call.
         number: Position in the run, from 1; the same on every replay.
         kind: What is called.
-        name: Name of the model, tool or collection.
+        name: Name of the model, tool or collection, or what is done with memory.
         arguments: JSON arguments as they are recorded; their digest is compared on replay.
         given: What the body gets, when `arguments` lack a secret of it; None when they are whole.
         effect: `read` may be repeated, `idempotent` may be repeated under its key, `once` may not.

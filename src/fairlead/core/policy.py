@@ -20,14 +20,19 @@ ASK_WITHIN_S = 86_400.0
 
 ASK_WITHIN_S_MAX = 30 * 86_400.0
 
-Action: TypeAlias = Literal["generate", "call", "retrieve", "start"]
-ResourceKind: TypeAlias = Literal["Model", "Tool", "Collection", "Workflow"]
+Action: TypeAlias = Literal[
+    "generate", "call", "retrieve", "start", "recall", "remember", "forget"
+]
+ResourceKind: TypeAlias = Literal["Model", "Tool", "Collection", "Workflow", "Memory"]
 
 ACTIONS: dict[Action, ResourceKind] = {
     "generate": "Model",
     "call": "Tool",
     "retrieve": "Collection",
     "start": "Workflow",
+    "recall": "Memory",
+    "remember": "Memory",
+    "forget": "Memory",
 }
 """Each action with the kind of thing that it is done to."""
 
@@ -40,7 +45,7 @@ class Query:
         user: Who asks.
         tenant: The asker's tenant.
         action: What is to be done.
-        resource: Name of the model, tool or collection.
+        resource: Name of the model, tool or collection, or a kind of memory.
         context: What rules may look at; see `guardrails/decide.py`.
         roles: The asker's roles.
         scopes: What was granted to the asker; None when nothing was narrowed.

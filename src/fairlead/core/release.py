@@ -15,6 +15,7 @@ from fairlead.core.intent import IntentPage
 from fairlead.core.label import Integrity, Label
 from fairlead.core.limits import SLO, Limits
 from fairlead.core.mcp import McpPin, ServerTerms
+from fairlead.core.memory_terms import MemoryTerms, RememberTerms
 from fairlead.core.rates import Rate
 
 
@@ -106,6 +107,7 @@ class WorkflowTerms:
         retention_days: Days for which its finished runs are kept.
         enforced: Those of its guardrails that come with Fairlead and stop what fails.
         redacts: Kinds of personal data that are taken out of its input before it is recorded.
+        remember: What it remembers and recalls; None for nothing.
     """
 
     name: str
@@ -125,6 +127,7 @@ class WorkflowTerms:
     fallbacks: tuple[str, ...] = ()
     redacts: tuple[str, ...] = ()
     enforced: tuple[str, ...] = ()
+    remember: RememberTerms | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,6 +165,7 @@ class Manifest:
         baseline: The platform's baseline that it was made with; None for none.
         shadow: Texts of policies that are only tried beside the others, by path.
         servers: MCP servers by name.
+        memory: What it says of all its memory.
     """
 
     app: str
@@ -179,6 +183,7 @@ class Manifest:
     baseline: Baseline | None = None
     shadow: dict[str, str] = field(default_factory=dict)
     servers: dict[str, ServerTerms] = field(default_factory=dict)
+    memory: MemoryTerms = field(default_factory=MemoryTerms)
 
 
 @dataclass(frozen=True, kw_only=True)

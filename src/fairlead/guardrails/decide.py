@@ -54,13 +54,27 @@ class Act:
     arguments: Mapping[str, Json] = field(default_factory=dict)
 
 
-def act_of(call: Call) -> Act | None:
-    """Return what a call does; None for what no policy is asked about."""
-    action = ACTION_OF.get(call.kind)
-    if action is None:
-        return None
+MEMORY_ACTIONS: dict[str, Action] = {
+    "remember": "remember",
+    "supersede": "remember",
+    "recall": "recall",
+    "get": "recall",
+    "history": "recall",
+    "forget": "forget",
+}
+"""What each operation on memory is, for the policies; each is asked of each kind of memory."""
+
+
+def acts_of(call: Call) -> tuple[Act, ...]:
+    """Return what a call does; all of it must be allowed. Nothing when no policy is asked."""
+    if call.kind == "memory":
+        action = MEMORY_ACTIONS[call.name]
+        return tuple(Act(action=action, resource=kind) for kind in call.actual["kinds"])
+    known = ACTION_OF.get(call.kind)
+    if known is None:
+        return ()
     arguments = call.actual if call.kind == "tool" else {}
-    return Act(action=action, resource=call.name, arguments=arguments)
+    return (Act(action=known, resource=call.name, arguments=arguments),)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,6 +10,7 @@ from typing import Protocol, TypeAlias
 from fairlead.core.calls import CallKind, Usage
 from fairlead.core.context import Context
 from fairlead.core.digests import Json
+from fairlead.core.label import Labels
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,11 +21,13 @@ class Driven:
         value: The result as JSON.
         usage: Tokens and money that it used.
         served_by: Id of the model that answered, as its provider says; empty for other kinds.
+        labels: Labels of what was remembered, by field; of other kinds contracts say them.
     """
 
     value: Json
     usage: Usage = field(default_factory=Usage)
     served_by: str = ""
+    labels: Labels = field(default_factory=dict)
 
 
 Driver: TypeAlias = Callable[[Context], Awaitable[Driven]]

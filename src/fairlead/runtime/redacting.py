@@ -6,9 +6,9 @@ the house wrote it, and a store that is added later is covered by the same line.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import fields, is_dataclass, replace
-from functools import wraps
+from functools import lru_cache, wraps
 from typing import Any, TypeVar, cast
 
 from fairlead.core.calls import cut, uncut
@@ -17,6 +17,9 @@ from fairlead.guardrails.content import SECRETS, redacted
 from fairlead.ports.engine import Engine
 
 StoreT = TypeVar("StoreT")
+
+_MANY = 16
+_JSON_SIGNS = ("{", "[", "\\")
 
 
 def recordable(value: Any) -> Any:
@@ -27,6 +30,8 @@ def recordable(value: Any) -> Any:
     if isinstance(value, str | dict):
         return redacted(value, SECRETS)[0]
     if isinstance(value, list | tuple):
+        if len(value) >= _MANY and _clean(value):
+            return value
         items = [recordable(item) for item in value]
         if all(new is old for new, old in zip(items, value, strict=True)):
             return value
@@ -41,6 +46,39 @@ def recordable(value: Any) -> Any:
             if new is not old:
                 changed[one.name] = new
     return replace(value, **changed) if changed else value
+
+
+def _clean(values: Sequence[Any]) -> bool:
+    """Say whether many values surely hold no secret, by one look at all of their texts together.
+
+    False says nothing. A text that may be JSON is looked at by itself, for what its names say.
+    """
+    texts: list[str] = []
+    for value in values:
+        if not _gather(value, texts):
+            return False
+    joined = "\n".join(dict.fromkeys(texts))
+    if any(sign in joined for sign in _JSON_SIGNS):
+        return False
+    return redacted(joined, SECRETS)[0] is joined
+
+
+def _gather(value: Any, texts: list[str]) -> bool:
+    """Gather the texts of a value; False when it holds an object, whose names count."""
+    if isinstance(value, str):
+        texts.append(value)
+    elif isinstance(value, dict):
+        return False
+    elif isinstance(value, list | tuple):
+        return all(_gather(item, texts) for item in value)
+    elif is_dataclass(value) and not isinstance(value, type):
+        return all(_gather(getattr(value, name), texts) for name in _names(type(value)))
+    return True
+
+
+@lru_cache(maxsize=256)
+def _names(cls: type) -> tuple[str, ...]:
+    return tuple(one.name for one in fields(cls) if one.init)
 
 
 def told(text: str) -> str:

@@ -32,7 +32,9 @@ async def compensate(boundary: Boundary, tools: Mapping[str, AnyTool]) -> Sequen
     undoable = [
         made
         for made in boundary.made
-        if made.call.name in contracts and contracts[made.call.name].compensate
+        if made.call.kind == "tool"
+        and made.call.name in contracts
+        and contracts[made.call.name].compensate
     ]
     if not undoable:
         return ()

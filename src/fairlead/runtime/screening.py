@@ -77,6 +77,9 @@ def screened(scope: RunScope, number: int, asked: Asking, bounds: Bounds = ARGUM
     kind, name, given, driver = asked.kind, asked.name, asked.arguments, asked.driver
     contract = scope.rules.contracts.get(name) if kind == "tool" else None
     effect: Effect = contract.effect if contract else "read"
+    if kind == "memory" and name in WRITES:
+        # The store writes nothing twice under the call's key.
+        effect = "idempotent"
     call = Call(
         run_id=scope.context.run_id,
         number=number,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,6 +14,8 @@ _CANDIDATES = sa.text(
     "SELECT rowid FROM passages_fts WHERE passages_fts MATCH :match "
     "ORDER BY bm25(passages_fts, 0.0, 2.0, 1.0), rowid LIMIT :most"
 )
+
+_COLUMNS = "title text"
 
 
 class Fts5Index:
@@ -38,27 +40,48 @@ class Fts5Index:
             The passages' numbers, and how common the terms are within the scopes.
         """
         within = "scope : (" + " OR ".join(f'"{scope}"' for scope in scopes) + ")"
-        match = f"{within} AND {_any_of(question.terms.values())}"
+        match = f"{within} AND {any_of(_COLUMNS, question.terms.values())}"
         numbers = connection.scalars(_CANDIDATES, {"match": match, "most": most}).all()
         if not numbers:
             return [], Statistics(passages=0, found_in={})
-        return numbers, _count(connection, within, question)
+        counts = counted(connection, "passages_fts", within, _holding(question.terms))
+        return numbers, Statistics(passages=counts.pop(""), found_in=counts)
 
 
-def _any_of(words: Iterable[str]) -> str:
-    """Return the part of a MATCH that finds any of the words; in quotes they are no operators."""
-    return "({title text} : (" + " OR ".join(f'"{word}"' for word in words) + "))"
+def _holding(terms: Mapping[str, str]) -> dict[str, str]:
+    return {stemmed: any_of(_COLUMNS, [word]) for stemmed, word in terms.items()}
 
 
-def _count(connection: sa.Connection, within: str, question: Question) -> Statistics:
-    """Count the passages of the scope, and those that hold each term of the question."""
-    matches = [within, *(f"{within} AND {_any_of([word])}" for word in question.terms.values())]
+def any_of(columns: str, words: Iterable[str]) -> str:
+    """Return the part of a MATCH that finds any of the words; in quotes they are no operators.
+
+    Args:
+        columns: Names of the columns that are looked at, with spaces between.
+        words: The words.
+    """
+    return f"({{{columns}}} : (" + " OR ".join(f'"{word}"' for word in words) + "))"
+
+
+def counted(
+    connection: sa.Connection, table: str, within: str, terms: Mapping[str, str]
+) -> dict[str, int]:
+    """Count the rows within a condition, and those of them that hold each term.
+
+    Args:
+        connection: A reading transaction.
+        table: A full-text table.
+        within: The condition, as a part of a MATCH.
+        terms: Each term with its own part of a MATCH.
+
+    Returns:
+        The number for each term, and under the empty one that of all rows within.
+    """
+    matches = [within, *(f"{within} AND {one}" for one in terms.values())]
     statement = " UNION ALL ".join(
-        f"SELECT {index}, count(*) FROM passages_fts WHERE passages_fts MATCH :m{index}"
+        f"SELECT {index}, count(*) FROM {table} WHERE {table} MATCH :m{index}"
         for index in range(len(matches))
     )
     parameters = {f"m{index}": match for index, match in enumerate(matches)}
     rows = connection.execute(sa.text(statement), parameters)
     counts = {int(index): int(number) for index, number in rows}
-    found_in = {stemmed: counts[index] for index, stemmed in enumerate(question.terms, start=1)}
-    return Statistics(passages=counts[0], found_in=found_in)
+    return {"": counts[0], **{term: counts[n] for n, term in enumerate(terms, start=1)}}

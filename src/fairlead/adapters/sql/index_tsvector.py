@@ -7,7 +7,7 @@ word; then a release that passed its gate on SQLite would answer otherwise on Po
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -22,13 +22,11 @@ _WORD_BYTES_MAX = 1000
 _INSERT = sa.text(
     "INSERT INTO passages_words (passage_id, words) VALUES (:passage, CAST(:words AS tsvector))"
 )
-_COUNT = sa.text(
-    """
+_COUNT = """
     SELECT asked.number, (
-        SELECT count(*) FROM passages_words WHERE words @@ asked.condition
+        SELECT count(*) FROM {table} WHERE words @@ asked.condition
     ) FROM unnest(CAST(:conditions AS tsquery[])) WITH ORDINALITY AS asked (condition, number)
-    """
-)
+"""
 # A rarer word counts more, a word of the title (label A) twice, and a long passage less. All of it
 # stands behind the condition, which holds the scope.
 _CANDIDATES = sa.text(
@@ -55,7 +53,7 @@ class TsvectorIndex:
             rows,
         ).all()
         words = [
-            {"passage": number, "words": _vector(row["scope"], row["title"], row["text"])}
+            {"passage": number, "words": vector_of([row["scope"]], row["title"], row["text"])}
             for number, row in zip(inserted, rows, strict=True)
         ]
         connection.execute(_INSERT, words)
@@ -74,14 +72,15 @@ class TsvectorIndex:
         Returns:
             The passages' numbers, and how common the terms are within the scopes.
         """
-        within = _any_of(scopes)
-        terms = {term: _quoted(term) for term in question.terms if _fits(term)}
-        statistics = _count(connection, within, terms)
+        within = any_of(scopes)
+        terms = {term: quoted(term) for term in question.terms if fits(term)}
+        counts = counted(connection, "passages_words", within, terms)
+        statistics = Statistics(passages=counts.pop(""), found_in=counts)
         found = {term: quoted for term, quoted in terms.items() if statistics.found_in[term]}
         if not found:
             return [], statistics
         values = {
-            "condition": f"{within} & {_any_of(found)}",
+            "condition": f"{within} & {any_of(found)}",
             "terms": [*found.values()],
             "weights": [statistics.weight(term) for term in found],
             "most": most,
@@ -89,35 +88,54 @@ class TsvectorIndex:
         return connection.scalars(_CANDIDATES, values).all(), statistics
 
 
-def _count(connection: sa.Connection, within: str, terms: dict[str, str]) -> Statistics:
-    """Count the passages of the scope, and those that hold each term."""
-    conditions = [within, *(f"{within} & {quoted}" for quoted in terms.values())]
-    rows = connection.execute(_COUNT, {"conditions": conditions})
+def counted(
+    connection: sa.Connection, table: str, within: str, terms: Mapping[str, str]
+) -> dict[str, int]:
+    """Count the rows within a condition, and those of them that hold each term.
+
+    Args:
+        connection: A reading transaction.
+        table: A table with the column `words`.
+        within: The condition.
+        terms: Each term with its condition.
+
+    Returns:
+        The number for each term, and under the empty one that of all rows within.
+    """
+    conditions = [within, *(f"{within} & {one}" for one in terms.values())]
+    rows = connection.execute(sa.text(_COUNT.format(table=table)), {"conditions": conditions})
     counts = {int(number): int(found) for number, found in rows}
-    found_in = {term: counts[number] for number, term in enumerate(terms, start=2)}
-    return Statistics(passages=counts[1], found_in=found_in)
+    return {"": counts[1], **{term: counts[n] for n, term in enumerate(terms, start=2)}}
 
 
-def _vector(scope: str, title: str, text: str) -> str:
-    """Return a passage's words as the server reads them: each with its places."""
+def vector_of(tags: Sequence[str], title: str, text: str) -> str:
+    """Return a text's words as the server reads them: each with its places.
+
+    Args:
+        tags: Words that are kept as they are, and have no place.
+        title: What counts more, as label A.
+        text: The text.
+    """
     in_title, in_text = tokens(title), tokens(text)
     places: dict[str, list[str]] = {}
     for place, word in enumerate([*in_title, *in_text], start=1):
         label = "A" if place <= len(in_title) else ""
         places.setdefault(stem(word), []).append(f"{place}{label}")
-    words = [f"{_quoted(word)}:{','.join(at)}" for word, at in places.items() if _fits(word)]
-    return " ".join([_quoted(scope), *words])
+    words = [f"{quoted(word)}:{','.join(at)}" for word, at in places.items() if fits(word)]
+    return " ".join([*map(quoted, tags), *words])
 
 
-def _any_of(words: Iterable[str]) -> str:
-    return "(" + " | ".join(map(_quoted, words)) + ")"
+def any_of(words: Iterable[str]) -> str:
+    """Return a condition that any of the words fulfils."""
+    return "(" + " | ".join(map(quoted, words)) + ")"
 
 
-def _fits(word: str) -> bool:
+def fits(word: str) -> bool:
+    """Say whether the server can keep a word."""
     return len(word.encode()) <= _WORD_BYTES_MAX
 
 
-def _quoted(word: str) -> str:
+def quoted(word: str) -> str:
     """Return a word so that nothing in it is an operator."""
     doubled = word.replace("\\", "\\\\").replace("'", "''")
     return f"'{doubled}'"

@@ -7,8 +7,9 @@ what the rest relies on: listeners, and the database's errors as SQLAlchemy's.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 import sqlalchemy as sa
@@ -59,6 +60,26 @@ class Statement:
         if text.order is None:
             return connection.exec_driver_sql(text.sql, dict(values))
         return connection.exec_driver_sql(text.sql, tuple(values[name] for name in text.order))
+
+    def send_many(
+        self, connection: sa.Connection, names: Sequence[str], rows: Sequence[Mapping[str, Any]]
+    ) -> None:
+        """Send an insert once for each row.
+
+        Args:
+            connection: A writing transaction.
+            names: The columns.
+            rows: Each has a value for each of them.
+        """
+        kind = (connection.dialect.name, *names)
+        text = self._texts.get(kind)
+        if text is None:
+            text = self._texts[kind] = self._compiled(connection.dialect, dict.fromkeys(names))
+        if text.order is None:
+            connection.exec_driver_sql(text.sql, [dict(row) for row in rows])
+            return
+        order = itemgetter(*text.order)
+        connection.exec_driver_sql(text.sql, [order(row) for row in rows])
 
     def _compiled(self, dialect: sa.Dialect, values: Mapping[str, Any]) -> _Text:
         known = self._clause.compile(dialect=dialect, column_keys=list(values))

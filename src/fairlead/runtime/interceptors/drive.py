@@ -105,5 +105,8 @@ def _done(call: Call, driven: Driven) -> Done | Failed:
         reason = f"{what} has {size} bytes as JSON; the limit is {bounds.chars}"
         return Failed(code=ResultTooLarge.code, reason=cut(reason))
     return Done(
-        value=driven.value, usage=driven.usage, served_by=cut(driven.served_by, NAME_CHARS_MAX)
+        value=driven.value,
+        usage=driven.usage,
+        served_by=cut(driven.served_by, NAME_CHARS_MAX),
+        labels=driven.labels if call.kind == "memory" else {},
     )

@@ -16,6 +16,9 @@ from fairlead.runtime.scope import Services
 async def label(attempt: Attempt, services: Services, inner: Next) -> tuple[Result, int]:
     """Label the value that `inner` returns, and what it says of a failure."""
     result, tries = await inner(attempt, services)
+    if isinstance(result, Done) and result.labels:
+        # What is recalled has the labels that it was remembered with.
+        return result, tries
     if isinstance(result, Done):
         result = replace(result, labels=labels_of(attempt))
     elif isinstance(result, Failed):
@@ -37,6 +40,9 @@ def labels_of(attempt: Attempt) -> Labels:
         integrity = recall.integrity if recall else UNDECLARED.integrity
         found = Label(integrity=integrity, readers=("tenant",))
         return {"": found.resolved(principal, origin)}
+    if call.kind == "memory":
+        # Ids and states: the run's own. The store says in its own words what went wrong.
+        return {"": Label(readers=("tenant",)).resolved(principal, origin)}
     if call.kind == "child":
         # The id of a child: the run's own. What the child returns has the label of its outcome.
         return {"": Label().resolved(principal, origin)}

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import reduce
+
 from fairlead.core.calls import Call
-from fairlead.core.policy import Decision
-from fairlead.guardrails.decide import Situation, act_of
+from fairlead.core.policy import Decision, stricter
+from fairlead.guardrails.decide import Situation, acts_of
 from fairlead.runtime.scope import RunScope, Tally
 
 _TOOL = "tool:"
@@ -12,13 +14,14 @@ _TOOL = "tool:"
 
 def policy(scope: RunScope, call: Call, tally: Tally) -> Decision | None:
     """Return what the policies say of a call; None for what they are not asked about."""
-    act = act_of(call)
-    if act is None:
+    acts = acts_of(call)
+    if not acts:
         return None
     seen = tally.flow.whole
     # What a parent, a child or an earlier turn got from a tool is known by where it comes from.
     told = {one.removeprefix(_TOOL) for one in seen.origins if one.startswith(_TOOL)}
     situation = Situation(workflow=scope.terms.name, seen=seen, tools=tally.tools | told)
-    labels = tally.flow.labels_of(act.arguments)
-    principal = scope.context.principal
-    return scope.rules.bundle.decide("call", principal, act, labels=labels, context=situation)
+    labels = tally.flow.labels_of(call.actual if call.kind in ("tool", "memory") else {})
+    principal, decide = scope.context.principal, scope.rules.bundle.decide
+    decisions = (decide("call", principal, act, labels=labels, context=situation) for act in acts)
+    return reduce(stricter, decisions)

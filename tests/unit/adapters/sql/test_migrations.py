@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-from fairlead.adapters.sql import schema, schema_bounds, schema_releases
+from fairlead.adapters.sql import schema, schema_bounds, schema_memory, schema_releases
 from fairlead.adapters.sql.database import SCHEMA_VERSION, Database
 from fairlead.adapters.sql.migrations import known_versions, upgrade
 from fairlead.core.errors import StoreTooNew
@@ -20,7 +20,14 @@ from fairlead.testing.postgres import PostgresServer
 from tests.databases import KINDS
 
 # What belongs to the search index and is made by hand.
-BY_HAND = ("passages_fts", "passages_words", "alembic_version")
+BY_HAND = (
+    "passages_fts",
+    "passages_words",
+    "memories_fts",
+    "memories_words",
+    "memory_vectors",
+    "alembic_version",
+)
 
 OPEN = """
 import sys
@@ -66,6 +73,7 @@ def test_the_migrations_lead_to_the_tables_that_the_code_uses(database: Database
             connection, opts={"include_object": ours, "compare_type": False}
         )
         assert schema_bounds.metadata is schema_releases.metadata is schema.metadata
+        assert schema_memory.metadata is schema.metadata
         assert compare_metadata(context, schema.metadata) == []
 
 
@@ -97,7 +105,7 @@ def test_an_old_database_is_brought_up_to_date(empty: str) -> None:
     made = Database(empty)
     with made.transaction() as connection:
         for table in reversed(sa.inspect(connection).get_table_names()):
-            if not table.startswith("passages_fts_"):
+            if not table.startswith(("passages_fts_", "memories_fts_")):
                 cascade = " CASCADE" if connection.dialect.name == "postgresql" else ""
                 connection.execute(sa.text(f'DROP TABLE IF EXISTS "{table}"{cascade}'))
         if connection.dialect.name == "postgresql":

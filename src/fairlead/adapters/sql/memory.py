@@ -1,0 +1,287 @@
+"""What is remembered, on SQL: written in one place, filtered before it is ranked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from fairlead.adapters.sql import memory_changes as changes
+from fairlead.adapters.sql.database import Database, serialize
+from fairlead.adapters.sql.events import append
+from fairlead.adapters.sql.memory_blobs import MemoryBlobs
+from fairlead.adapters.sql.memory_filter import Filter, filter_of
+from fairlead.adapters.sql.memory_lexical import LexicalIndex, MemoryFts5, MemoryTsvector
+from fairlead.adapters.sql.memory_pgvector import MemoryPgvector
+from fairlead.adapters.sql.memory_rows import (
+    COLUMNS,
+    Likenesses,
+    items_of,
+    read_key,
+    visible,
+)
+from fairlead.adapters.sql.memory_vectors import Nearness, VectorIndex
+from fairlead.adapters.sql.memory_write import Writing, put_once
+from fairlead.adapters.sql.references import CHUNK, chunks
+from fairlead.adapters.sql.schema_memory import memories, memory_reads, memory_schemas
+from fairlead.core.memory import Item, MemoryQuery, MemoryState, Note, Reader, Written
+from fairlead.ports.clock import Clock
+from fairlead.ports.memory import (
+    PLAIN,
+    Candidate,
+    Candidates,
+    Change,
+    MemoryStats,
+    Reach,
+    Search,
+    Stamp,
+    Statistics,
+)
+
+_CANDIDATE = (
+    memories.c.number,
+    memories.c.id,
+    memories.c.text,
+    memories.c.actor,
+    memories.c.valid_from,
+    memories.c.scope,
+    memories.c.thread,
+    memories.c.place,
+)
+_ALL = sa.select(*(memories.c[name] for name in COLUMNS))
+
+
+class SqlMemoryStore:
+    """Keeps what is remembered, and finds it by words and vectors."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        """Use a database.
+
+        Args:
+            database: The database.
+            clock: Time and ids.
+        """
+        self._database = database
+        self._clock = clock
+        server = database.engine.dialect.name == "postgresql"
+        self._words: LexicalIndex = MemoryTsvector() if server else MemoryFts5()
+        self._vectors: VectorIndex = MemoryPgvector() if server else MemoryBlobs()
+        self._likenesses: Likenesses | None = None
+
+    def write(
+        self, writer: Reader, notes: Sequence[Note], stamp: Stamp = PLAIN
+    ) -> Sequence[Written]:
+        """Remember notes, all or none, in one transaction."""
+        if not notes:
+            return []
+        with self._database.transaction() as connection:
+            serialize(connection, f"memory:{writer.tenant}/{writer.app}")
+            writing = Writing(
+                connection=connection,
+                writer=writer,
+                likenesses=self._keyed(connection),
+                now=self._clock.now(),
+                new_id=self._clock.id(),
+            )
+            written = writing.write(notes, stamp)
+            if writing.fresh:
+                self._words.insert(connection, writing.fresh)
+            if writing.fresh and stamp.vectors:
+                given = dict(zip((one.id for one in written), stamp.vectors, strict=True))
+                vectors = [given[row["id"]] for row in writing.fresh]
+                self._vectors.insert(connection, writing.fresh, vectors)
+            if stamp.fact is not None:
+                append(connection, self._clock, stamp.fact)
+            return written
+
+    def candidates(self, reader: Reader, query: MemoryQuery, search: Search) -> Candidates:
+        """Find what may answer a question, among what the reader may see and nothing else."""
+        within = filter_of(reader, query, self._clock.now())
+        with self._database.reading() as connection:
+            numbers: Sequence[int] = []
+            items, found_in = 0, {}
+            if search.terms:
+                numbers, items, counts = self._words.look_up(
+                    connection, within, search.terms, search.lexical_max
+                )
+                found_in = dict(counts)
+            cosines: dict[int, float] = {}
+            near = None
+            if query.vector is not None:
+                near = Nearness(vector=query.vector, embedder=query.embedder)
+                cosines = self._vectors.nearest(connection, within, near, search.vector_max)
+            seeds = [*numbers[: search.seeds_max], *list(cosines)[: search.seeds_max]]
+            known = list(dict.fromkeys([*numbers, *cosines]))
+            rows = self._rows(connection, known)
+            rows |= self._around(connection, within, [rows[one] for one in seeds], search.around)
+            if near is not None:
+                rest = [number for number in rows if number not in cosines]
+                cosines |= self._vectors.similarities(connection, rest, near)
+        found = [
+            Candidate(
+                id=row.id,
+                text=row.text,
+                actor=row.actor,
+                at=row.valid_from,
+                thread=row.thread,
+                place=row.place,
+                similarity=cosines.get(number),
+            )
+            for number, row in rows.items()
+        ]
+        words = sum(row.text.count(" ") + 1 for row in rows.values())
+        statistics = Statistics(
+            items=items or len(rows), found_in=found_in, mean_words=words / max(1, len(rows))
+        )
+        return Candidates(found=found, statistics=statistics)
+
+    def _rows(self, connection: sa.Connection, numbers: Sequence[int]) -> dict[int, sa.Row[Any]]:
+        found: dict[int, sa.Row[Any]] = {}
+        for start in range(0, len(numbers), CHUNK):
+            some = numbers[start : start + CHUNK]
+            query = sa.select(*_CANDIDATE).where(memories.c.number.in_(some))
+            found.update({row.number: row for row in connection.execute(query)})
+        return found
+
+    def _around(
+        self,
+        connection: sa.Connection,
+        within: Filter,
+        seeds: Sequence[sa.Row[Any]],
+        around: int,
+    ) -> dict[int, sa.Row[Any]]:
+        """Return what stands beside the best candidates in their threads."""
+        places: dict[tuple[str, str], set[int]] = {}
+        for row in seeds:
+            if row.thread and around:
+                near = range(row.place - around, row.place + around + 1)
+                places.setdefault((row.scope, row.thread), set()).update(near)
+        found: dict[int, sa.Row[Any]] = {}
+        names = ", ".join(f"m.{column.name}" for column in _CANDIDATE)
+        for (scope, thread), wanted in places.items():
+            values = {**within.values, "at_scope": scope, "at_thread": thread}
+            listed = ", ".join(str(int(place)) for place in sorted(wanted))
+            statement = (
+                f"SELECT {names} FROM memories m WHERE m.scope = :at_scope "
+                f"AND m.thread = :at_thread AND m.place IN ({listed}) AND {within.sql}"
+            )
+            rows = connection.execute(sa.text(statement), values)
+            found.update({row.number: row for row in rows})
+        return found
+
+    def get(self, reader: Reader, ids: Sequence[str]) -> Sequence[Item]:
+        """Return those of the items that the reader may see, in the order of the ids."""
+        found: dict[str, Item] = {}
+        with self._database.reading() as connection:
+            for some in chunks(set(ids)):
+                query = _ALL.where(visible(reader), memories.c.id.in_(some))
+                found.update({item.id: item for item in items_of(connection, query)})
+        return [found[one] for one in dict.fromkeys(ids) if one in found]
+
+    def history(
+        self, reader: Reader, subject: str, predicate: str, *, known_at: float | None = None
+    ) -> Sequence[Item]:
+        """Return what was said of a subject, oldest record first."""
+        query = _ALL.where(visible(reader), memories.c.subject == subject)
+        if predicate:
+            query = query.where(memories.c.predicate == predicate)
+        if known_at is not None:
+            retired = memories.c.retired_at
+            query = query.where(
+                memories.c.recorded_at <= known_at, retired.is_(None) | (retired > known_at)
+            )
+        query = query.order_by(memories.c.recorded_at, memories.c.number).limit(10_000)
+        with self._database.reading() as connection:
+            return items_of(connection, query)
+
+    def items(
+        self, reader: Reader, *, states: Sequence[MemoryState], after: str = "", most: int = 1000
+    ) -> Sequence[Item]:
+        """Return items by id, in order, from behind one."""
+        query = _ALL.where(visible(reader), memories.c.id > after)
+        query = query.where(memories.c.state.in_(states)).order_by(memories.c.id).limit(most)
+        with self._database.reading() as connection:
+            return items_of(connection, query)
+
+    def each(self, reader: Reader) -> Iterator[Item]:
+        """Yield every item that the reader may see, whatever its state, by id."""
+        after = ""
+        while True:
+            query = _ALL.where(visible(reader), memories.c.id > after)
+            with self._database.reading() as connection:
+                some = items_of(connection, query.order_by(memories.c.id).limit(CHUNK))
+            yield from some
+            if len(some) < CHUNK:
+                return
+            after = some[-1].id
+
+    def settle(
+        self, reader: Reader, ids: Sequence[str], state: MemoryState, change: Change
+    ) -> Sequence[str]:
+        """Bring current items into a state; returns the ids of those that were changed."""
+        with self._database.transaction() as connection:
+            serialize(connection, f"memory:{reader.tenant}/{reader.app}")
+            settling = changes.Settling(
+                connection=connection,
+                reader=reader,
+                likenesses=self._keyed(connection),
+                now=self._clock.now(),
+            )
+            changed = settling.settle(ids, state, change)
+            if change.fact is not None and changed:
+                append(connection, self._clock, change.fact)
+            return changed
+
+    def reach(self, reader: Reader, *, source: str = "", ids: Sequence[str] = ()) -> Reach:
+        """Find items by their source or their ids, what was derived from them, and who got them."""
+        with self._database.reading() as connection:
+            return changes.reach(connection, reader, source, ids)
+
+    def note_reads(self, run_id: str, call: int, ids: Sequence[str]) -> None:
+        """Note that a run got items; a second time changes nothing."""
+        now = self._clock.now()
+        with self._database.transaction() as connection:
+            for one in dict.fromkeys(ids):
+                noted = {"item": one, "run_id": run_id, "call": call, "read_at": now}
+                put_once(connection, memory_reads, noted)
+
+    def merge_overlay(self, app: str, release: str, change: Change) -> int:
+        """Make what was remembered in a release's trial everybody's; returns how many items."""
+        with self._database.transaction() as connection:
+            return changes.merge_overlay(connection, (app, release), change, self._clock)
+
+    def drop_overlay(self, app: str, release: str, change: Change) -> int:
+        """Remove what was remembered in a release's trial; returns how many items."""
+        with self._database.transaction() as connection:
+            return changes.drop_overlay(connection, (app, release), change, self._clock)
+
+    def schemas(self, reader: Reader) -> Sequence[int]:
+        """Return the versions of the memory schema that have written what the reader may see."""
+        of = memory_schemas.c
+        query = (
+            sa.select(of.schema).distinct().where(of.tenant == reader.tenant, of.app == reader.app)
+        )
+        query = query.where(of.overlay.in_(("", reader.overlay))).order_by(of.schema)
+        with self._database.glance() as connection:
+            return list(connection.execute(query).scalars())
+
+    def expire(self, most: int = 10_000) -> int:
+        """Remove items that are past their retention, in every tenant; returns how many."""
+        with self._database.transaction() as connection:
+            query = sa.select(memories.c.number).where(memories.c.expires_at <= self._clock.now())
+            numbers = list(
+                connection.execute(query.order_by(memories.c.number).limit(most)).scalars()
+            )
+            changes.purge(connection, numbers)
+            return len(numbers)
+
+    def stats(self, reader: Reader) -> MemoryStats:
+        """Count what is kept."""
+        with self._database.reading() as connection:
+            return changes.stats(connection, reader, self._clock.now())
+
+    def _keyed(self, connection: sa.Connection) -> Likenesses:
+        if self._likenesses is None:
+            self._likenesses = Likenesses(read_key(connection))
+        return self._likenesses

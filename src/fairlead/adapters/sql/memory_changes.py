@@ -1,0 +1,276 @@
+"""What happens to items later: endorsed, taken back, merged from a trial, removed, counted."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import sqlalchemy as sa
+
+from fairlead.adapters.sql.events import append
+from fairlead.adapters.sql.memory_rows import Likenesses, item_of, rows_of, spoken, visible
+from fairlead.adapters.sql.memory_write import put_once, touch
+from fairlead.adapters.sql.references import chunks
+from fairlead.adapters.sql.schema_memory import (
+    memories,
+    memory_lineage,
+    memory_reads,
+    memory_schemas,
+    memory_tombstones,
+)
+from fairlead.core.digests import canonical_json
+from fairlead.core.label import label_from_json, label_to_json
+from fairlead.core.memory import CURRENT, MemoryState, Reader
+from fairlead.ports.clock import Clock
+from fairlead.ports.memory import Change, MemoryStats, Reach
+
+SOURCES_MAX = 50
+"""Most sources that statistics name."""
+
+_TAKEN_BACK: tuple[MemoryState, ...] = ("retracted", "forgotten")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settling:
+    """Brings items into a state.
+
+    Attributes:
+        connection: A writing transaction.
+        reader: Who does it.
+        likenesses: Digests under the store's key.
+        now: Seconds since 1970.
+    """
+
+    connection: sa.Connection
+    reader: Reader
+    likenesses: Likenesses
+    now: float
+
+    def settle(self, ids: Sequence[str], state: MemoryState, change: Change) -> list[str]:
+        """Bring current items into a state; returns the ids of those that were changed."""
+        changed: list[str] = []
+        for some in chunks(set(ids)):
+            where = visible(self.reader) & memories.c.id.in_(some)
+            current = where & memories.c.retired_at.is_(None) & (memories.c.state != state)
+            rows = rows_of(self.connection, sa.select(memories).where(current))
+            if state == "active":
+                rows = [row for row in rows if self._endorse(row)]
+            elif state == "quarantined":
+                self._update([row["number"] for row in rows], state=state)
+            else:
+                self._update([row["number"] for row in rows], state=state, retired_at=self.now)
+                self._bury(rows, change)
+            touch(self.connection, rows)
+            changed += [str(row["id"]) for row in rows]
+        return changed
+
+    def _update(self, numbers: Sequence[int], **values: Any) -> None:
+        self.connection.execute(
+            sa.update(memories).where(memories.c.number.in_(numbers)).values(**values)
+        )
+
+    def _endorse(self, row: Any) -> bool:
+        """Make one item trusted; it then replaces what it had only proposed to replace."""
+        label = replace(label_from_json(json.loads(row["label"])), integrity="trusted")
+        if row["slot"]:
+            retire_slot(self.connection, row, self.now)
+        self._update([row["number"]], state="active", label=canonical_json(label_to_json(label)))
+        return True
+
+    def _bury(self, rows: Iterable[Any], change: Change) -> None:
+        """Leave tombstones, so that what was taken back is not learned again."""
+        for row in rows:
+            item = item_of(row)
+            said = [item.text, spoken(item.value)]
+            for text in filter(None, said):
+                stone = {
+                    "digest": self.likenesses.rejected(self.reader, item.subject, text),
+                    "tenant": self.reader.tenant,
+                    "reason": change.reason,
+                    "by": change.by,
+                    "at": self.now,
+                }
+                put_once(self.connection, memory_tombstones, stone)
+
+
+def retire_slot(connection: sa.Connection, row: Any, now: float) -> None:
+    """Retire what a slot held before one of its items became the current one."""
+    others = (memories.c.slot == row["slot"]) & (memories.c.number != row["number"])
+    held = others & memories.c.retired_at.is_(None) & (memories.c.state == "active")
+    held &= memories.c.overlay == row["overlay"]
+    connection.execute(
+        sa.update(memories)
+        .where(held)
+        .values(state="superseded", retired_at=now, valid_to=row["valid_from"])
+    )
+
+
+def reach(connection: sa.Connection, reader: Reader, source: str, ids: Sequence[str]) -> Reach:
+    """Find items, all that was derived from them, and the runs that got or wrote one of them."""
+    own = (memories.c.tenant == reader.tenant) & (memories.c.app == reader.app)
+    found: dict[str, None] = {}
+    if source:
+        of_source = sa.select(memories.c.id).where(own, memories.c.source == source)
+        found |= dict.fromkeys(connection.execute(of_source.order_by(memories.c.id)).scalars())
+    for some in chunks(set(ids)):
+        named = sa.select(memories.c.id).where(own, memories.c.id.in_(some))
+        found |= dict.fromkeys(connection.execute(named).scalars())
+    fresh = list(found)
+    while fresh:
+        derived: dict[str, None] = {}
+        for some in chunks(fresh):
+            children = (
+                sa.select(memory_lineage.c.child)
+                .join(memories, memories.c.id == memory_lineage.c.child)
+                .where(memory_lineage.c.parent.in_(some), own)
+            )
+            derived |= dict.fromkeys(connection.execute(children).scalars())
+        fresh = [one for one in derived if one not in found]
+        found |= dict.fromkeys(fresh)
+    readers: set[str] = set()
+    writers: set[str] = set()
+    for some in chunks(found):
+        got = sa.select(memory_reads.c.run_id).distinct().where(memory_reads.c.item.in_(some))
+        readers.update(connection.execute(got).scalars())
+        wrote = sa.select(memories.c.run_id).distinct().where(memories.c.id.in_(some))
+        writers.update(connection.execute(wrote).scalars())
+    return Reach(
+        items=tuple(found),
+        readers=tuple(sorted(readers)),
+        writers=tuple(sorted(writers - {""})),
+    )
+
+
+def merge_overlay(
+    connection: sa.Connection, trial: tuple[str, str], change: Change, clock: Clock
+) -> int:
+    """Make what was remembered in a trial everybody's; what it replaced is replaced now.
+
+    Args:
+        connection: A writing transaction.
+        trial: The app and the release.
+        change: Who merges it, and why.
+        clock: Time and ids.
+    """
+    app, release = trial
+    on_trial = (memories.c.app == app) & (memories.c.overlay == release)
+    rows = rows_of(connection, sa.select(memories).where(on_trial).order_by(memories.c.number))
+    now = clock.now()
+    for row in rows:
+        current = row["retired_at"] is None and row["state"] == "active"
+        if current and row["slot"]:
+            retire_slot(connection, {**row, "overlay": ""}, now)
+        elif current and row["supersedes"]:
+            connection.execute(
+                sa.update(memories)
+                .where(memories.c.id == row["supersedes"], memories.c.retired_at.is_(None))
+                .where(memories.c.scope == row["scope"], memories.c.overlay == "")
+                .values(state="superseded", retired_at=now, valid_to=row["valid_from"])
+            )
+    connection.execute(sa.update(memories).where(on_trial).values(overlay=""))
+    seen = {(row["tenant"], row["schema"]) for row in rows}
+    for tenant, version in sorted(seen):
+        noted = {"tenant": tenant, "app": app, "schema": version, "overlay": ""}
+        put_once(connection, memory_schemas, noted)
+    _close_trial(connection, trial)
+    touch(connection, rows)
+    if change.fact is not None and rows:
+        append(connection, clock, change.fact)
+    return len(rows)
+
+
+def drop_overlay(
+    connection: sa.Connection, trial: tuple[str, str], change: Change, clock: Clock
+) -> int:
+    """Remove what was remembered in a trial.
+
+    Args:
+        connection: A writing transaction.
+        trial: The app and the release.
+        change: Who drops it, and why.
+        clock: Time and ids.
+    """
+    app, release = trial
+    query = sa.select(memories.c.number).where(memories.c.app == app, memories.c.overlay == release)
+    numbers = list(connection.execute(query).scalars())
+    purge(connection, numbers)
+    _close_trial(connection, trial)
+    if change.fact is not None and numbers:
+        append(connection, clock, change.fact)
+    return len(numbers)
+
+
+def _close_trial(connection: sa.Connection, trial: tuple[str, str]) -> None:
+    app, release = trial
+    connection.execute(
+        sa.delete(memory_schemas).where(
+            memory_schemas.c.app == app, memory_schemas.c.overlay == release
+        )
+    )
+
+
+def purge(connection: sa.Connection, numbers: Sequence[int]) -> None:
+    """Remove items with their vectors, their lineage and who read them.
+
+    Args:
+        connection: A writing transaction.
+        numbers: The items' numbers.
+    """
+    for start in range(0, len(numbers), 500):
+        some = numbers[start : start + 500]
+        where = memories.c.number.in_(some)
+        rows = rows_of(connection, sa.select(memories).where(where))
+        ids = [row["id"] for row in rows]
+        if connection.dialect.name == "sqlite":
+            # PostgreSQL's go with their items.
+            connection.exec_driver_sql(
+                "DELETE FROM memory_vectors WHERE number = ?", [(number,) for number in some]
+            )
+        for table, column in (
+            (memory_lineage, memory_lineage.c.child),
+            (memory_lineage, memory_lineage.c.parent),
+            (memory_reads, memory_reads.c.item),
+        ):
+            connection.execute(sa.delete(table).where(column.in_(ids)))
+        connection.execute(sa.delete(memories).where(where))
+        touch(connection, rows, removed=1)
+
+
+def stats(connection: sa.Connection, reader: Reader, now: float) -> MemoryStats:
+    """Count what is kept of a tenant's memory in an app."""
+    own = visible(reader)
+    current = own & memories.c.state.in_(CURRENT)
+    number = sa.func.count()
+
+    def counted(*columns: Any, where: sa.ColumnElement[bool], most: int = 10_000) -> list[Any]:
+        query = sa.select(*columns, number).where(where).group_by(*columns)
+        return list(connection.execute(query.order_by(number.desc(), *columns).limit(most)))
+
+    versions = (
+        sa.select(memory_schemas.c.schema)
+        .distinct()
+        .where(memory_schemas.c.tenant == reader.tenant, memory_schemas.c.app == reader.app)
+    )
+    stones = sa.select(number).select_from(memory_tombstones)
+    expired = sa.select(number).where(own, memories.c.expires_at <= now)
+    return MemoryStats(
+        items={
+            (kind, state): count
+            for kind, state, count in counted(memories.c.kind, memories.c.state, where=own)
+        },
+        sources=dict(
+            tuple(row) for row in counted(memories.c.source, where=current, most=SOURCES_MAX)
+        ),
+        embedders=dict(tuple(row) for row in counted(memories.c.embedder, where=current)),
+        schemas=tuple(connection.execute(versions.order_by(memory_schemas.c.schema)).scalars()),
+        overlays=dict(
+            tuple(row)
+            for row in counted(memories.c.overlay, where=own & (memories.c.overlay != ""))
+        ),
+        tombstones=connection.execute(
+            stones.where(memory_tombstones.c.tenant == reader.tenant)
+        ).scalar_one(),
+        expired=connection.execute(expired).scalar_one(),
+    )

@@ -1,0 +1,49 @@
+"""What is remembered: FL-800 to FL-809."""
+
+from __future__ import annotations
+
+from fairlead.core.errors.base import FairleadError
+
+
+class MemoryInvalid(FairleadError):
+    """What is to be remembered or asked cannot be; nothing of it was written."""
+
+    code = "FL-800"
+    hint = "Correct what the message names; nothing of this write was kept."
+
+
+class MemoryMissing(FairleadError):
+    """There is no such item for whoever asks."""
+
+    code = "FL-801"
+    hint = "Check the id and the tenant; `fairlead memory search` lists what is there."
+
+
+class MemoryRefused(FairleadError):
+    """The rules of admission do not let it become memory."""
+
+    code = "FL-802"
+    hint = (
+        "Read `[[memory.admit]]` in fairlead.toml; a person may add it with `fairlead memory add`."
+    )
+
+
+class MemorySchemaOutOfRange(FairleadError):
+    """Memory was written by a version of its schema that this release does not read."""
+
+    code = "FL-803"
+    hint = "Use a release that reads this version; `memory.reads` in fairlead.toml says which."
+
+
+class VectorsUnavailable(FairleadError):
+    """Vectors cannot be searched here."""
+
+    code = "FL-804"
+    hint = "Install what the message names, or set `memory.embedder` to none."
+
+
+class MemoryUndeclared(FairleadError):
+    """A workflow uses memory that it does not declare."""
+
+    code = "FL-805"
+    hint = "Declare it: `memory=Memory(remember=Remember(kinds=[...]))`, and make a release."
