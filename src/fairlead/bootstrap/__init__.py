@@ -7,6 +7,7 @@ from fairlead.bootstrap.audit import (
     make_keys,
     public_of,
 )
+from fairlead.bootstrap.embedding import open_embedder
 from fairlead.bootstrap.gate import make_gate
 from fairlead.bootstrap.opening import make_tokens, open_mcp, open_platform
 from fairlead.bootstrap.platform import Platform, load_app, read_app_files, resolve_app
@@ -22,6 +23,7 @@ __all__ = [
     "make_gate",
     "make_keys",
     "make_tokens",
+    "open_embedder",
     "open_mcp",
     "open_platform",
     "public_of",

@@ -1,6 +1,10 @@
 """Every error that a user can meet, each with a stable code and what to do next."""
 
-from fairlead.core.errors.base import FairleadError, error_classes, error_from_json
+from fairlead.core.errors.base import (
+    FairleadError,
+    error_classes,
+    error_from_json,
+)
 from fairlead.core.errors.baseline import (
     BaselineNotAccepted,
     BaselineVersionTaken,
@@ -55,6 +59,17 @@ from fairlead.core.errors.denied import (
     LoopDetected,
     StepsExceeded,
     ToolBlocked,
+)
+from fairlead.core.errors.embedding import (
+    EmbedderFailed,
+    EmbedderNotInstalled,
+    EmbedderTimedOut,
+    EmbedderUnknown,
+    TextsExcessive,
+    VectorNotFinite,
+    VectorNotNormalised,
+    VectorSizeWrong,
+    VectorsMiscounted,
 )
 from fairlead.core.errors.given import (
     AppFileMissing,
@@ -211,6 +226,10 @@ __all__ = [
     "DocumentUnsupported",
     "EffectSettled",
     "EffectUnknown",
+    "EmbedderFailed",
+    "EmbedderNotInstalled",
+    "EmbedderTimedOut",
+    "EmbedderUnknown",
     "ExportUnreadable",
     "FairleadError",
     "FamilyTooDeep",
@@ -283,6 +302,7 @@ __all__ = [
     "StoreUnavailable",
     "TargetExists",
     "TargetUnwritable",
+    "TextsExcessive",
     "TokenAlgorithm",
     "TokenExpired",
     "TokenForeign",
@@ -301,6 +321,10 @@ __all__ = [
     "UnknownRelease",
     "UnknownRun",
     "UnknownWorkflow",
+    "VectorNotFinite",
+    "VectorNotNormalised",
+    "VectorSizeWrong",
+    "VectorsMiscounted",
     "VectorsUnavailable",
     "WaitExpired",
     "WorkerIdTaken",

@@ -1,0 +1,1 @@
+"""The embedding model MiniLM-L6-v2, computed here with numpy."""
