@@ -9,7 +9,7 @@ from fairlead.authoring.app import App
 from fairlead.authoring.grounded import grounded
 from fairlead.authoring.guardrail import Guardrail, guardrail
 from fairlead.authoring.mcp import McpTool, mcp
-from fairlead.authoring.memory import Memory, Recall
+from fairlead.authoring.memory import Memory, Recall, Remember, Remembered, RunMemory
 from fairlead.authoring.run import Run
 from fairlead.authoring.tool import Tool, tool
 from fairlead.authoring.workflow import Workflow, workflow
@@ -52,8 +52,11 @@ __all__ = [
     "Principal",
     "Rate",
     "Recall",
+    "Remember",
+    "Remembered",
     "Request",
     "Run",
+    "RunMemory",
     "SLO",
     "Sample",
     "Secret",

@@ -114,7 +114,7 @@ class Details(TypedDict, total=False):
         keep: How long it is kept; the kind's retention unless said otherwise.
         readers: `tenant`, or `user` when only the run's own user may recall it.
         actor: Who says it, as a name.
-        thread: The series that it stands in; the run's conversation unless said otherwise.
+        thread: The series that it stands in, such as a conversation.
         place: Its place there.
         derived_from: Ids of the items that it was made of: it is trusted no more than they are.
         derivation: What made it of them; the workflow unless said otherwise.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, overload
 from uuid import UUID
 
 from fairlead.authoring.mcp import McpTool
+from fairlead.authoring.memory import RunMemory
 from fairlead.authoring.tool import Tool
 from fairlead.core.context import Context
 from fairlead.core.grounding import Source
@@ -132,6 +133,11 @@ class Run(Protocol[Out]):
         Raises:
             Denied: The policy does not let this principal read the collection.
         """
+        ...
+
+    @property
+    def memory(self) -> RunMemory:
+        """What is kept beyond this run, as the workflow's `memory=` declares it."""
         ...
 
     async def agent(self, agent: Any, prompt: str, *, history: bool = True) -> Any:

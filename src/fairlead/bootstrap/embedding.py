@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from threading import Lock
+
 from fairlead.core.errors import EmbedderUnknown
 from fairlead.memory.embedding import EmbeddingBounds, checked
 from fairlead.ports.embedder import Embedder
@@ -44,3 +46,22 @@ def open_embedder(
     from fairlead.adapters.pydantic_ai.embedding import PydanticEmbedder
 
     return checked(PydanticEmbedder(name, timeout_s=bounds.timeout_s), stored=stored, bounds=bounds)
+
+
+class Embedders:
+    """The embedding models of one process: each is loaded once, when it is first asked for."""
+
+    def __init__(self) -> None:
+        self._made: dict[str, Embedder | None] = {NONE: None}
+        self._lock = Lock()
+
+    def get(self, name: str) -> Embedder | None:
+        """Return the embedding model of a name, with its guard; None for `none`.
+
+        Raises:
+            FairleadError: See `open_embedder`; asked again, it is tried again.
+        """
+        with self._lock:
+            if name not in self._made:
+                self._made[name] = open_embedder(name)
+            return self._made[name]

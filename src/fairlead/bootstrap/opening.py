@@ -6,9 +6,11 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from typing import TYPE_CHECKING, Any
 
+from fairlead.bootstrap.embedding import Embedders
 from fairlead.bootstrap.platform import Platform
-from fairlead.ports.clock import SystemClock
+from fairlead.ports.clock import Clock, SystemClock
 from fairlead.ports.faults import NO_FAULTS, Faults
 from fairlead.ports.mcp import McpClient
 from fairlead.ports.telemetry import Telemetry
@@ -16,6 +18,9 @@ from fairlead.ports.tokens import Tokens
 from fairlead.runtime.handed import hiding
 from fairlead.runtime.redacting import redacting
 from fairlead.settings import Settings
+
+if TYPE_CHECKING:
+    from fairlead.adapters.sql.database import Database
 
 
 @contextmanager
@@ -34,25 +39,8 @@ def open_platform(
     """
     from fairlead.adapters.dbos.queue import DbosRunQueue
     from fairlead.adapters.mcp.client import LazyMcpClient
-    from fairlead.adapters.sql.approvals import SqlApprovalStore
-    from fairlead.adapters.sql.baselines import SqlBaselineStore
-    from fairlead.adapters.sql.budgets import SqlBudgetStore
-    from fairlead.adapters.sql.conversations import SqlConversationStore
     from fairlead.adapters.sql.database import Database
-    from fairlead.adapters.sql.dispatch import SqlDispatchStore
-    from fairlead.adapters.sql.documents import SqlDocumentStore
-    from fairlead.adapters.sql.effects import SqlEffectsLedger
-    from fairlead.adapters.sql.events import SqlEventLog
     from fairlead.adapters.sql.faults import translated
-    from fairlead.adapters.sql.journal import SqlJournal
-    from fairlead.adapters.sql.kills import SqlKillStore
-    from fairlead.adapters.sql.memory import SqlMemoryStore
-    from fairlead.adapters.sql.releases import SqlReleaseStore
-    from fairlead.adapters.sql.runs import SqlRunStore
-    from fairlead.adapters.sql.streams import SqlStreamStore
-    from fairlead.adapters.sql.throttle import SqlThrottle
-    from fairlead.adapters.sql.waits import SqlWaitStore
-    from fairlead.adapters.sql.workers import SqlWorkerStore
 
     clock = faults.clock(SystemClock())
     database = Database(
@@ -71,23 +59,8 @@ def open_platform(
         database=database,
         engine_connections=connections,
         queue=faults.queue(queue),
-        runs=faults.store("runs", redacting(SqlRunStore(database, clock))),
-        journal=faults.store("journal", redacting(SqlJournal(database, clock))),
-        events=faults.store("events", redacting(SqlEventLog(database, clock))),
-        release_store=faults.store("releases", redacting(SqlReleaseStore(database, clock))),
-        baselines=faults.store("baselines", redacting(SqlBaselineStore(database, clock))),
-        workers=faults.store("workers", redacting(SqlWorkerStore(database, clock))),
-        dispatch=faults.store("dispatch", redacting(SqlDispatchStore(database, clock))),
-        waits=faults.store("waits", redacting(SqlWaitStore(database, clock))),
-        effects=faults.store("effects", redacting(SqlEffectsLedger(database, clock))),
-        approvals=faults.store("approvals", redacting(SqlApprovalStore(database, clock))),
-        conversations=faults.store("conversations", redacting(SqlConversationStore(database))),
-        streams=faults.store("streams", redacting(SqlStreamStore(database, clock))),
-        throttle=faults.store("throttle", redacting(SqlThrottle(database, clock))),
-        budgets=faults.store("budgets", redacting(SqlBudgetStore(database, clock))),
-        kills=faults.store("kills", redacting(SqlKillStore(database, clock))),
-        documents=faults.store("documents", redacting(SqlDocumentStore(database))),
-        memory=faults.store("memory", redacting(SqlMemoryStore(database, clock))),
+        **_stores(database, clock, faults),
+        embedders=Embedders(),
         telemetry=telemetry or _telemetry(settings),
         tokens=make_tokens(settings),
         mcp=LazyMcpClient(settings.folder, os.environ, hiding),
@@ -101,6 +74,52 @@ def open_platform(
         queue.close()
         connections.dispose()
         database.close()
+
+
+def _stores(database: Database, clock: Clock, faults: Faults) -> dict[str, Any]:
+    """Return every store by its name: what it is given is redacted, and may be broken by a test."""
+    from fairlead.adapters.sql.approvals import SqlApprovalStore
+    from fairlead.adapters.sql.baselines import SqlBaselineStore
+    from fairlead.adapters.sql.budgets import SqlBudgetStore
+    from fairlead.adapters.sql.conversations import SqlConversationStore
+    from fairlead.adapters.sql.dispatch import SqlDispatchStore
+    from fairlead.adapters.sql.documents import SqlDocumentStore
+    from fairlead.adapters.sql.effects import SqlEffectsLedger
+    from fairlead.adapters.sql.events import SqlEventLog
+    from fairlead.adapters.sql.journal import SqlJournal
+    from fairlead.adapters.sql.kills import SqlKillStore
+    from fairlead.adapters.sql.memory import SqlMemoryStore
+    from fairlead.adapters.sql.releases import SqlReleaseStore
+    from fairlead.adapters.sql.runs import SqlRunStore
+    from fairlead.adapters.sql.streams import SqlStreamStore
+    from fairlead.adapters.sql.throttle import SqlThrottle
+    from fairlead.adapters.sql.waits import SqlWaitStore
+    from fairlead.adapters.sql.workers import SqlWorkerStore
+
+    stores: dict[str, Any] = {
+        "runs": SqlRunStore(database, clock),
+        "journal": SqlJournal(database, clock),
+        "events": SqlEventLog(database, clock),
+        "release_store": SqlReleaseStore(database, clock),
+        "baselines": SqlBaselineStore(database, clock),
+        "workers": SqlWorkerStore(database, clock),
+        "dispatch": SqlDispatchStore(database, clock),
+        "waits": SqlWaitStore(database, clock),
+        "effects": SqlEffectsLedger(database, clock),
+        "approvals": SqlApprovalStore(database, clock),
+        "conversations": SqlConversationStore(database),
+        "streams": SqlStreamStore(database, clock),
+        "throttle": SqlThrottle(database, clock),
+        "budgets": SqlBudgetStore(database, clock),
+        "kills": SqlKillStore(database, clock),
+        "documents": SqlDocumentStore(database),
+        "memory": SqlMemoryStore(database, clock),
+    }
+    kinds = {"release_store": "releases"}
+    return {
+        name: faults.store(kinds.get(name, name), redacting(store))
+        for name, store in stores.items()
+    }
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fairlead.authoring.app import App
+from fairlead.bootstrap.embedding import Embedders
 from fairlead.core.baseline import Baseline
 from fairlead.core.errors import AppImportFailed
 from fairlead.core.identity import Principal
@@ -27,7 +28,7 @@ from fairlead.runtime.control import Control
 from fairlead.runtime.execute import Runner, Stores
 from fairlead.runtime.prune import Pruning
 from fairlead.runtime.redacting import redacting
-from fairlead.runtime.scope import Services
+from fairlead.runtime.scope import MemoryAccess, Services
 from fairlead.runtime.seats import Seats
 from fairlead.runtime.switches import Switches
 from fairlead.runtime.worker import Lease, Registry, Worker
@@ -87,6 +88,7 @@ class Platform:
         kills: What operators stopped.
         documents: Where documents are kept.
         memory: Where what is remembered is kept.
+        embedders: The embedding models that were asked for.
         telemetry: Where spans and metrics go.
         tokens: Verifies tokens, and signs those of the local key.
         mcp: The way to MCP servers.
@@ -117,6 +119,7 @@ class Platform:
     kills: SqlKillStore
     documents: SqlDocumentStore
     memory: SqlMemoryStore
+    embedders: Embedders
     telemetry: Telemetry
     tokens: Tokens
     mcp: McpClient
@@ -294,6 +297,17 @@ class Platform:
             faults=self.faults,
             secrets=EnvironmentSecrets(),
             mcp=self.mcp,
+            memory=self.memory_access,
+        )
+
+    @property
+    def memory_access(self) -> MemoryAccess:
+        """The way to what is remembered."""
+        environment = self.settings.environment
+        return MemoryAccess(
+            store=self.memory,
+            embedder=self.embedders.get,
+            on_trial=lambda release: self.release_store.on_trial(environment, release),
         )
 
 

@@ -7,12 +7,12 @@ known here (recorded).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Literal, TypeAlias
 
 from fairlead.core.digests import Json
 from fairlead.core.identity import Principal
-from fairlead.core.label import Label
+from fairlead.core.label import Label, label_from_json, label_to_json
 
 MemoryKind: TypeAlias = Literal["working", "episodic", "semantic", "procedural"]
 """`working`: a run's own state; `episodic`: what happened; `semantic`: facts; `procedural`: how
@@ -275,12 +275,14 @@ class Recalled:
         score: Relevance from 0.0 to 1.0.
         parts: What the score is made of, by name.
         quoted: Whether it may only be quoted as data.
+        allowed_by: Ids of the rules that let who asks recall it; empty where no policy is asked.
     """
 
     item: Item
     score: float
     parts: dict[str, float]
     quoted: bool
+    allowed_by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -304,3 +306,40 @@ class Written:
     def refused(self) -> bool:
         """Whether nothing was written, because it may not be remembered again."""
         return not self.id
+
+
+def item_to_json(item: Item) -> dict[str, Json]:
+    """Return an item as JSON."""
+    data = {one.name: getattr(item, one.name) for one in fields(Item)}
+    made = {one.name: getattr(item.provenance, one.name) for one in fields(Provenance)}
+    made["derived_from"] = list(item.provenance.derived_from)
+    return {**data, "label": label_to_json(item.label), "provenance": made}
+
+
+def item_from_json(data: Json) -> Item:
+    """Rebuild an item that `item_to_json` wrote."""
+    made = data["provenance"]
+    provenance = Provenance(**{**made, "derived_from": tuple(made["derived_from"])})
+    return Item(**{**data, "label": label_from_json(data["label"]), "provenance": provenance})
+
+
+def recalled_to_json(recalled: Recalled) -> dict[str, Json]:
+    """Return what was recalled as JSON."""
+    return {
+        "item": item_to_json(recalled.item),
+        "score": recalled.score,
+        "parts": dict(recalled.parts),
+        "quoted": recalled.quoted,
+        "allowed_by": list(recalled.allowed_by),
+    }
+
+
+def recalled_from_json(data: Json) -> Recalled:
+    """Rebuild what `recalled_to_json` wrote."""
+    return Recalled(
+        item=item_from_json(data["item"]),
+        score=data["score"],
+        parts=data["parts"],
+        quoted=data["quoted"],
+        allowed_by=tuple(data["allowed_by"]),
+    )

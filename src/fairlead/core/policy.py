@@ -20,9 +20,7 @@ ASK_WITHIN_S = 86_400.0
 
 ASK_WITHIN_S_MAX = 30 * 86_400.0
 
-Action: TypeAlias = Literal[
-    "generate", "call", "retrieve", "start", "recall", "remember", "forget"
-]
+Action: TypeAlias = Literal["generate", "call", "retrieve", "start", "recall", "remember", "forget"]
 ResourceKind: TypeAlias = Literal["Model", "Tool", "Collection", "Workflow", "Memory"]
 
 ACTIONS: dict[Action, ResourceKind] = {

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 import sys
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import fields
 from datetime import timedelta
 from importlib.metadata import version
-from typing import Any, TypeVar
+from typing import Any
 
 from fairlead.authoring.app import App
 from fairlead.authoring.guardrail import enforced, redacts
@@ -22,13 +22,13 @@ from fairlead.core.limits import SLO, Limits
 from fairlead.core.rates import DEFAULT_RATE, Rate
 from fairlead.core.release import Manifest, RecallTerms, SignalRule, WorkflowTerms
 from fairlead.delivery.budgets import budgets_of
+from fairlead.delivery.memory import memory_of, remember_of
 from fairlead.delivery.servers import ServerTools, server_tools
+from fairlead.delivery.tables import known, made, text_of
 from fairlead.guardrails.shapes import shape_of
 from fairlead.ports.app_files import AppFiles
 from fairlead.runtime.tools import contract_of
 from fairlead.settings import APP_FILE
-
-T = TypeVar("T")
 
 PROCESS_TABLES = frozenset(("database", "worker", "ingest", "identity"))
 """Tables of `fairlead.toml` that say how a process runs, not what a release is."""
@@ -46,6 +46,7 @@ _WORKFLOW_KEYS = frozenset(
         "top_k",
         "min_score",
         "integrity",
+        "remember",
         "limits",
         "slo",
         "queue",
@@ -127,7 +128,7 @@ def resolve(app: App, files: AppFiles, config: Mapping[str, Any]) -> Manifest:
     rates = _rates(app, served, workflows, config.get("rates", {}))
     own = {name: contract_of(tool) for name, tool in app.tools.items()}
     return Manifest(
-        app=_text(config.get("app", {}).get("name", app.name), "app.name"),
+        app=text_of(config.get("app", {}).get("name", app.name), "app.name"),
         code_digest=code_digest(files),
         bundle_digest=bundle_digest(files, config),
         python=_python(),
@@ -141,6 +142,7 @@ def resolve(app: App, files: AppFiles, config: Mapping[str, Any]) -> Manifest:
         budgets=budgets_of(config.get("budgets", []), workflows, rates),
         shadow=_shadow(config.get("policy", {}), files),
         servers=served.servers,
+        memory=memory_of(config.get("memory", {})),
     )
 
 
@@ -167,15 +169,15 @@ def _rates(
                 "provider:model",
                 key=where,
             )
-        _known(given, frozenset(("calls", "per_s")), where)
-        rates[f"{kind}:{name}"] = _made(Rate, dict(given), where)
+        known(given, frozenset(("calls", "per_s")), where)
+        rates[f"{kind}:{name}"] = made(Rate, dict(given), where)
     return dict(sorted(rates.items()))
 
 
 def _breaker(table: Mapping[str, Any]) -> BreakerTerms:
     keys = frozenset(item.name for item in fields(BreakerTerms))
-    _known(table, keys, "breaker")
-    return _made(BreakerTerms, dict(table), "breaker")
+    known(table, keys, "breaker")
+    return made(BreakerTerms, dict(table), "breaker")
 
 
 def _terms(
@@ -185,11 +187,11 @@ def _terms(
     served: ServerTools,
 ) -> WorkflowTerms:
     where = f"workflow.{workflow.name}"
-    _known(table, _WORKFLOW_KEYS, where)
+    known(table, _WORKFLOW_KEYS, where)
     limits = _limits(workflow.limits, table.get("limits", {}), f"{where}.limits")
     slo = _slo(workflow.slo, table.get("slo", {}), f"{where}.slo")
     declared = workflow.model if isinstance(workflow.model, str) else ""
-    model = _text(table.get("model", declared), f"{where}.model")
+    model = text_of(table.get("model", declared), f"{where}.model")
     return WorkflowTerms(
         name=workflow.name,
         intent=_intent(workflow, files, limits, slo),
@@ -202,11 +204,12 @@ def _terms(
         enforced=enforced(workflow.guardrails),
         redacts=redacts(workflow.guardrails),
         recall=_recall(workflow.memory.semantic, table, where),
+        remember=remember_of(workflow.memory.remember, table.get("remember", {}), where),
         limits=limits,
         slo=slo,
         input_schema=shape_of(workflow.input).schema,
         output_schema=shape_of(workflow.output).schema,
-        queue=_text(table.get("queue", workflow.queue), f"{where}.queue"),
+        queue=text_of(table.get("queue", workflow.queue), f"{where}.queue"),
         retention_days=_days(table.get("retention_days", 30), f"{where}.retention_days"),
     )
 
@@ -225,7 +228,7 @@ def _fallbacks(given: Any, model: str, where: str) -> tuple[str, ...]:
     where = f"{where}.fallbacks"
     if not isinstance(given, list | tuple) or len(given) > FALLBACKS_MAX:
         raise InvalidConfig(f"{where} must be a list of at most {FALLBACKS_MAX} models", key=where)
-    names = tuple(_text(name, where) for name in given)
+    names = tuple(text_of(name, where) for name in given)
     twice = [name for name in names if name == model or names.count(name) > 1]
     if twice:
         raise InvalidConfig(f"{where} names {twice[0]}, which is asked already", key=where)
@@ -254,11 +257,11 @@ def _recall(
         "integrity": declared.integrity if declared else "untrusted",
         **given,
     }
-    return _made(RecallTerms, values, where)
+    return made(RecallTerms, values, where)
 
 
 def _limits(declared: Limits, table: Mapping[str, Any], where: str) -> Limits:
-    _known(table, _LIMIT_KEYS, where)
+    known(table, _LIMIT_KEYS, where)
     values = {
         "steps": table.get("steps", declared.steps),
         "cost_usd": table.get("cost_usd", declared.cost_usd),
@@ -272,16 +275,16 @@ def _limits(declared: Limits, table: Mapping[str, Any], where: str) -> Limits:
         "call_timeout": _seconds(table.get("call_timeout_s"), declared.call_timeout, where),
         "unknown_wait": _seconds(table.get("unknown_wait_s"), declared.unknown_wait, where),
     }
-    return _made(Limits, values, where)
+    return made(Limits, values, where)
 
 
 def _slo(declared: SLO, table: Mapping[str, Any], where: str) -> SLO:
-    _known(table, frozenset(("success", "latency_p95_s")), where)
+    known(table, frozenset(("success", "latency_p95_s")), where)
     values = {
         "success": table.get("success", declared.success),
         "latency_p95": _seconds(table.get("latency_p95_s"), declared.latency_p95, where),
     }
-    return _made(SLO, values, where)
+    return made(SLO, values, where)
 
 
 def _intent(workflow: Workflow[Any, Any], files: AppFiles, limits: Limits, slo: SLO) -> IntentPage:
@@ -290,7 +293,7 @@ def _intent(workflow: Workflow[Any, Any], files: AppFiles, limits: Limits, slo: 
         page = tomllib.loads(files.text(path) or "")
     except tomllib.TOMLDecodeError as error:
         raise InvalidConfig(f"{path} is not understood: {error}", file=path) from error
-    _known(page, _PAGE_KEYS, path)
+    known(page, _PAGE_KEYS, path)
     lists = {
         key: tuple(str(item) for item in page.get(key, ()))
         for key in ("expected_outcomes", "non_goals", "compliance", "resilience")
@@ -320,8 +323,8 @@ def limit_lines(limits: Limits) -> tuple[str, ...]:
 
 def _shadow(table: Mapping[str, Any], files: AppFiles) -> dict[str, str]:
     """Return the texts of the policies that are only tried."""
-    _known(table, frozenset(("shadow",)), "policy")
-    folder = _text(table.get("shadow", ""), "policy.shadow")
+    known(table, frozenset(("shadow",)), "policy")
+    folder = text_of(table.get("shadow", ""), "policy.shadow")
     texts = files.below(folder) if folder else {}
     if folder and not texts:
         raise InvalidConfig(
@@ -332,10 +335,10 @@ def _shadow(table: Mapping[str, Any], files: AppFiles) -> dict[str, str]:
 
 
 def _signals(table: Mapping[str, Any]) -> tuple[SignalRule, ...]:
-    _known(table, frozenset(("endpoint", "must_emit")), "telemetry")
+    known(table, frozenset(("endpoint", "must_emit")), "telemetry")
     rules = []
     for item in table.get("must_emit", ()):
-        _known(item, frozenset(("span", "attributes", "when")), "telemetry.must_emit")
+        known(item, frozenset(("span", "attributes", "when")), "telemetry.must_emit")
         if item.get("when") not in ("run", "model", "tool", "retrieval"):
             raise InvalidConfig("telemetry.must_emit.when must be run, model, tool or retrieval")
         attributes = tuple(str(name) for name in item.get("attributes", ()))
@@ -343,24 +346,6 @@ def _signals(table: Mapping[str, Any]) -> tuple[SignalRule, ...]:
             SignalRule(span=str(item.get("span")), attributes=attributes, when=item["when"])
         )
     return tuple(rules)
-
-
-def _known(table: Mapping[str, Any], keys: frozenset[str], where: str) -> None:
-    if not isinstance(table, Mapping):
-        raise InvalidConfig(f"{where} must be a table", key=where)
-    unknown = sorted(set(table) - keys)
-    if unknown:
-        names = ", ".join(sorted(keys))
-        raise InvalidConfig(
-            f"{where} has an unknown key {unknown[0]!r}; it knows: {names}", key=where
-        )
-
-
-def _made(cls: Callable[..., T], values: dict[str, Any], where: str) -> T:
-    try:
-        return cls(**values)
-    except (TypeError, ValueError) as error:
-        raise InvalidConfig(f"{where}: {error}", key=where) from error
 
 
 def _seconds(value: Any, default: timedelta, where: str) -> timedelta:
@@ -374,12 +359,6 @@ def _seconds(value: Any, default: timedelta, where: str) -> timedelta:
 def _days(value: Any, where: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise InvalidConfig(f"{where}: {value!r} is no number of days of at least 1", key=where)
-    return value
-
-
-def _text(value: Any, where: str) -> str:
-    if not isinstance(value, str):
-        raise InvalidConfig(f"{where} must be text, not {value!r}", key=where)
     return value
 
 

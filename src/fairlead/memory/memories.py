@@ -17,7 +17,6 @@ from fairlead.core.memory import (
     Written,
 )
 from fairlead.core.memory_terms import MemoryTerms
-from fairlead.memory.embedding import checked
 from fairlead.memory.notes import check_notes
 from fairlead.memory.ranking import asked_stems, rank
 from fairlead.ports.embedder import Embedder
@@ -31,63 +30,81 @@ class Memories:
     Attributes:
         store: Where items are kept.
         terms: What the release says of its memory.
-        embedder: Returns the embedding model of an id; None for no model.
+        embedder: Returns the embedding model of an id, with its guard; None for no model.
     """
 
     store: MemoryStore
     terms: MemoryTerms
     embedder: Callable[[str], Embedder | None]
 
-    def remember(
-        self, writer: Reader, notes: Sequence[Note], fact: Fact | None = None
-    ) -> Sequence[Written]:
-        """Remember notes, all or none.
+    def stamped(self, notes: Sequence[Note], fact: Fact | None = None) -> Stamp:
+        """Check notes and embed them; this may take as long as the model takes.
 
         Args:
-            writer: Who writes.
             notes: What is to be remembered, as the rules of admission left it.
             fact: What is appended to the event log with it; None for nothing.
 
         Raises:
             MemoryInvalid: A note cannot be kept.
-            MemorySchemaOutOfRange: Memory was written by a version that the release does not read.
-            FairleadError: The embedding model failed; nothing was written.
+            FairleadError: The embedding model failed.
         """
         check_notes(notes)
-        self._check_schema(writer)
         stamp = Stamp(schema=self.terms.schema, fact=fact)
         model = self.embedder(self.terms.embedder)
-        if model is not None and notes:
-            texts = [f"{note.actor}: {note.text}" if note.actor else note.text for note in notes]
-            vectors = checked(model).embed(texts, purpose="document")
-            stamp = replace(stamp, embedder=model.id, vectors=vectors)
+        if model is None or not notes:
+            return stamp
+        texts = [f"{note.actor}: {note.text}" if note.actor else note.text for note in notes]
+        return replace(stamp, embedder=model.id, vectors=model.embed(texts, purpose="document"))
+
+    def write(self, writer: Reader, notes: Sequence[Note], stamp: Stamp) -> Sequence[Written]:
+        """Write notes that were stamped, all or none.
+
+        Raises:
+            MemorySchemaOutOfRange: Memory was written by a version that the release does not read.
+        """
+        self._check_schema(writer)
         return self.store.write(writer, notes, stamp)
+
+    def remember(
+        self, writer: Reader, notes: Sequence[Note], fact: Fact | None = None
+    ) -> Sequence[Written]:
+        """Check, embed and write notes, all or none; see `stamped` and `write`."""
+        return self.write(writer, notes, self.stamped(notes, fact))
+
+    def asked(self, query: MemoryQuery) -> MemoryQuery:
+        """Check a query and embed its text; this may take as long as the model takes.
+
+        Raises:
+            MemoryInvalid: It asks for too much.
+            FairleadError: The embedding model failed.
+        """
+        if not 1 <= query.top_k <= TOP_K_MAX:
+            raise MemoryInvalid(f"top_k must be from 1 to {TOP_K_MAX}, not {query.top_k}")
+        text = query.text[:QUERY_CHARS_MAX].encode(errors="replace").decode()
+        query = replace(query, text=text)
+        model = self.embedder(self.terms.embedder) if text.strip() else None
+        if model is None:
+            return query
+        (vector,) = model.embed([text], purpose="query")
+        return replace(query, vector=vector, embedder=model.id)
 
     def recall(self, reader: Reader, query: MemoryQuery) -> tuple[Recalled, ...]:
         """Return what bears on a question, best first.
 
         Args:
             reader: Who asks.
-            query: What is asked; its vector is made here.
+            query: What is asked, as `asked` left it.
 
         Raises:
-            MemoryInvalid: The query asks for too much.
             MemorySchemaOutOfRange: Memory was written by a version that the release does not read.
         """
-        if not 1 <= query.top_k <= TOP_K_MAX:
-            raise MemoryInvalid(f"top_k must be from 1 to {TOP_K_MAX}, not {query.top_k}")
         self._check_schema(reader)
-        text = query.text[:QUERY_CHARS_MAX].encode(errors="replace").decode()
-        terms = asked_stems(text)
-        model = self.embedder(self.terms.embedder) if text.strip() else None
-        if model is not None:
-            (vector,) = checked(model).embed([text], purpose="query")
-            query = replace(query, vector=vector, embedder=model.id)
+        terms = asked_stems(query.text)
         if not query.kinds or not (terms or query.vector):
             return ()
         found = self.store.candidates(reader, query, Search(terms=terms))
         scored = rank(
-            text, found.found, found.statistics, top_k=query.top_k, min_score=query.min_score
+            query.text, found.found, found.statistics, top_k=query.top_k, min_score=query.min_score
         )
         items = {item.id: item for item in self.store.get(reader, [s.candidate.id for s in scored])}
         return tuple(

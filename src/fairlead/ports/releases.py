@@ -87,6 +87,10 @@ class ReleaseStore(Protocol):
         """Return the digest of the release that is active in each environment, by its name."""
         ...
 
+    def on_trial(self, environment: str, release: str) -> bool:
+        """Say whether a release never was the environment's, and another one is."""
+        ...
+
     def history(self, environment: str) -> Sequence[Activation]:
         """Return the pointer's moves, oldest first; the last one is in force."""
         ...

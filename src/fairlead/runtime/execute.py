@@ -42,6 +42,7 @@ from fairlead.ports.runs import Ending, RunRecord, RunStore
 from fairlead.runtime.boundary import Boundary
 from fairlead.runtime.children import Children
 from fairlead.runtime.conversing import join
+from fairlead.runtime.memory import DurableMemory
 from fairlead.runtime.persist import persist
 from fairlead.runtime.pipeline import Path, outcome_of
 from fairlead.runtime.redacting import RedactingEngine, told
@@ -257,6 +258,7 @@ class Runner:
             documents=self.stores.documents,
             generator=self.generator,
             verdicts=Verdicts(workflow, boundary, self.stores.events, self.services.clock),
+            memory=DurableMemory(boundary=boundary, written=[]),
             thread=thread,
         )
 
@@ -298,6 +300,7 @@ def rules_of(manifest: Manifest, compile: PolicyCompiler) -> Rules:
         app=manifest.app,
         budgets=manifest.budgets,
         servers=manifest.servers,
+        memory=manifest.memory,
     )
 
 

@@ -29,6 +29,8 @@ from fairlead.runtime.boundary import Boundary
 from fairlead.runtime.check import check
 from fairlead.runtime.conversing import Thread
 from fairlead.runtime.generate import Place, generate
+from fairlead.runtime.memory import DurableMemory
+from fairlead.runtime.recollect import recollect
 from fairlead.runtime.redacting import told
 from fairlead.runtime.retrieve import retrieve
 from fairlead.runtime.verdicts import Verdicts
@@ -44,6 +46,7 @@ class Path:
         documents: What may be retrieved.
         generator: The agent loop.
         verdicts: The run's verdicts.
+        memory: What is kept beyond the run.
         thread: The run's part in its conversation.
     """
 
@@ -52,6 +55,7 @@ class Path:
     documents: DocumentStore
     generator: Generator
     verdicts: Verdicts
+    memory: DurableMemory
     thread: Thread = field(default_factory=Thread)
 
     async def walk(self, request: Request) -> Outcome[Any]:
@@ -69,6 +73,7 @@ class Path:
         admitted = self.verdicts.admit(request)
         authorized = authorize(admitted, scope.rules.bundle)
         grounding = await retrieve(authorized, self.boundary, self.documents)
+        grounding = await recollect(grounding, self.memory)
         place = Place(thread=self.thread, toolbox=self.boundary.toolbox)
         draft = await generate(grounding, self.workflow, self.generator, place)
         shape = shape_of(self.workflow.output)

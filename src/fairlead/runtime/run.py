@@ -41,6 +41,7 @@ from fairlead.runtime.admit import admit, request_of
 from fairlead.runtime.authorize import authorize
 from fairlead.runtime.children import Children
 from fairlead.runtime.interceptors.kill_switch import stopping_now
+from fairlead.runtime.memory import DurableMemory
 from fairlead.runtime.persist import persist
 from fairlead.runtime.pipeline import Path
 from fairlead.runtime.retrieve import retrieve
@@ -154,6 +155,11 @@ class DurableRun:
         admitted = admit(Request(question=question, input=question), scope, ())
         authorized = authorize(admitted, scope.rules.bundle)
         return (await retrieve(authorized, self._boundary, self._path.documents)).sources
+
+    @property
+    def memory(self) -> DurableMemory:
+        """What is kept beyond this run, as the workflow's `memory=` declares it."""
+        return self._path.memory
 
     async def agent(self, agent: Any, prompt: str, *, history: bool = True) -> Any:
         """Run a ready pydantic-ai `Agent`; each of its model turns and tools is a call."""

@@ -17,6 +17,7 @@ from fairlead.core.label import label_from_json
 from fairlead.core.limits import Limits
 from fairlead.core.loops import Trace, remembered, trace_of
 from fairlead.core.mcp import ServerTerms
+from fairlead.core.memory_terms import MemoryTerms
 from fairlead.core.rates import DEFAULT_RATE, Rate
 from fairlead.core.release import ToolContract, WorkflowTerms
 from fairlead.guardrails.decide import Bundle
@@ -28,9 +29,11 @@ from fairlead.ports.clock import Clock
 from fairlead.ports.conversations import ConversationStore
 from fairlead.ports.dispatch import DispatchStore
 from fairlead.ports.effects import EffectsLedger
+from fairlead.ports.embedder import Embedder
 from fairlead.ports.faults import NO_FAULTS, Faults
 from fairlead.ports.journal import Journal
 from fairlead.ports.mcp import NO_MCP, McpClient
+from fairlead.ports.memory import MemoryStore
 from fairlead.ports.prices import Prices
 from fairlead.ports.runs import RunStore
 from fairlead.ports.secrets import NO_SECRETS, SecretSource
@@ -55,6 +58,7 @@ class Rules:
         budgets: What all runs together may use.
         shadow: The bundle with the policies that are only tried; None for none.
         servers: MCP servers by name.
+        memory: What the release says of its memory.
     """
 
     bundle: Bundle
@@ -65,6 +69,7 @@ class Rules:
     budgets: tuple[Budget, ...] = ()
     shadow: Bundle | None = None
     servers: Mapping[str, ServerTerms] = field(default_factory=dict)
+    memory: MemoryTerms = field(default_factory=MemoryTerms)
 
     @property
     def contracts(self) -> Mapping[str, ToolContract]:
@@ -176,6 +181,21 @@ class Tally:
 
 
 @dataclass(frozen=True, kw_only=True)
+class MemoryAccess:
+    """The way to what is remembered.
+
+    Attributes:
+        store: Where it is kept.
+        embedder: Returns the embedding model of an id, with its guard; None for no model.
+        on_trial: Says whether what a release remembers is still kept apart.
+    """
+
+    store: MemoryStore
+    embedder: Callable[[str], Embedder | None]
+    on_trial: Callable[[str], bool]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Services:
     """What interceptors, durable waits and drivers use; `faults` are those that a test plans."""
 
@@ -193,6 +213,7 @@ class Services:
     budgets: BudgetStore
     prices: Prices
     switches: Switches
+    memory: MemoryAccess
     faults: Faults = NO_FAULTS
     secrets: SecretSource = NO_SECRETS
     mcp: McpClient = NO_MCP

@@ -26,6 +26,9 @@ from fairlead.ports.boundary import Driver
 from fairlead.runtime.check import ask, redacted_once
 from fairlead.runtime.scope import RunScope
 
+WRITES = frozenset(("remember", "supersede", "forget"))
+"""What changes memory."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Asking:

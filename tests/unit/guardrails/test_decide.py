@@ -14,7 +14,7 @@ from fairlead.core.identity import Principal
 from fairlead.core.label import Label
 from fairlead.core.policy import Decision, Obligations, Query, alike, stricter
 from fairlead.core.release import ToolContract
-from fairlead.guardrails.decide import Act, Bundle, Situation, act_of
+from fairlead.guardrails.decide import Act, Bundle, Situation, acts_of
 from fairlead.testing import FakeAuthorizer
 
 ANN = Principal(user="ann", tenant="acme")
@@ -103,7 +103,7 @@ def test_each_kind_of_call_is_an_act(kind: Any, expected: Act | None) -> None:
         effect="read",
         lineage="r",
     )
-    assert act_of(call) == expected
+    assert acts_of(call) == (() if expected is None else (expected,))
 
 
 decisions = st.builds(

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 from fairlead import SLO, App, Principal, Workflow
 from fairlead.adapters.pydantic_ai.generator import PydanticGenerator
@@ -29,7 +29,7 @@ from fairlead.ports.faults import NO_FAULTS
 from fairlead.ports.releases import Activation, Evidence
 from fairlead.ports.runs import Ending, Room, RunRecord, Spent
 from fairlead.runtime.execute import Runner, Stores
-from fairlead.runtime.scope import Services
+from fairlead.runtime.scope import MemoryAccess, Services
 from fairlead.runtime.seats import Seat
 from fairlead.runtime.switches import Switches
 from fairlead.testing import (
@@ -60,6 +60,9 @@ FILES = AppFiles(
     code={"app.py": b""},
     bundle={"fairlead.toml": b"", "prompts/p.md": b"Answer.\n", "policies/p.cedar": b"permit;"},
 )
+
+NO_MEMORY = MemoryAccess(store=cast(Any, None), embedder=lambda _: None, on_trial=lambda _: False)
+"""Of what a run without memory of its own uses nothing."""
 
 
 @dataclass
@@ -293,6 +296,7 @@ class Bench:
             budgets=self.budgets,
             prices=self.prices,
             switches=Switches(self.kills, self.clock),
+            memory=NO_MEMORY,
             faults=self.faults,
         )
 

@@ -50,7 +50,7 @@ from fairlead.testing import (
     FakeThrottle,
     FakeWaits,
 )
-from tests.unit.runtime.bench import SLO_OF_TESTS, FakeRuns
+from tests.unit.runtime.bench import NO_MEMORY, SLO_OF_TESTS, FakeRuns
 
 ANYTHING = {"type": "object"}
 
@@ -130,6 +130,7 @@ class Bench:
             budgets=self.budgets,
             prices=self.prices,
             switches=Switches(self.kills, self.clock),
+            memory=NO_MEMORY,
         )
         self.boundary = Boundary(self.scope, engine, self.services, self.clock.now())
 

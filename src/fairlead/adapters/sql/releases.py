@@ -176,6 +176,16 @@ class SqlReleaseStore:
             rows = connection.execute(query.order_by(activations.c.environment)).all()
         return {row.environment: row.release for row in rows}
 
+    def on_trial(self, environment: str, release: str) -> bool:
+        """Say whether a release never was the environment's, and another one is."""
+        mine = activations.c.environment == environment
+        query = sa.select(
+            sa.func.count(), sa.func.count().filter(activations.c.release == release)
+        ).where(mine)
+        with self._database.glance() as connection:
+            moves, own = connection.execute(query).one()
+        return bool(moves) and not own
+
     def history(self, environment: str) -> Sequence[Activation]:
         """Return the pointer's moves, oldest first; the last one is in force."""
         query = (

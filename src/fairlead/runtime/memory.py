@@ -1,0 +1,359 @@
+"""A run's memory: each operation is a call of the boundary, and reads as the run's principal."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from typing import Any, TypeVar, Unpack, cast
+
+from fairlead.authoring.memory import Details, Wanted
+from fairlead.core.context import Context
+from fairlead.core.digests import Json
+from fairlead.core.errors import MemoryInvalid, MemoryMissing, MemoryRefused, MemoryUndeclared
+from fairlead.core.event import Fact
+from fairlead.core.label import Label, joined, own_label
+from fairlead.core.memory import (
+    Item,
+    MemoryKind,
+    MemoryQuery,
+    Note,
+    Provenance,
+    Reader,
+    Recalled,
+    Written,
+    item_from_json,
+    item_to_json,
+    reader_of,
+    recalled_from_json,
+    recalled_to_json,
+)
+from fairlead.core.memory_terms import Admission, RememberTerms, admission_of
+from fairlead.guardrails.decide import Act, Situation
+from fairlead.memory.memories import Memories
+from fairlead.ports.boundary import Driven
+from fairlead.ports.memory import Change
+from fairlead.runtime.boundary import Boundary
+from fairlead.runtime.persist import persist
+
+T = TypeVar("T")
+
+_OUTSIDE = ("tool:", "retrieval:", "signal:", "unlabelled", "others", "child:", "model:")
+"""How the origins begin that an item is first of all from, the most suspicious ones first."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DurableMemory:
+    """Implements `fairlead.RunMemory` on one run's boundary.
+
+    Attributes:
+        boundary: The run's way out.
+        written: Ids of what the run remembered, in order.
+    """
+
+    boundary: Boundary
+    written: list[str]
+
+    async def remember(self, text: str, **details: Unpack[Details]) -> Written:
+        """Remember something."""
+        return await self._write("remember", text, details, "")
+
+    async def supersede(self, id: str, text: str, **details: Unpack[Details]) -> Written:
+        """Replace an item; its kind, subject and predicate stay."""
+        (before,) = await self.get(id) or (None,)
+        if before is None:
+            raise MemoryMissing(f"there is no item {id} for this run", item=id)
+        kept: Details = {
+            "kind": before.kind,
+            "subject": before.subject,
+            "predicate": before.predicate,
+        }
+        return await self._write("supersede", text, cast(Details, {**details, **kept}), id)
+
+    async def recall(self, question: str, **wanted: Unpack[Wanted]) -> tuple[Recalled, ...]:
+        """Recall what bears on a question, best first; nothing when nothing is near."""
+        terms = self._terms()
+        asked = tuple(wanted.get("kinds", terms.kinds))
+        allowed = self._readable(self._declared(asked))
+        query = MemoryQuery(
+            text=question,
+            # Where nothing is allowed, the call is made all the same, and is denied on record.
+            kinds=tuple(allowed) or asked,
+            subject=wanted.get("subject"),
+            top_k=wanted.get("top_k", terms.top_k),
+            min_score=wanted.get("min_score", terms.min_score),
+            known_at=_seconds(wanted.get("as_of")),
+            valid_at=_seconds(wanted.get("valid_at")),
+            quarantined=wanted.get("quoted", True),
+        )
+
+        async def drive(_: Context) -> Driven:
+            # A model may take long: it holds up none of the threads that the store uses.
+            asked = await asyncio.to_thread(self._memories.asked, query)
+            found = await self._ask(self._memories.recall, self._reader, asked)
+            named = [replace(one, allowed_by=allowed.get(one.item.kind, ())) for one in found]
+            await self._noted([one.item for one in named])
+            value = [recalled_to_json(one) for one in named]
+            return Driven(value=value, labels={"": self._label_of(one.item for one in named)})
+
+        arguments = {**_plain(asdict(query)), "kinds": list(query.kinds)}
+        return tuple(map(recalled_from_json, await self._call("recall", arguments, drive)))
+
+    async def get(self, *ids: str) -> tuple[Item, ...]:
+        """Return items by their ids; those that the run may not see are left out."""
+        return await self._read("get", {"ids": list(ids)}, lambda store, who: store.get(who, ids))
+
+    async def history(
+        self, subject: str, predicate: str = "", *, as_of: datetime | None = None
+    ) -> tuple[Item, ...]:
+        """Return what was said of a subject, oldest record first."""
+        known_at = _seconds(as_of)
+        arguments = {"subject": subject, "predicate": predicate, "as_of": known_at}
+        return await self._read(
+            "history",
+            arguments,
+            lambda store, who: store.history(who, subject, predicate, known_at=known_at),
+        )
+
+    async def forget(self, *ids: str) -> tuple[str, ...]:
+        """Take items back, so that the same is not remembered of their subjects again."""
+        terms, by = self._terms(), f"user:{self._context.principal.user}"
+
+        async def drive(_: Context) -> Driven:
+            store, who = self._memories.store, self._reader
+            known = [
+                one.id for one in await self._ask(store.get, who, ids) if one.kind in terms.kinds
+            ]
+            change = Change(
+                by=by,
+                reason=f"run {self._context.run_id}",
+                fact=Fact(
+                    chain=f"memory:{who.tenant}",
+                    type="memory.forgotten",
+                    data={"items": known, "by": by, "run": self._context.run_id},
+                ),
+            )
+            gone = await self._ask(store.settle, who, known, "forgotten", change)
+            return Driven(value=list(gone), labels={"": own_label(self._context.principal)})
+
+        arguments = {"kinds": list(terms.kinds), "ids": list(ids)}
+        return tuple(await self._call("forget", arguments, drive))
+
+    # Writing.
+
+    async def _write(self, name: str, text: str, details: Details, supersedes: str) -> Written:
+        kind = details.get("kind", "semantic")
+        self._declared((kind,))
+        arguments = _plain({"text": text, **details, "supersedes": supersedes})
+        arguments |= {"kinds": [kind]}
+
+        async def drive(context: Context) -> Driven:
+            note = await self._note(text, details, supersedes, context.idempotency_key)
+            admission = admission_of(self._memories.terms.admit, note.label, kind)
+            if admission.admit == "refused":
+                raise MemoryRefused(f"it was not remembered: {admission.reason}")
+            note = replace(note, label=admission.label, state=admission.admit)
+            fact = self._endorsed(admission, note)
+            stamp = await asyncio.to_thread(self._memories.stamped, [note], fact)
+            (written,) = await self._ask(self._memories.write, self._reader, [note], stamp)
+            label = own_label(self._context.principal)
+            return Driven(value=asdict(written), labels={"": label})
+
+        written = Written(**await self._call(name, arguments, drive))
+        if written.id and not written.merged:
+            self.written.append(written.id)
+        return written
+
+    async def _note(self, text: str, details: Details, supersedes: str, key: str) -> Note:
+        parents = tuple(details.get("derived_from", ()))
+        known = await self._ask(self._memories.store.get, self._reader, parents)
+        missing = sorted(set(parents) - {one.id for one in known})
+        if missing:
+            raise MemoryMissing(f"there is no item {missing[0]} for this run", item=missing[0])
+        label = self._label_said(text, details).join(joined(_label(one) for one in known))
+        context = self._context
+        at = self.boundary.services.clock.now()
+        keep = details.get("keep")
+        kind = details.get("kind", "semantic")
+        made = f"{self.boundary.scope.terms.name}@{context.release[:12]}" if parents else ""
+        return Note(
+            kind=kind,
+            text=text,
+            subject=details.get("subject", ""),
+            predicate=details.get("predicate", ""),
+            value=details.get("value"),
+            label=label,
+            provenance=Provenance(
+                run_id=context.run_id,
+                call=self.boundary.next_number,
+                release=context.release,
+                by=f"user:{context.principal.user}",
+                source=_source(label),
+                derivation=details.get("derivation", made),
+                derived_from=parents,
+            ),
+            valid_from=_seconds(details.get("valid_from")),
+            valid_to=_seconds(details.get("valid_to")),
+            expires_at=None if keep is None else at + keep.total_seconds(),
+            actor=details.get("actor", ""),
+            thread=details.get("thread", ""),
+            place=details.get("place", 0),
+            supersedes=supersedes,
+            key=key,
+        )
+
+    def _label_said(self, text: str, details: Details) -> Label:
+        """Return what is known of what is to be remembered, by where the run has it from."""
+        said = [text, details.get("value"), details.get("subject", "")]
+        label = self.boundary.flow.label_of([one for one in said if one])
+        if details.get("readers", "tenant") == "user":
+            principal = self._context.principal
+            only = f"tenant:{principal.tenant}/user:{principal.user}"
+            label = label.join(Label(readers=(only,)))
+        return label
+
+    def _endorsed(self, admission: Admission, note: Note) -> Fact | None:
+        """Return the event of a rule that made something from outside trusted."""
+        if not admission.endorsed_by:
+            return None
+        data = {
+            "by": f"rules: {', '.join(admission.endorsed_by)}",
+            "run": self._context.run_id,
+            "source": note.provenance.source,
+            "release": self._context.release,
+        }
+        return Fact(chain=f"memory:{self._reader.tenant}", type="memory.endorsed", data=data)
+
+    # Reading.
+
+    async def _read(
+        self, name: str, arguments: dict[str, Json], look: Callable[[Any, Reader], Sequence[Item]]
+    ) -> tuple[Item, ...]:
+        terms = self._terms()
+        allowed = self._readable(terms.kinds)
+
+        async def drive(_: Context) -> Driven:
+            found = await self._ask(look, self._memories.store, self._reader)
+            items = [one for one in found if one.kind in allowed]
+            await self._noted(items)
+            value = [item_to_json(one) for one in items]
+            return Driven(value=value, labels={"": self._label_of(items)})
+
+        kinds = list(allowed) or list(terms.kinds)
+        return tuple(
+            map(item_from_json, await self._call(name, {**arguments, "kinds": kinds}, drive))
+        )
+
+    def _readable(self, kinds: Sequence[MemoryKind]) -> dict[MemoryKind, tuple[str, ...]]:
+        """Return the kinds that the policies let the principal recall, with the rules' ids."""
+        scope = self.boundary.scope
+        situation = Situation(workflow=scope.terms.name, seen=self.boundary.flow.whole)
+        found: dict[MemoryKind, tuple[str, ...]] = {}
+        for kind in kinds:
+            act = Act(action="recall", resource=kind)
+            decision = scope.rules.bundle.decide(
+                "recall", self._context.principal, act, labels={}, context=situation
+            )
+            if decision.effect != "deny":
+                found[kind] = decision.reasons
+        return found
+
+    async def _noted(self, items: Sequence[Item]) -> None:
+        """Note who got which items, for the day when one of them turns out to be bad."""
+        ids = [one.id for one in items]
+        if ids:
+            store, number = self._memories.store, self.boundary.next_number
+            await self._ask(store.note_reads, self._context.run_id, number, ids)
+
+    def _label_of(self, items: Iterable[Item]) -> Label:
+        """Return what rests on what was recalled; of nothing, the run's own word that it is so."""
+        labels = [_label(one) for one in items]
+        return joined(labels) if labels else own_label(self._context.principal)
+
+    # The run.
+
+    async def _call(self, name: str, arguments: dict[str, Json], drive: Any) -> Any:
+        return await self.boundary.call("memory", name, arguments, drive)
+
+    async def _ask(self, function: Callable[..., T], *args: Any) -> T:
+        return await persist(self.boundary.services.clock, function, *args)
+
+    @property
+    def _context(self) -> Context:
+        return self.boundary.scope.context
+
+    @property
+    def _memories(self) -> Memories:
+        access = self.boundary.services.memory
+        return Memories(
+            store=access.store, terms=self.boundary.scope.rules.memory, embedder=access.embedder
+        )
+
+    @property
+    def _reader(self) -> Reader:
+        scope, access = self.boundary.scope, self.boundary.services.memory
+        release = scope.context.release
+        return reader_of(
+            scope.context.principal,
+            scope.rules.app,
+            run_root=scope.family.root_id,
+            overlay=release if access.on_trial(release) else "",
+        )
+
+    def _terms(self) -> RememberTerms:
+        terms = self.boundary.scope.terms
+        if terms.remember is None:
+            raise MemoryUndeclared(
+                f"workflow {terms.name} declares no memory of its own", workflow=terms.name
+            )
+        return terms.remember
+
+    def _declared(self, kinds: Sequence[MemoryKind]) -> Sequence[MemoryKind]:
+        terms = self._terms()
+        unknown = [kind for kind in kinds if kind not in terms.kinds]
+        if unknown:
+            name = self.boundary.scope.terms.name
+            raise MemoryUndeclared(
+                f"workflow {name} does not declare {unknown[0]} memory", workflow=name
+            )
+        return kinds
+
+
+def _label(item: Item) -> Label:
+    """Return an item's label as others rest on it: what is quarantined is not trusted."""
+    return item.label.join(Label(integrity="untrusted")) if item.quoted else item.label
+
+
+def _source(label: Label) -> str:
+    """Return the origin that an item is first of all from."""
+    for beginning in _OUTSIDE:
+        for origin in label.origins:
+            if origin.startswith(beginning):
+                return origin
+    users = [origin for origin in label.origins if origin.startswith("user:")]
+    return (users or list(label.origins) or [""])[0]
+
+
+def _seconds(at: datetime | None) -> float | None:
+    if at is None:
+        return None
+    if at.tzinfo is None:
+        raise MemoryInvalid(f"the time {at} has no zone")
+    return at.timestamp()
+
+
+def _plain(values: dict[str, Any]) -> dict[str, Json]:
+    """Return arguments as JSON: times in seconds, and nothing of what nobody said."""
+    plain = {}
+    for name, value in values.items():
+        if value is None or name in ("vector", "embedder"):
+            continue
+        if isinstance(value, datetime):
+            value = _seconds(value)
+        elif hasattr(value, "total_seconds"):
+            value = value.total_seconds()
+        elif isinstance(value, tuple):
+            value = list(value)
+        plain[name] = value
+    return plain

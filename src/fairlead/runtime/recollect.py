@@ -1,0 +1,42 @@
+"""Grounding -> Grounding: beside what was retrieved, what is remembered of the question."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from fairlead.core.grounding import Passage, Source
+from fairlead.core.memory import Recalled
+from fairlead.core.request import Grounding
+from fairlead.runtime.memory import DurableMemory
+
+
+async def recollect(grounding: Grounding, memory: DurableMemory) -> Grounding:
+    """Recall for the question, where the workflow declares it for `run.answer`.
+
+    What was remembered becomes a source like a passage: it stands in the prompt as quoted data,
+    and an answer may cite it.
+
+    Raises:
+        FairleadError: The recall was denied or failed.
+    """
+    admitted = grounding.authorized.admitted
+    terms = admitted.terms.remember
+    if terms is None or not terms.grounding:
+        return grounding
+    found = await memory.recall(admitted.request.question)
+    sources = [_source(number, one) for number, one in enumerate(found, start=1)]
+    return replace(grounding, sources=(*grounding.sources, *sources))
+
+
+def _source(number: int, recalled: Recalled) -> Source:
+    item = recalled.item
+    title = " > ".join(part for part in ("memory", item.subject, item.predicate) if part)
+    passage = Passage(
+        collection="memory",
+        document=item.id,
+        title=title,
+        start=0,
+        end=len(item.text),
+        text=item.text,
+    )
+    return Source(id=f"m{number}", passage=passage, score=recalled.score)
