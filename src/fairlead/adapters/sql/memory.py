@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -77,6 +78,9 @@ class SqlMemoryStore:
             return []
         with self._database.transaction() as connection:
             serialize(connection, f"memory:{writer.tenant}/{writer.app}")
+            if writer.overlay and not changes.still_on_trial(connection, writer.overlay):
+                # It was activated since the run looked.
+                writer = replace(writer, overlay="")
             writing = Writing(
                 connection=connection,
                 writer=writer,

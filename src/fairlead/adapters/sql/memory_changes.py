@@ -9,6 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from fairlead.adapters.sql.database import serialize
 from fairlead.adapters.sql.events import append
 from fairlead.adapters.sql.memory_rows import Likenesses, item_of, rows_of, spoken, visible
 from fairlead.adapters.sql.memory_write import put_once, touch
@@ -20,6 +21,7 @@ from fairlead.adapters.sql.schema_memory import (
     memory_schemas,
     memory_tombstones,
 )
+from fairlead.adapters.sql.schema_releases import activations
 from fairlead.core.digests import canonical_json
 from fairlead.core.label import label_from_json, label_to_json
 from fairlead.core.memory import CURRENT, MemoryState, Reader
@@ -143,6 +145,18 @@ def reach(connection: sa.Connection, reader: Reader, source: str, ids: Sequence[
     )
 
 
+def still_on_trial(connection: sa.Connection, release: str) -> bool:
+    """Say whether a release was never activated; until the transaction ends it stays so.
+
+    Args:
+        connection: A writing transaction.
+        release: Digest of the release.
+    """
+    serialize(connection, f"trial:{release}")
+    ever = sa.select(activations.c.release).where(activations.c.release == release).limit(1)
+    return connection.execute(ever).first() is None
+
+
 def merge_overlay(
     connection: sa.Connection, trial: tuple[str, str], change: Change, clock: Clock
 ) -> int:
@@ -155,6 +169,7 @@ def merge_overlay(
         clock: Time and ids.
     """
     app, release = trial
+    serialize(connection, f"trial:{release}")
     on_trial = (memories.c.app == app) & (memories.c.overlay == release)
     rows = rows_of(connection, sa.select(memories).where(on_trial).order_by(memories.c.number))
     now = clock.now()
