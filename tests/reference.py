@@ -201,6 +201,7 @@ GROUPS = {
     "6": "Models, tools and guardrails",
     "7": "The event log",
     "53": "Who asks, and what they may do",
+    "85": "Embedding models",
 }
 """Titles by how a code's number begins; the longest beginning counts."""
 

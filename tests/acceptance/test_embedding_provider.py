@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 
 import pytest
 
+from fairlead.adapters.pydantic_ai.embedding import PydanticEmbedder
 from fairlead.bootstrap import open_embedder
 from fairlead.core.errors import FairleadError
 from fairlead.core.vectors import unit
@@ -28,13 +30,14 @@ def server() -> Iterator[ProviderServer]:
 
 
 @pytest.fixture
-def embedder(server: ProviderServer, monkeypatch: pytest.MonkeyPatch) -> Embedder:
+def embedder(server: ProviderServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Embedder]:
     for name, value in server.environment.items():
         monkeypatch.setenv(name, value)
     server.play([Reply()])
     made = open_embedder(NAME, bounds=EmbeddingBounds(timeout_s=10.0))
     assert made is not None
-    return made
+    yield made
+    made.close()
 
 
 def test_a_provider_embeds(server: ProviderServer, embedder: Embedder) -> None:
@@ -103,13 +106,39 @@ def test_a_provider_that_hangs_is_given_up(
     server: ProviderServer, embedder: Embedder, reply: Reply
 ) -> None:
     server.play([reply, Reply()])
-    hasty = open_embedder(NAME, bounds=EmbeddingBounds(timeout_s=0.5))
-    assert hasty is not None
+    # Without the guard, which would leave the request under way.
+    hasty = PydanticEmbedder(NAME, timeout_s=0.5)
     began = time.monotonic()
     with pytest.raises(FairleadError, match="FL-853"):
         hasty.embed(TEXTS, purpose="document")
     assert time.monotonic() - began < 5
     assert len(hasty.embed(TEXTS, purpose="document")) == 2
+    hasty.close()
+
+
+def test_a_closed_embedder_keeps_no_connection_and_opens_again(
+    server: ProviderServer, embedder: Embedder
+) -> None:
+    embedder.close()
+    for _ in range(2):
+        assert len(embedder.embed(TEXTS, purpose="document")) == 2
+        embedder.close()
+    server.play([Reply(pause_s=30.0)])
+    failures: list[FairleadError] = []
+
+    def ask() -> None:
+        try:
+            embedder.embed(TEXTS, purpose="document")
+        except FairleadError as error:
+            failures.append(error)
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    while not server.asked:
+        time.sleep(0.01)
+    embedder.close()
+    asking.join(timeout=5)
+    assert [error.code for error in failures] == ["FL-852"]
 
 
 def test_a_damaged_key_is_not_in_the_message(server: ProviderServer, embedder: Embedder) -> None:

@@ -41,6 +41,9 @@ class HashEmbedder:
         """Return one vector per text; the purpose makes no difference."""
         return [self._vector(text) for text in texts]
 
+    def close(self) -> None:
+        """Do nothing: it holds nothing."""
+
     def _vector(self, text: str) -> Vector:
         numbers = [0.0] * self._size
         for term in terms(text):
@@ -59,6 +62,7 @@ class FaultyEmbedder:
         dimensions: None, so that only the vectors say it.
         given: The texts of each call.
         release: Lets go of the calls that hang.
+        closed: Times that it was closed.
     """
 
     def __init__(self, fault: EmbedderFault, inner: Embedder, *, after: int = 0) -> None:
@@ -73,6 +77,7 @@ class FaultyEmbedder:
         self.dimensions: int | None = None
         self.given: list[tuple[str, ...]] = []
         self.release = Event()
+        self.closed = 0
         self._fault, self._inner, self._after = fault, inner, after
 
     def embed(self, texts: Sequence[str], *, purpose: Purpose) -> list[Vector]:
@@ -92,6 +97,11 @@ class FaultyEmbedder:
         else:
             vectors[-1] = _SPOILED[self._fault](vectors[-1])
         return vectors
+
+    def close(self) -> None:
+        """Count, and let go of the calls that hang."""
+        self.closed += 1
+        self.release.set()
 
 
 _SPOILED: Mapping[str, Callable[[Vector], Vector]] = {

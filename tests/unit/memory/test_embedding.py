@@ -46,6 +46,8 @@ class Recorder:
             raise self.error
         return [unit([float(len(text)), 1.0]) for text in texts]
 
+    def close(self) -> None: ...
+
 
 @pytest.mark.parametrize(
     ("fault", "error"),
@@ -148,4 +150,5 @@ def test_a_hang_is_given_up_and_hangs_are_bounded() -> None:
             guarded.embed(["a"], purpose="query")
         assert len(inner.given) == 2
     finally:
-        inner.release.set()
+        guarded.close()
+    assert inner.closed == 1
