@@ -78,12 +78,14 @@ class PydanticEmbedder:
             VectorNotFinite: The provider returned what is no number.
             CallFailed: The provider failed or refused; FL-613 to FL-616 and FL-852 say how.
         """
+        # Under the lock, so that nothing is asked of a loop that `close` ends.
         with self._lock:
             if self._requests is None:
                 self._requests = _Requests(self._provider)
-            loop = self._requests.loop
-        asked = self._model.embed(list(texts), input_type=purpose)
-        future = asyncio.run_coroutine_threadsafe(asyncio.wait_for(asked, self._timeout_s), loop)
+            asked = self._model.embed(list(texts), input_type=purpose)
+            future = asyncio.run_coroutine_threadsafe(
+                asyncio.wait_for(asked, self._timeout_s), self._requests.loop
+            )
         try:
             return [unit(numbers) for numbers in future.result().embeddings]
         except TimeoutError:
@@ -135,8 +137,9 @@ class _Requests:
 
     async def _serve(self) -> None:
         self.loop, self._over = asyncio.get_running_loop(), asyncio.Event()
+        # Set at once: whoever waits for it must not wait for a provider that fails to open.
+        self._began.set()
         async with self._provider:
-            self._began.set()
             await self._over.wait()
 
     def close(self) -> None:
