@@ -70,6 +70,7 @@ def open_platform(
         yield platform
     finally:
         platform.mcp.close()
+        platform.embedders.close()
         platform.telemetry.flush()
         queue.close()
         connections.dispose()

@@ -168,7 +168,8 @@ class SqlMemoryStore:
             listed = ", ".join(str(int(place)) for place in sorted(wanted))
             statement = (
                 f"SELECT {names} FROM memories m WHERE m.scope = :at_scope "
-                f"AND m.thread = :at_thread AND m.place IN ({listed}) AND {within.sql}"
+                f"AND m.thread = :at_thread AND m.thread <> '' AND m.place IN ({listed}) "
+                f"AND {within.sql}"
             )
             rows = connection.execute(sa.text(statement), values)
             found.update({row.number: row for row in rows})
@@ -188,6 +189,8 @@ class SqlMemoryStore:
     ) -> Sequence[Item]:
         """Return what was said of a subject, oldest record first."""
         query = _ALL.where(visible(reader), memories.c.subject == subject)
+        if subject:
+            query = query.where(memories.c.subject != "")
         if predicate:
             query = query.where(memories.c.predicate == predicate)
         if known_at is not None:
@@ -246,9 +249,11 @@ class SqlMemoryStore:
         """Note that a run got items; a second time changes nothing."""
         now = self._clock.now()
         with self._database.transaction() as connection:
-            for one in dict.fromkeys(ids):
-                noted = {"item": one, "run_id": run_id, "call": call, "read_at": now}
-                put_once(connection, memory_reads, noted)
+            noted = [
+                {"item": one, "run_id": run_id, "call": call, "read_at": now}
+                for one in dict.fromkeys(ids)
+            ]
+            put_once(connection, memory_reads, noted)
 
     def merge_overlay(self, app: str, release: str, change: Change) -> int:
         """Make what was remembered in a release's trial everybody's; returns how many items."""

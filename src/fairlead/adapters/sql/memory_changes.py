@@ -83,18 +83,19 @@ class Settling:
 
     def _bury(self, rows: Iterable[Any], change: Change) -> None:
         """Leave tombstones, so that what was taken back is not learned again."""
-        for row in rows:
-            item = item_of(row)
-            said = [item.text, spoken(item.value)]
-            for text in filter(None, said):
-                stone = {
-                    "digest": self.likenesses.rejected(self.reader, item.subject, text),
-                    "tenant": self.reader.tenant,
-                    "reason": change.reason,
-                    "by": change.by,
-                    "at": self.now,
-                }
-                put_once(self.connection, memory_tombstones, stone)
+        stones = [
+            {
+                "digest": self.likenesses.rejected(self.reader, item.subject, text),
+                "tenant": self.reader.tenant,
+                "reason": change.reason,
+                "by": change.by,
+                "at": self.now,
+            }
+            for item in map(item_of, rows)
+            for text in (item.text, spoken(item.value))
+            if text
+        ]
+        put_once(self.connection, memory_tombstones, stones)
 
 
 def retire_slot(connection: sa.Connection, row: Any, now: float) -> None:
@@ -123,11 +124,7 @@ def reach(connection: sa.Connection, reader: Reader, source: str, ids: Sequence[
     while fresh:
         derived: dict[str, None] = {}
         for some in chunks(fresh):
-            children = (
-                sa.select(memory_lineage.c.child)
-                .join(memories, memories.c.id == memory_lineage.c.child)
-                .where(memory_lineage.c.parent.in_(some), own)
-            )
+            children = sa.select(memory_lineage.c.child).where(memory_lineage.c.parent.in_(some))
             derived |= dict.fromkeys(connection.execute(children).scalars())
         fresh = [one for one in derived if one not in found]
         found |= dict.fromkeys(fresh)
@@ -188,7 +185,7 @@ def merge_overlay(
     seen = {(row["tenant"], row["schema"]) for row in rows}
     for tenant, version in sorted(seen):
         noted = {"tenant": tenant, "app": app, "schema": version, "overlay": ""}
-        put_once(connection, memory_schemas, noted)
+        put_once(connection, memory_schemas, [noted])
     _close_trial(connection, trial)
     touch(connection, rows)
     if change.fact is not None and rows:
