@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from fairlead.bootstrap.platform import Platform
-from fairlead.ports.clock import SystemClock
+from fairlead.ports.clock import Clock, SystemClock
 from fairlead.ports.faults import NO_FAULTS, Faults
 from fairlead.ports.mcp import McpClient
 from fairlead.ports.telemetry import Telemetry
@@ -16,6 +18,12 @@ from fairlead.ports.tokens import Tokens
 from fairlead.runtime.handed import hiding
 from fairlead.runtime.redacting import redacting
 from fairlead.settings import Settings
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+    from fairlead.adapters.dbos.queue import DbosRunQueue
+    from fairlead.adapters.sql.database import Database
 
 
 @contextmanager
@@ -33,25 +41,8 @@ def open_platform(
         FairleadError: The database cannot be used: FL-200 to FL-205.
     """
     from fairlead.adapters.dbos.queue import DbosRunQueue
-    from fairlead.adapters.mcp.client import LazyMcpClient
-    from fairlead.adapters.sql.approvals import SqlApprovalStore
-    from fairlead.adapters.sql.baselines import SqlBaselineStore
-    from fairlead.adapters.sql.budgets import SqlBudgetStore
-    from fairlead.adapters.sql.conversations import SqlConversationStore
     from fairlead.adapters.sql.database import Database
-    from fairlead.adapters.sql.dispatch import SqlDispatchStore
-    from fairlead.adapters.sql.documents import SqlDocumentStore
-    from fairlead.adapters.sql.effects import SqlEffectsLedger
-    from fairlead.adapters.sql.events import SqlEventLog
     from fairlead.adapters.sql.faults import translated
-    from fairlead.adapters.sql.journal import SqlJournal
-    from fairlead.adapters.sql.kills import SqlKillStore
-    from fairlead.adapters.sql.releases import SqlReleaseStore
-    from fairlead.adapters.sql.runs import SqlRunStore
-    from fairlead.adapters.sql.streams import SqlStreamStore
-    from fairlead.adapters.sql.throttle import SqlThrottle
-    from fairlead.adapters.sql.waits import SqlWaitStore
-    from fairlead.adapters.sql.workers import SqlWorkerStore
 
     clock = faults.clock(SystemClock())
     database = Database(
@@ -64,12 +55,90 @@ def open_platform(
     # From here on: a database that is made under faults would be no test of what uses it.
     faults.connections(database.engine)
     faults.connections(connections)
-    platform = Platform(
-        settings=settings,
+    platform = _assembled(
+        Place(settings=settings, database=database, connections=connections, queue=queue),
+        clock=clock,
+        telemetry=telemetry or _telemetry(settings),
+        faults=faults,
+    )
+    try:
+        yield platform
+    finally:
+        platform.mcp.close()
+        platform.telemetry.flush()
+        queue.close()
+        connections.dispose()
+        database.close()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where a platform stands.
+
+    Attributes:
+        settings: The app's settings.
+        database: The database.
+        connections: The same database with the engine's own transaction control.
+        queue: Where runs wait.
+    """
+
+    settings: Settings
+    database: Database
+    connections: sa.Engine
+    queue: DbosRunQueue
+
+
+@contextmanager
+def on_database(settings: Settings, database: Database, queue: Any) -> Iterator[Platform]:
+    """Yield a platform on a database that somebody else opened and closes.
+
+    Args:
+        settings: The app's settings.
+        database: The database; see `bootstrap/backup.py`.
+        queue: Where runs wait.
+    """
+    from fairlead.adapters.otel.null import NullTelemetry
+
+    connections = database.make_engine(immediate=False)
+    platform = _assembled(
+        Place(settings=settings, database=database, connections=connections, queue=queue),
+        clock=SystemClock(),
+        telemetry=NullTelemetry(),
+        faults=NO_FAULTS,
+    )
+    try:
+        yield platform
+    finally:
+        platform.mcp.close()
+        connections.dispose()
+
+
+def _assembled(place: Place, *, clock: Clock, telemetry: Telemetry, faults: Faults) -> Platform:
+    from fairlead.adapters.mcp.client import LazyMcpClient
+    from fairlead.adapters.sql.approvals import SqlApprovalStore
+    from fairlead.adapters.sql.baselines import SqlBaselineStore
+    from fairlead.adapters.sql.budgets import SqlBudgetStore
+    from fairlead.adapters.sql.conversations import SqlConversationStore
+    from fairlead.adapters.sql.dispatch import SqlDispatchStore
+    from fairlead.adapters.sql.documents import SqlDocumentStore
+    from fairlead.adapters.sql.effects import SqlEffectsLedger
+    from fairlead.adapters.sql.events import SqlEventLog
+    from fairlead.adapters.sql.journal import SqlJournal
+    from fairlead.adapters.sql.kills import SqlKillStore
+    from fairlead.adapters.sql.releases import SqlReleaseStore
+    from fairlead.adapters.sql.runs import SqlRunStore
+    from fairlead.adapters.sql.streams import SqlStreamStore
+    from fairlead.adapters.sql.throttle import SqlThrottle
+    from fairlead.adapters.sql.waits import SqlWaitStore
+    from fairlead.adapters.sql.workers import SqlWorkerStore
+
+    database = place.database
+    return Platform(
+        settings=place.settings,
         clock=clock,
         database=database,
-        engine_connections=connections,
-        queue=faults.queue(queue),
+        engine_connections=place.connections,
+        queue=faults.queue(place.queue),
         runs=faults.store("runs", redacting(SqlRunStore(database, clock))),
         journal=faults.store("journal", redacting(SqlJournal(database, clock))),
         events=faults.store("events", redacting(SqlEventLog(database, clock))),
@@ -86,19 +155,11 @@ def open_platform(
         budgets=faults.store("budgets", redacting(SqlBudgetStore(database, clock))),
         kills=faults.store("kills", redacting(SqlKillStore(database, clock))),
         documents=faults.store("documents", redacting(SqlDocumentStore(database))),
-        telemetry=telemetry or _telemetry(settings),
-        tokens=make_tokens(settings),
-        mcp=LazyMcpClient(settings.folder, os.environ, hiding),
+        telemetry=telemetry,
+        tokens=make_tokens(place.settings),
+        mcp=LazyMcpClient(place.settings.folder, os.environ, hiding),
         faults=faults,
     )
-    try:
-        yield platform
-    finally:
-        platform.mcp.close()
-        platform.telemetry.flush()
-        queue.close()
-        connections.dispose()
-        database.close()
 
 
 @contextmanager
