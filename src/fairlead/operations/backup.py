@@ -248,13 +248,13 @@ def _refuse_occupied(standing: Standing, where: str) -> None:
         raise StoreOccupied(f"{where} is there and is no database", database=where)
     held = {
         "runs": standing.runs,
-        "runs that have not ended": standing.alive,
+        "not ended": standing.alive,
         "events": standing.events,
-        "workers that live": standing.workers,
+        "living workers": standing.workers,
     }
-    said = [f"{count} {what}" for what, count in held.items() if count]
+    said = [f"{what}: {count}" for what, count in held.items() if count]
     if said:
-        raise StoreOccupied(f"the store {where} has {', '.join(said)}", database=where)
+        raise StoreOccupied(f"the store {where} is in use ({', '.join(said)})", database=where)
 
 
 def _named(digest: str, manifest: Manifest) -> dict[str, Json]:

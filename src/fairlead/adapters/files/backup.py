@@ -69,14 +69,15 @@ class ZipBackups:
     @contextmanager
     def write(self, file: Path, *, force: bool) -> Iterator[ZipSink]:
         """Write a backup; it stands under its name when the block ends, or not at all."""
-        if file.is_dir():
-            raise BackupUnwritable(f"{file} is a folder", file=str(file))
-        if not force and os.path.lexists(file):
-            raise _exists(file)
         try:
+            if file.is_dir():
+                raise BackupUnwritable(f"{file} is a folder", file=str(file))
+            if not force and os.path.lexists(file):
+                raise _exists(file)
             with _scratch(file.parent / f".{file.name}.partial") as folder:
                 sink = ZipSink(file, folder, force=force)
                 try:
+                    sink.begin()
                     yield sink
                 finally:
                     sink.close()
@@ -93,9 +94,10 @@ class ZipBackups:
         except (OSError, ValueError) as error:
             why = _why(error)
             raise BackupUnreadable(f"{file} cannot be read: {why}", file=str(file)) from error
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            os.close(handle)
+            raise BackupUnreadable(f"{file} is no file", file=str(file))
         with os.fdopen(handle, "rb") as opened:
-            if not stat.S_ISREG(os.fstat(handle).st_mode):
-                raise BackupUnreadable(f"{file} is no file", file=str(file))
             try:
                 source = _checked(opened, str(file))
             except OSError as error:
@@ -123,6 +125,9 @@ class ZipSink:
             cast("BinaryIO", self._sealed), "w", zipfile.ZIP_DEFLATED, compresslevel=_LEVEL
         )
         self._parts: list[Part] = []
+
+    def begin(self) -> None:
+        """Have the file say at its beginning what it is."""
         self._put(_MARK, b"")
 
     @contextmanager

@@ -75,8 +75,8 @@ def content_of(connection: sa.Connection) -> Content:
     versions = sa.table("alembic_version", sa.column("version_num", sa.Text))
     return Content(
         kind="sqlite" if schema is None else "postgresql",
-        schema=connection.execute(sa.select(versions.c.version_num)).scalar_one(),
-        engine=connection.execute(sa.select(sa.func.max(migrations.c.version))).scalar_one(),
+        schema=connection.execute(sa.select(versions.c.version_num)).scalar() or "none",
+        engine=connection.execute(sa.select(sa.func.max(migrations.c.version))).scalar() or 0,
         tables=rows,
         sequences=sequences,
         heads=_heads(connection),

@@ -40,6 +40,8 @@ SECONDS_MAX = 6 * 3600
 """For one statement of a backup or a restore: a table of a thousand million rows takes an hour."""
 
 _DRILL = "fairlead_drill_"
+_FUNCTIONS = "fairlead\\_"
+"""How the names of our functions begin, as a pattern."""
 _CHUNK = 1_048_576
 
 
@@ -214,6 +216,13 @@ def _empty(connection: sa.Connection, manifest: Manifest) -> None:
     there = ", ".join(quoted(connection, name) for name in ours(connection))
     if there:
         connection.exec_driver_sql(f"DROP TABLE {there}")
+    functions = connection.exec_driver_sql(
+        "SELECT CAST(p.oid AS regprocedure) FROM pg_proc p JOIN pg_namespace n "
+        "ON n.oid = p.pronamespace WHERE n.nspname = current_schema() AND proname LIKE %s",
+        (f"{_FUNCTIONS}%",),
+    )
+    for function in functions.scalars().all():
+        connection.exec_driver_sql(f"DROP FUNCTION {function}")
     upgrade(connection, manifest.content.schema)
     migrations = sa.table("dbos_migrations", sa.column("version"), schema=ENGINE)
     version = connection.execute(sa.select(sa.func.max(migrations.c.version))).scalar_one()

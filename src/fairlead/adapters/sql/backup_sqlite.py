@@ -46,7 +46,7 @@ class SqliteSnapshot:
         by `VACUUM INTO` has none of it, so what was erased is not in a backup that is made later.
         """
         copy = scratch / "store"
-        os.close(os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        _make(copy)
         with translated(self._database.where), self._database.engine.connect() as connection:
             try:
                 connection.exec_driver_sql("VACUUM INTO ?", (str(copy),))
@@ -166,6 +166,7 @@ class SqliteRestore:
         Processes that have the file open see the new store at their next transaction.
         """
         kept = scratch / "aside"
+        _make(kept)
         try:
             with closing(self._connect(self._path)) as there:
                 with closing(sqlite3.connect(kept)) as copy:
@@ -232,10 +233,15 @@ def _opened(path: Path) -> Iterator[sa.Connection]:
 
 
 def _unpack(source: PartSource, path: Path) -> None:
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "wb") as file, source.part(PART) as part:
+    _make(path)
+    with path.open("wb") as file, source.part(PART) as part:
         while data := part.read(_CHUNK):
             file.write(data)
+
+
+def _make(path: Path) -> None:
+    """Make an empty file that nobody else can read."""
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def _sync(path: Path) -> None:

@@ -1,0 +1,426 @@
+"""Backup, restore and drill on each database: what is held, what is refused, and what is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from fairlead import Principal
+from fairlead.adapters.otel.null import NullTelemetry
+from fairlead.adapters.sql.backup import BY_HAND, content_of, ours
+from fairlead.adapters.sql.database import SCHEMA_VERSION, Database
+from fairlead.adapters.sql.schema import metadata
+from fairlead.core.backup import differences
+from fairlead.core.errors import (
+    BackupExists,
+    BackupOtherKind,
+    BackupTooNew,
+    FairleadError,
+    RestoreUnsound,
+    RoleMissing,
+    StoreOccupied,
+    StoreUnavailable,
+)
+from fairlead.core.event import Fact
+from fairlead.core.grounding import Passage
+from fairlead.operations import (
+    Platform,
+    RestoreOptions,
+    Settings,
+    acting,
+    back_up_store,
+    drill_store,
+    load_settings,
+    open_platform,
+    restore_store,
+    verify_events,
+)
+from fairlead.ports.documents import Document, Query
+from fairlead.ports.runs import Room, RunRecord
+from tests.databases import KINDS, address
+
+REPLACE = RestoreOptions(replace=True)
+
+
+@dataclass
+class Site:
+    """A store and a way to make another place for one.
+
+    Attributes:
+        settings: The app's settings.
+        folder: Where backups go.
+        elsewhere: Gives the settings of an empty place of the same kind.
+    """
+
+    settings: Settings
+    folder: Path
+    elsewhere: Callable[[], Any]
+
+    @contextmanager
+    def open(self, settings: Settings | None = None) -> Iterator[Platform]:
+        with open_platform(settings or self.settings, telemetry=NullTelemetry()) as platform:
+            yield platform
+
+    def back_up(self, name: str = "a.zip") -> Path:
+        with self.open() as platform:
+            return back_up_store(platform, self.folder / name).file
+
+    def runs(self, settings: Settings | None = None) -> list[str]:
+        with self.open(settings) as platform:
+            return sorted(run.id for run in platform.runs.list(limit=100))
+
+
+@pytest.fixture(params=KINDS)
+def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
+    app, other = tmp_path / "app", tmp_path / "other"
+    for folder in (app, other, tmp_path / "backups"):
+        folder.mkdir()
+    (app / "fairlead.toml").write_text("")
+
+    @contextmanager
+    def elsewhere() -> Iterator[Settings]:
+        with address(request.param, request, other) as url:
+            yield replace(settings, database_url=url)
+
+    with address(request.param, request, app) as url:
+        settings = replace(load_settings(app, {}), database_url=url, synchronous="normal")
+        made = Site(settings=settings, folder=tmp_path / "backups", elsewhere=elsewhere)
+        with made.open() as platform:
+            fill(platform)
+        yield made
+
+
+def fill(platform: Platform) -> None:
+    admit(platform, "r1")
+    admit(platform, "r2")
+    ingest(platform, "leave")
+
+
+def ingest(platform: Platform, text: str) -> None:
+    """Have one document, whose rows get the next numbers."""
+    passage = Passage(
+        document="a.md", collection="notes", title="A", start=0, end=len(text), text=text
+    )
+    document = Document(path="a.md", title="A", text=text, digest=text, passages=(passage,))
+    platform.documents.replace("default", "notes", [document])
+
+
+def admit(platform: Platform, id: str) -> None:
+    run = RunRecord(
+        id=id,
+        workflow="w",
+        release="d",
+        code_digest="c",
+        principal=Principal(),
+        purpose="user",
+        state="queued",
+        input={"text": "tab\t, \\N, ünïcode and \n a line"},
+        created_at=1.0,
+    )
+    platform.runs.admit(run, room=Room())
+    with platform.database.transaction() as connection:
+        connection.execute(
+            sa.text("UPDATE runs SET reason = :odd WHERE id = :id"),
+            {"id": id, "odd": "a\tb\\c\n\\."},
+        )
+
+
+def content(settings: Settings) -> Any:
+    database = Database(settings.database_url)
+    try:
+        with database.reading() as connection:
+            return content_of(connection)
+    finally:
+        database.close()
+
+
+def test_a_restored_store_holds_what_was_backed_up(site: Site) -> None:
+    with site.open() as platform:
+        ingest(platform, "another leave")
+        written = back_up_store(platform, site.folder / "a.zip")
+    assert written.file.stat().st_mode & 0o777 == 0o600
+    with site.elsewhere() as settings:
+        restored = restore_store(settings, written.file)
+        assert restored.findings == ()
+        assert (restored.alive, restored.payloads) == (2, 1)
+        with site.open(settings) as platform:
+            run = platform.runs.get("r2")
+            assert run.input == {"text": "tab\t, \\N, ünïcode and \n a line"}
+            assert platform.runs.get("r1").reason == "a\tb\\c\n\\."
+            assert [run.id for run in platform.runs.list(limit=9)] == ["r2", "r1"]
+            query = Query(text="leave", tenant="default", collections=("notes",), top_k=3)
+            assert len(platform.documents.search(query)) == 1
+            assert verify_events(platform).findings == ()
+            # What gives numbers goes on behind the last one.
+            ingest(platform, "a third leave")
+            assert len(platform.documents.search(query)) == 1
+            chain = platform.events.list(chain="store")
+        assert [event.type for event in chain] == ["store.restored"]
+        assert chain[0].data["backup"] == written.digest
+        assert chain[0].data["events"] == written.manifest.content.heads.events
+    with site.open() as platform:
+        kept = platform.events.list(chain="store")
+    assert [event.type for event in kept] == ["store.backed_up"]
+    assert kept[0].data["backup"] == written.digest
+
+
+def test_a_drill_verifies_and_leaves_nothing_but_an_event(site: Site) -> None:
+    file = site.back_up()
+    before = content(site.settings)
+    beside = sorted(path.name for path in site.settings.folder.rglob("*"))
+    with site.open() as platform:
+        drilled = drill_store(platform, file)
+        assert (drilled.place, drilled.events, drilled.alive) == (None, 2, 2)
+        chain = platform.events.list(chain="store")
+    assert [event.type for event in chain] == ["store.backed_up", "store.drilled"]
+    assert chain[1].data["sound"] is True
+    after = content(site.settings)
+    assert differences(before, after) == ["the event log has 4 events, and the backup had 3"] or (
+        "table events has 4 rows, and the backup had 3 rows" in differences(before, after)
+    )
+    assert sorted(path.name for path in site.settings.folder.rglob("*")) == beside
+
+
+def test_a_store_that_holds_something_is_replaced_only_on_request(site: Site) -> None:
+    file = site.back_up()
+    with site.open() as platform:
+        admit(platform, "r3")
+    with pytest.raises(StoreOccupied, match=r"runs: 3, not ended: 3, events: 4"):
+        restore_store(site.settings, file)
+    assert site.runs() == ["r1", "r2", "r3"]
+    restored = restore_store(site.settings, file, REPLACE)
+    assert site.runs() == ["r1", "r2"]
+    if site.settings.database_url.startswith("sqlite"):
+        assert restored.aside is not None
+        aside = replace(site.settings, database_url=f"sqlite:///{restored.aside}")
+        assert site.runs(aside) == ["r1", "r2", "r3"]
+        assert Path(restored.aside).stat().st_mode & 0o777 == 0o600
+    else:
+        assert restored.aside is None
+
+
+def test_a_living_worker_is_in_the_way(site: Site) -> None:
+    file = site.back_up()
+    with site.elsewhere() as settings:
+        from fairlead.ports.workers import WorkerRecord
+
+        with site.open(settings) as platform:
+            worker = WorkerRecord(
+                id="w1", code_digest="c", host="h", pid=1, started_at=0.0, heartbeat_at=0.0
+            )
+            platform.workers.start(worker, 2.0)
+        patient = replace(settings, lease_s=3600.0)
+        with pytest.raises(StoreOccupied, match="living workers: 1"):
+            restore_store(patient, file)
+
+
+def test_what_is_done_after_a_restore_is_in_place_together_with_it(site: Site) -> None:
+    file = site.back_up()
+
+    def erase(platform: Platform) -> Sequence[str]:
+        with platform.database.transaction() as connection:
+            if not sqlite(site):
+                connection.execute(sa.text("DELETE FROM passages_words"))
+            gone = connection.execute(sa.text("DELETE FROM passages WHERE text = 'leave'"))
+        if sqlite(site):
+            # Nobody else sees it yet; PostgreSQL has whoever looks wait.
+            assert site.runs() == ["r1", "r2", "r3"]
+        with pytest.raises(StoreUnavailable, match="before a restore has ended"):
+            platform.queue.forget(["r1"])
+        return [f"erased {gone.rowcount} passages"]
+
+    with site.open() as platform:
+        admit(platform, "r3")
+    options = replace(REPLACE, after_restore=(erase,))
+    assert restore_store(site.settings, file, options).after == ("erased 1 passages",)
+    with site.open() as platform, platform.database.reading() as connection:
+        assert connection.execute(sa.text("SELECT count(*) FROM passages")).scalar() == 0
+    with site.open() as platform:
+        data = platform.events.list(chain="store")[-1].data
+    assert (data["changes"], data["after"]) == (1, ["erased 1 passages"])
+
+
+def sqlite(site: Site) -> bool:
+    return site.settings.database_url.startswith("sqlite")
+
+
+def test_what_fails_after_a_restore_leaves_the_old_store(site: Site) -> None:
+    file = site.back_up()
+    with site.open() as platform:
+        admit(platform, "r3")
+
+    def fails(platform: Platform) -> Sequence[str]:
+        admit(platform, "r9")
+        raise RuntimeError("no")
+
+    with pytest.raises(RuntimeError):
+        restore_store(site.settings, file, replace(REPLACE, after_restore=(fails,)))
+    assert site.runs() == ["r1", "r2", "r3"]
+    with site.open() as platform:
+        with pytest.raises(RuntimeError):
+            drill_store(platform, file, (fails,))
+        assert [event.type for event in platform.events.list(chain="store")] == ["store.backed_up"]
+
+
+@pytest.mark.parametrize(
+    ("damage", "found"),
+    [
+        ("UPDATE blobs SET data = :data", "the payload .* was changed"),
+        ("UPDATE events SET data = '{}' WHERE chain = 'run:r1'", "event 1 of run:r1"),
+        ("DELETE FROM events WHERE chain = 'run:r1'", "r1"),
+    ],
+)
+def test_a_store_that_does_not_hold_is_put_in_place_only_on_request(
+    site: Site, damage: str, found: str
+) -> None:
+    with site.open() as platform, platform.database.transaction() as connection:
+        statement = sa.text(damage)
+        connection.execute(statement, {"data": b"{}"} if ":data" in damage else {})
+    file = site.back_up()
+    with site.open() as platform:
+        with pytest.raises(RestoreUnsound, match=found):
+            drill_store(platform, file)
+        assert platform.events.list(chain="store")[-1].data["sound"] is False
+    with site.elsewhere() as settings:
+        with pytest.raises(RestoreUnsound, match=found):
+            restore_store(settings, file)
+        restored = restore_store(settings, file, RestoreOptions(unsound=True))
+        assert restored.findings
+        with site.open(settings) as platform:
+            assert platform.events.list(chain="store")[-1].data["found"] == len(restored.findings)
+
+
+def test_only_an_admin_backs_up_and_restores(site: Site) -> None:
+    file = site.back_up()
+    ada = Principal(user="ada", tenant="acme", roles=("operator",), issuer="fairlead")
+    with site.open() as platform:
+        for act in (back_up_store, lambda p: drill_store(p, file)):
+            with pytest.raises(RoleMissing):
+                act(acting(platform, ada))
+    with pytest.raises(RoleMissing):
+        restore_store(site.settings, file, REPLACE, by=ada)
+
+
+def test_a_backup_without_a_name_is_named_by_the_time(site: Site) -> None:
+    with site.open() as platform:
+        first, second = back_up_store(platform), back_up_store(platform)
+        assert first.file.parent == second.file.parent == site.settings.folder / ".fairlead/backups"
+        assert first.file != second.file
+        with pytest.raises(BackupExists):
+            back_up_store(platform, first.file)
+        again = back_up_store(platform, first.file, force=True)
+    assert again.digest != first.digest
+    # It is the store of that moment, so it does not know of itself.
+    assert again.manifest.content.heads.events == first.manifest.content.heads.events + 2
+
+
+def test_an_older_schema_is_migrated_after_the_restore(site: Site) -> None:
+    with site.elsewhere() as settings:
+        old(settings, "0009")
+        file = site.folder / "old.zip"
+        snapshot(settings, file)
+        restored = restore_store(site.settings, file, REPLACE)
+    assert restored.manifest.content.schema == "0009"
+    assert content(site.settings).schema == SCHEMA_VERSION
+    assert site.runs() == []
+
+
+def old(settings: Settings, version: str) -> None:
+    """Have a store of an older version, with the engine's tables."""
+    from fairlead.adapters.sql.migrations import upgrade
+
+    with open_platform(settings, telemetry=NullTelemetry()):
+        pass
+    engine = sa.create_engine(settings.database_url.replace("postgresql:", "postgresql+psycopg:"))
+    with engine.begin() as connection:
+        names = [*metadata.tables, *BY_HAND, "passages_fts"]
+        for name in sa.inspect(connection).get_table_names():
+            if name in names:
+                cascade = "" if engine.dialect.name == "sqlite" else " CASCADE"
+                connection.exec_driver_sql(f'DROP TABLE "{name}"{cascade}')
+        if engine.dialect.name != "sqlite":
+            connection.exec_driver_sql("DROP FUNCTION fairlead_member")
+        upgrade(connection, version)
+    engine.dispose()
+
+
+def snapshot(settings: Settings, file: Path) -> None:
+    """Back a store up as the version that wrote it would: nothing is migrated."""
+    from unittest import mock
+
+    from fairlead.adapters.files.backup import ZipBackups
+    from fairlead.adapters.sql.backup_postgres import PostgresSnapshot
+    from fairlead.adapters.sql.backup_sqlite import SqliteSnapshot
+
+    with mock.patch.object(Database, "_migrate"):
+        database = Database(settings.database_url)
+    kind = SqliteSnapshot if settings.database_url.startswith("sqlite") else PostgresSnapshot
+    with ZipBackups().write(file, force=False) as sink:
+        sink.seal(kind(database).save(sink, sink.folder), fairlead="0.1", made_at=1.0)
+    database.close()
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "said"),
+    [
+        ({"schema": "9999"}, BackupTooNew, "Fairlead 7.1"),
+        ({"kind": "other"}, BackupOtherKind, "the backup is of a store on"),
+        ({"tables": {}}, FairleadError, "table|names|holds|not what"),
+    ],
+)
+def test_a_backup_that_does_not_fit_is_refused(
+    site: Site, change: dict[str, Any], error: type[FairleadError], said: str
+) -> None:
+    from fairlead.adapters.files.backup import ZipBackups
+
+    file, other = site.back_up(), site.folder / "other.zip"
+    files = ZipBackups()
+    with files.read(file) as source, files.write(other, force=False) as sink:
+        for part in source.manifest.parts:
+            with source.part(part.name) as stream, sink.part(part.name) as out:
+                while data := stream.read(1000):
+                    out.write(data)
+        found = source.manifest.content
+        if change.get("kind") == "other":
+            change = {"kind": "postgresql" if found.kind == "sqlite" else "sqlite"}
+        sink.seal(replace(found, **change), fairlead="7.1", made_at=1.0)
+    before = content(site.settings)
+    with pytest.raises(error, match=said):
+        restore_store(site.settings, other, REPLACE)
+    assert content(site.settings) == before
+
+
+def test_every_table_is_in_a_backup(site: Site) -> None:
+    with site.open() as platform, platform.database.reading() as connection:
+        named = set(content_of(connection).tables)
+        inspector = sa.inspect(connection)
+        tables = set(inspector.get_table_names())
+        if not sqlite(site):
+            assert tables == set(ours(connection)), "name what is new in BY_HAND"
+            tables |= {f"dbos.{name}" for name in inspector.get_table_names(schema="dbos")}
+    assert named == {name for name in tables if name != "passages_fts"}
+
+
+@pytest.mark.postgresql
+def test_a_table_of_somebody_else_is_left_alone(site: Site) -> None:
+    if sqlite(site):
+        return
+    with site.open() as platform, platform.database.transaction() as connection:
+        connection.exec_driver_sql("CREATE TABLE theirs (x int)")
+    restore_store(site.settings, site.back_up(), REPLACE)
+    with site.open() as platform, platform.database.reading() as connection:
+        assert sa.inspect(connection).has_table("theirs")
+
+
+def test_the_events_of_the_store_verify(site: Site) -> None:
+    file = site.back_up()
+    restore_store(site.settings, file, REPLACE)
+    with site.open() as platform:
+        platform.events.append([Fact(chain="store", type="store.drilled")])
+        assert verify_events(platform).findings == ()
