@@ -49,7 +49,8 @@ def backup(
         if screen.as_json:
             screen.json(backup_json(written))
         else:
-            screen.show(*backup_view(written))
+            for line in backup_view(written):
+                screen.line(line)
 
 
 def restore(
@@ -87,4 +88,5 @@ def _say(screen: Screen, restored: Restored) -> None:
     if screen.as_json:
         screen.json(restored_json(restored))
     else:
-        screen.show(*restored_view(restored))
+        for part in restored_view(restored):
+            screen.line(part) if isinstance(part, str) else screen.show(part)

@@ -1,18 +1,20 @@
-"""What a backup holds, and what a restore found."""
+"""What a backup holds, and what a restore found.
+
+Lines with a path are texts, which are printed as they are: a path that is broken is no path.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
-from rich.console import RenderableType
-from rich.text import Text
+from rich.table import Table
 
 from fairlead.entrypoints.cli.texts import bytes_text, moment
-from fairlead.entrypoints.cli.views.style import plain, table
+from fairlead.entrypoints.cli.views.style import table
 from fairlead.operations import Restored, Written
 
 
-def backup_view(written: Written) -> list[RenderableType]:
+def backup_view(written: Written) -> list[str]:
     """Return what was backed up.
 
     Args:
@@ -20,13 +22,11 @@ def backup_view(written: Written) -> list[RenderableType]:
     """
     content = written.manifest.content
     return [
-        Text.assemble("backup ", (str(written.file), "bold"), f"  {bytes_text(written.bytes)}"),
-        plain(f"  {content.rows} rows in {len(content.tables)} tables, schema {content.schema}"),
-        plain(f"  {content.heads.events} events in {content.heads.chains} chains"),
-        plain(f"  SHA-256 {written.digest}"),
-        Text(
-            f"Next: copy it to another machine, and try it: fairlead restore {written.file} --drill"
-        ),
+        f"backup {written.file}  {bytes_text(written.bytes)}",
+        f"  {content.rows} rows in {len(content.tables)} tables, schema {content.schema}",
+        f"  {content.heads.events} events in {content.heads.chains} chains",
+        f"  SHA-256 {written.digest}",
+        f"Next: copy it to another machine, and try it: fairlead restore {written.file} --drill",
     ]
 
 
@@ -44,36 +44,30 @@ def backup_json(written: Written) -> dict[str, Any]:
     }
 
 
-def restored_view(restored: Restored) -> list[RenderableType]:
+def restored_view(restored: Restored) -> list[str | Table]:
     """Return what was restored and what was verified.
 
     Args:
         restored: The restored store, or the drill.
     """
-    manifest = restored.manifest
+    manifest, drill = restored.manifest, restored.place is None
     found = table("verified", "count", right=("count",))
     found.add_row("parts against their digests", str(len(manifest.parts)))
     found.add_row(f"rows in {len(manifest.content.tables)} tables", str(manifest.content.rows))
     found.add_row("payloads against their digests", str(restored.payloads))
     found.add_row(f"events in {manifest.content.heads.chains} chains", str(restored.events))
-    where = "drill" if restored.place is None else f"restored {restored.place}"
-    lines: list[RenderableType] = [
-        Text.assemble((where, "bold"), f"  as it was at {moment(manifest.made_at)} UTC"),
-        found,
-        *(plain(f"then: {line}") for line in restored.after),
-        *(plain(f"does not hold: {line}", "red") for line in restored.findings),
-    ]
-    if restored.place is None:
-        return [*lines, Text("the backup can be restored; the scratch place was removed")]
+    where = "drill" if drill else f"restored {restored.place}"
+    lines: list[str | Table] = [f"{where}  as it was at {moment(manifest.made_at)} UTC", found]
+    lines += [f"then: {line}" for line in restored.after]
+    lines += [f"does not hold: {line}" for line in restored.findings]
+    if drill:
+        return [*lines, "the backup can be restored; the scratch place was removed"]
     if restored.aside is not None:
-        lines.append(plain(f"the store that was there is kept in {restored.aside}"))
+        lines.append(f"the store that was there is kept in {restored.aside}")
     if restored.alive:
-        goes_on = (
-            "1 run had not ended: it goes"
-            if restored.alive == 1
-            else (f"{restored.alive} runs had not ended: they go")
+        lines.append(
+            f"runs that had not ended: {restored.alive}; the next worker goes on with them"
         )
-        lines.append(plain(f"{goes_on} on from there when a worker starts"))
     return lines
 
 
