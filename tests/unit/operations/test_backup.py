@@ -2,142 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
 from fairlead import Principal
-from fairlead.adapters.otel.null import NullTelemetry
-from fairlead.adapters.sql.backup import BY_HAND, content_of, ours
-from fairlead.adapters.sql.database import SCHEMA_VERSION, Database
-from fairlead.adapters.sql.schema import metadata
 from fairlead.core.backup import differences
 from fairlead.core.errors import (
     BackupExists,
-    BackupOtherKind,
-    BackupTooNew,
-    FairleadError,
     RestoreUnsound,
     RoleMissing,
     StoreOccupied,
     StoreUnavailable,
 )
 from fairlead.core.event import Fact
-from fairlead.core.grounding import Passage
 from fairlead.operations import (
     Platform,
     RestoreOptions,
-    Settings,
     acting,
     back_up_store,
     drill_store,
-    load_settings,
-    open_platform,
     restore_store,
     verify_events,
 )
-from fairlead.ports.documents import Document, Query
-from fairlead.ports.runs import Room, RunRecord
-from tests.databases import KINDS, address
-
-REPLACE = RestoreOptions(replace=True)
-
-
-@dataclass
-class Site:
-    """A store and a way to make another place for one.
-
-    Attributes:
-        settings: The app's settings.
-        folder: Where backups go.
-        elsewhere: Gives the settings of an empty place of the same kind.
-    """
-
-    settings: Settings
-    folder: Path
-    elsewhere: Callable[[], Any]
-
-    @contextmanager
-    def open(self, settings: Settings | None = None) -> Iterator[Platform]:
-        with open_platform(settings or self.settings, telemetry=NullTelemetry()) as platform:
-            yield platform
-
-    def back_up(self, name: str = "a.zip") -> Path:
-        with self.open() as platform:
-            return back_up_store(platform, self.folder / name).file
-
-    def runs(self, settings: Settings | None = None) -> list[str]:
-        with self.open(settings) as platform:
-            return sorted(run.id for run in platform.runs.list(limit=100))
-
-
-@pytest.fixture(params=KINDS)
-def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
-    app, other = tmp_path / "app", tmp_path / "other"
-    for folder in (app, other, tmp_path / "backups"):
-        folder.mkdir()
-    (app / "fairlead.toml").write_text("")
-
-    @contextmanager
-    def elsewhere() -> Iterator[Settings]:
-        with address(request.param, request, other) as url:
-            yield replace(settings, database_url=url)
-
-    with address(request.param, request, app) as url:
-        settings = replace(load_settings(app, {}), database_url=url, synchronous="normal")
-        made = Site(settings=settings, folder=tmp_path / "backups", elsewhere=elsewhere)
-        with made.open() as platform:
-            fill(platform)
-        yield made
-
-
-def fill(platform: Platform) -> None:
-    admit(platform, "r1")
-    admit(platform, "r2")
-    ingest(platform, "leave")
-
-
-def ingest(platform: Platform, text: str) -> None:
-    """Have one document, whose rows get the next numbers."""
-    passage = Passage(
-        document="a.md", collection="notes", title="A", start=0, end=len(text), text=text
-    )
-    document = Document(path="a.md", title="A", text=text, digest=text, passages=(passage,))
-    platform.documents.replace("default", "notes", [document])
-
-
-def admit(platform: Platform, id: str) -> None:
-    run = RunRecord(
-        id=id,
-        workflow="w",
-        release="d",
-        code_digest="c",
-        principal=Principal(),
-        purpose="user",
-        state="queued",
-        input={"text": "tab\t, \\N, ünïcode and \n a line"},
-        created_at=1.0,
-    )
-    platform.runs.admit(run, room=Room())
-    with platform.database.transaction() as connection:
-        connection.execute(
-            sa.text("UPDATE runs SET reason = :odd WHERE id = :id"),
-            {"id": id, "odd": "a\tb\\c\n\\."},
-        )
-
-
-def content(settings: Settings) -> Any:
-    database = Database(settings.database_url)
-    try:
-        with database.reading() as connection:
-            return content_of(connection)
-    finally:
-        database.close()
+from fairlead.ports.documents import Query
+from tests.unit.operations.stores import REPLACE, Site, admit, content, ingest, sqlite
 
 
 def test_a_restored_store_holds_what_was_backed_up(site: Site) -> None:
@@ -259,10 +151,6 @@ def test_what_is_done_after_a_restore_is_in_place_together_with_it(site: Site) -
     assert (data["changes"], data["after"]) == (1, ["erased 1 passages"])
 
 
-def sqlite(site: Site) -> bool:
-    return site.settings.database_url.startswith("sqlite")
-
-
 def test_what_fails_after_a_restore_leaves_the_old_store(site: Site) -> None:
     file = site.back_up()
     with site.open() as platform:
@@ -331,104 +219,6 @@ def test_a_backup_without_a_name_is_named_by_the_time(site: Site) -> None:
     assert again.digest != first.digest
     # It is the store of that moment, so it does not know of itself.
     assert again.manifest.content.heads.events == first.manifest.content.heads.events + 2
-
-
-def test_an_older_schema_is_migrated_after_the_restore(site: Site) -> None:
-    with site.elsewhere() as settings:
-        old(settings, "0009")
-        file = site.folder / "old.zip"
-        snapshot(settings, file)
-        restored = restore_store(site.settings, file, REPLACE)
-    assert restored.manifest.content.schema == "0009"
-    assert content(site.settings).schema == SCHEMA_VERSION
-    assert site.runs() == []
-
-
-def old(settings: Settings, version: str) -> None:
-    """Have a store of an older version, with the engine's tables."""
-    from fairlead.adapters.sql.migrations import upgrade
-
-    with open_platform(settings, telemetry=NullTelemetry()):
-        pass
-    engine = sa.create_engine(settings.database_url.replace("postgresql:", "postgresql+psycopg:"))
-    with engine.begin() as connection:
-        names = [*metadata.tables, *BY_HAND, "passages_fts"]
-        for name in sa.inspect(connection).get_table_names():
-            if name in names:
-                cascade = "" if engine.dialect.name == "sqlite" else " CASCADE"
-                connection.exec_driver_sql(f'DROP TABLE "{name}"{cascade}')
-        if engine.dialect.name != "sqlite":
-            connection.exec_driver_sql("DROP FUNCTION fairlead_member")
-        upgrade(connection, version)
-    engine.dispose()
-
-
-def snapshot(settings: Settings, file: Path) -> None:
-    """Back a store up as the version that wrote it would: nothing is migrated."""
-    from unittest import mock
-
-    from fairlead.adapters.files.backup import ZipBackups
-    from fairlead.adapters.sql.backup_postgres import PostgresSnapshot
-    from fairlead.adapters.sql.backup_sqlite import SqliteSnapshot
-
-    with mock.patch.object(Database, "_migrate"):
-        database = Database(settings.database_url)
-    kind = SqliteSnapshot if settings.database_url.startswith("sqlite") else PostgresSnapshot
-    with ZipBackups().write(file, force=False) as sink:
-        sink.seal(kind(database).save(sink, sink.folder), fairlead="0.1", made_at=1.0)
-    database.close()
-
-
-@pytest.mark.parametrize(
-    ("change", "error", "said"),
-    [
-        ({"schema": "9999"}, BackupTooNew, "Fairlead 7.1"),
-        ({"kind": "other"}, BackupOtherKind, "the backup is of a store on"),
-        ({"tables": {}}, FairleadError, "table|names|holds|not what"),
-    ],
-)
-def test_a_backup_that_does_not_fit_is_refused(
-    site: Site, change: dict[str, Any], error: type[FairleadError], said: str
-) -> None:
-    from fairlead.adapters.files.backup import ZipBackups
-
-    file, other = site.back_up(), site.folder / "other.zip"
-    files = ZipBackups()
-    with files.read(file) as source, files.write(other, force=False) as sink:
-        for part in source.manifest.parts:
-            with source.part(part.name) as stream, sink.part(part.name) as out:
-                while data := stream.read(1000):
-                    out.write(data)
-        found = source.manifest.content
-        if change.get("kind") == "other":
-            change = {"kind": "postgresql" if found.kind == "sqlite" else "sqlite"}
-        sink.seal(replace(found, **change), fairlead="7.1", made_at=1.0)
-    before = content(site.settings)
-    with pytest.raises(error, match=said):
-        restore_store(site.settings, other, REPLACE)
-    assert content(site.settings) == before
-
-
-def test_every_table_is_in_a_backup(site: Site) -> None:
-    with site.open() as platform, platform.database.reading() as connection:
-        named = set(content_of(connection).tables)
-        inspector = sa.inspect(connection)
-        tables = set(inspector.get_table_names())
-        if not sqlite(site):
-            assert tables == set(ours(connection)), "name what is new in BY_HAND"
-            tables |= {f"dbos.{name}" for name in inspector.get_table_names(schema="dbos")}
-    assert named == {name for name in tables if name != "passages_fts"}
-
-
-@pytest.mark.postgresql
-def test_a_table_of_somebody_else_is_left_alone(site: Site) -> None:
-    if sqlite(site):
-        return
-    with site.open() as platform, platform.database.transaction() as connection:
-        connection.exec_driver_sql("CREATE TABLE theirs (x int)")
-    restore_store(site.settings, site.back_up(), REPLACE)
-    with site.open() as platform, platform.database.reading() as connection:
-        assert sa.inspect(connection).has_table("theirs")
 
 
 def test_the_events_of_the_store_verify(site: Site) -> None:
