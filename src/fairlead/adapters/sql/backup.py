@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import sqlalchemy as sa
 
 from fairlead.adapters.sql.database import SCHEMA_VERSION
+from fairlead.adapters.sql.memory_pgvector import VECTORS
 from fairlead.adapters.sql.schema import blobs, events, metadata, runs, workers
 from fairlead.core.backup import Content, Heads, Manifest, differences, heads_digest
 from fairlead.core.digests import digest_bytes
@@ -17,8 +18,8 @@ from fairlead.ports.backup import Standing
 ENGINE = "dbos"
 """Where PostgreSQL has the engine's tables; SQLite has them beside ours."""
 
-BY_HAND = frozenset(("alembic_version", "passages_words"))
-"""Tables of ours on PostgreSQL that `schema.py` does not describe."""
+BY_HAND = frozenset(("alembic_version", "passages_words", "memories_words", VECTORS))
+"""Tables of ours on PostgreSQL that no schema module describes."""
 
 NAMED_MAX = 5
 """Differences that an error names; there may be one for each table."""

@@ -25,6 +25,7 @@ from fairlead.adapters.sql.backup import (
 )
 from fairlead.adapters.sql.database import Database, serialize
 from fairlead.adapters.sql.faults import translated
+from fairlead.adapters.sql.memory_pgvector import VECTORS, make_table
 from fairlead.adapters.sql.migrations import upgrade
 from fairlead.adapters.sql.postgres import PostgresServer
 from fairlead.core.backup import Content, Kind, Manifest
@@ -224,6 +225,8 @@ def _empty(connection: sa.Connection, manifest: Manifest) -> None:
     for function in functions.scalars().all():
         connection.exec_driver_sql(f"DROP FUNCTION {function}")
     upgrade(connection, manifest.content.schema)
+    if VECTORS in manifest.content.tables:
+        make_table(connection)
     migrations = sa.table("dbos_migrations", sa.column("version"), schema=ENGINE)
     version = connection.execute(sa.select(sa.func.max(migrations.c.version))).scalar_one()
     if version != manifest.content.engine:
