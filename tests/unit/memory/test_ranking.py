@@ -147,11 +147,11 @@ def test_the_day_of_the_talk_counts() -> None:
 
 
 def test_who_is_named_in_the_question_moves_up() -> None:
-    hits = ranked(
-        "What did Ben cook?", turn(0, "Ann", "I cook pasta"), turn(9, "Ben", "I cook rice")
-    )
+    hits = ranked("What did Ben cook?", turn(0, "Ann", "cook pasta"), turn(9, "Ben", "cook rice"))
     assert [hit.candidate.actor for hit in hits] == ["Ben", "Ann"]
     assert hits[0].parts["actor"] > 0 > hits[1].parts["actor"]
+    no_one = ranked("What did Cid cook?", turn(0, "Ann", "cook pasta"))
+    assert no_one[0].parts["actor"] == 0
 
 
 def test_a_name_in_the_text_of_a_turn_is_no_match() -> None:
@@ -187,6 +187,8 @@ def test_longer_turns_move_up_to_a_bound() -> None:
 def test_a_time_moves_up_where_one_is_asked_for() -> None:
     dated, plain = turn(0, "Ann", "I moved last week"), turn(9, "Ann", "I moved with joy")
     assert order("When did you move?", plain, dated) == ["t0", "t9"]
+    asked = measured("When did you move?", dated, plain)
+    assert [one.features["time_asked"] for one in asked] == [1, 0]
     for one in measured("Why did you move?", plain, dated):
         assert one.features["time_asked"] == 0
 
@@ -226,6 +228,27 @@ def test_similarity_counts_and_so_does_that_of_neighbours() -> None:
     assert [hit.parts["similarity"] for hit in hits] == sorted(
         (hit.parts["similarity"] for hit in hits), reverse=True
     )
+
+
+def test_similarities_around_are_told_apart() -> None:
+    around = [turn(place, "Ann", "x", similarity=place / 10) for place in range(1, 6)]
+    features = measured("pasta", *around)[2].features
+    assert {name: features[name] for name in features if name.startswith("similarity")} == {
+        "similarity": 0.3,
+        "similarity_before": 0.2,
+        "similarity_after": 0.4,
+        "similarity_2": pytest.approx(0.1 + 0.5),
+        "similarity_best": 0.4,
+    }
+
+
+def test_a_turn_alone_on_its_day_is_no_stretch() -> None:
+    assert measured("pasta", turn(0, "Ann", "pasta"))[0].features["held_in_stretch"] == 0
+
+
+def test_a_paragraph_is_not_held_to_what_only_turns_can_have() -> None:
+    near, far = ranked("harbour town", paragraph("A", "the harbour town"), paragraph("B", "so"))
+    assert far.score < 0.01 < near.score
 
 
 def test_without_any_similarity_there_is_no_such_part() -> None:
