@@ -3,8 +3,8 @@
 An item is a turn of a conversation, a paragraph of a document, or a fact. A turn seldom says
 everything itself: "It was wonderful" answers a question of the turn before it. So each number
 looks at the item, at what stands next to it in its thread, or at the stretch of the thread that
-was said on the same day. No number depends on the order or the number of the candidates, so a
-score means the same in a small and in a large memory.
+was said on the same day. No number compares candidates with each other, so a score means the same
+in a small and in a large memory.
 """
 
 from __future__ import annotations
