@@ -31,10 +31,38 @@ SCOPES = 100
 BATCH = 5_000
 QUERIES = 300
 EMBEDDER = "bench"
-WORDS = (
-    "order refund mail customer city street parcel lid invoice card bank gold desk clerk late "
-    "broken blue green window garden river train ticket seat booking phone charger cable screen"
-).split()
+WORDS = tuple(
+    [
+        "order",
+        "refund",
+        "mail",
+        "customer",
+        "city",
+        "street",
+        "parcel",
+        "lid",
+        "invoice",
+        "card",
+        "bank",
+        "gold",
+        "desk",
+        "clerk",
+        "late",
+        "broken",
+        "blue",
+        "green",
+        "window",
+        "garden",
+        "river",
+        "train",
+        "ticket",
+        "seat",
+        "booking",
+        "phone",
+        "charger",
+        "cable",
+    ]
+)
 
 
 @contextmanager
@@ -195,7 +223,7 @@ def crossed(database: Database, queries: int = 10_000) -> int:
     owners = [(f"t{n}", f"u{m}") for n in range(10) for m in range(3)]
     rows = np.random.default_rng(3).normal(size=(40, DIMENSIONS)).astype("<f4")
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
-    from fairlead.core.label import Label  # noqa: PLC0415
+    from fairlead.core.label import Label
 
     for tenant, user in owners:
         only = Label(readers=(f"tenant:{tenant}/user:{user}",))

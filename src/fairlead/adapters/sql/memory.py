@@ -49,6 +49,7 @@ _CANDIDATE = (
     memories.c.scope,
     memories.c.thread,
     memories.c.place,
+    memories.c.subject,
 )
 _ALL = sa.select(*(memories.c[name] for name in COLUMNS))
 
@@ -118,7 +119,10 @@ class SqlMemoryStore:
             seeds = [*numbers[: search.seeds_max], *list(cosines)[: search.seeds_max]]
             known = list(dict.fromkeys([*numbers, *cosines]))
             rows = self._rows(connection, known)
-            rows |= self._around(connection, within, [rows[one] for one in seeds], search.around)
+            beside = self._around(connection, within, [rows[one] for one in seeds], search.around)
+            for number, row in beside.items():
+                if len(rows) < search.most:
+                    rows.setdefault(number, row)
             if near is not None:
                 rest = [number for number in rows if number not in cosines]
                 cosines |= self._vectors.similarities(connection, rest, near)
@@ -130,6 +134,7 @@ class SqlMemoryStore:
                 at=row.valid_from,
                 thread=row.thread,
                 place=row.place,
+                title=row.subject,
                 similarity=cosines.get(number),
             )
             for number, row in rows.items()
@@ -173,7 +178,18 @@ class SqlMemoryStore:
             )
             rows = connection.execute(sa.text(statement), values)
             found.update({row.number: row for row in rows})
-        return found
+        own = {(row.scope, row.thread): set[int]() for row in seeds}
+        for row in seeds:
+            own[row.scope, row.thread].add(row.place)
+        # The nearest first: the candidates have a bound.
+        nearest = sorted(
+            found.values(),
+            key=lambda row: (
+                min(abs(row.place - place) for place in own[row.scope, row.thread]),
+                row.number,
+            ),
+        )
+        return {row.number: row for row in nearest}
 
     def get(self, reader: Reader, ids: Sequence[str]) -> Sequence[Item]:
         """Return those of the items that the reader may see, in the order of the ids."""
