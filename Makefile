@@ -18,7 +18,7 @@ SIZE_MEGABYTES := 190
 SIZE_PACKAGES := 60
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format reference soak size bench-answers bench-latency bench-failover bench-effects bench-budget bench-guard lock changelog-check clean
+.PHONY: help setup demo test lint format reference soak size bench-answers bench-latency bench-failover bench-effects bench-budget bench-guard bench-memory lock changelog-check clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -122,6 +122,9 @@ bench-effects: setup ## Kill workers 500 times and count effects; the last line 
 
 bench-budget: setup ## Let 50 runs spend a budget of 10 calls, on both databases; the last line is JSON
 	@$(BIN)/python -m benchmarks.budget
+
+bench-memory: $(MINILM) ## Measure memory: recall, scale, isolation; the last line is JSON
+	@$(BIN)/python -m benchmarks.memory
 
 bench-guard: setup ## Measure what the guard adds to a call; the last line is JSON
 	@$(BIN)/python -m benchmarks.guard

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fairlead.memory.features import Measured, measure
+from fairlead.memory.features import Measured, measure, weight_of
 from fairlead.memory.question import QUESTION_TERMS_MAX, asked_stems, read_question
 from fairlead.memory.ranking import Scored, rank
 from fairlead.ports.memory import Candidate, Statistics
@@ -116,8 +116,8 @@ def test_an_irregular_form_is_the_same_word() -> None:
 
 
 def test_an_irregular_form_counts_for_how_common_a_word_is() -> None:
-    assert statistics(bui=10).weight("bui") > statistics(bui=10, bought=40).weight("bui")
-    assert statistics(bui=90, bought=90).weight("bui") > 0
+    assert weight_of(statistics(bui=10), "bui") > weight_of(statistics(bui=10, bought=40), "bui")
+    assert weight_of(statistics(bui=90, bought=90), "bui") > 0
 
 
 def test_a_turn_beside_a_match_moves_up() -> None:
