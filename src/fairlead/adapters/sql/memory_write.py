@@ -8,6 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from fairlead.adapters.sql.copying import copy_rows
 from fairlead.adapters.sql.memory_rows import COLUMNS, Likenesses, row_of
 from fairlead.adapters.sql.references import chunks
 from fairlead.adapters.sql.schema_memory import (
@@ -228,7 +229,10 @@ class Writing:
                 row |= {"number": first + offset, "schema": stamp.schema}
                 if stamp.vectors:
                     row["embedder"] = stamp.embedder
-            _INSERT.send_many(self.connection, COLUMNS, self.fresh)
+            if self.connection.dialect.name == "postgresql":
+                copy_rows(self.connection, "memories", COLUMNS, self.fresh)
+            else:
+                _INSERT.send_many(self.connection, COLUMNS, self.fresh)
         for number, until in self._retired.items():
             self.connection.execute(
                 sa.update(memories)
