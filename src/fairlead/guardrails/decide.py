@@ -45,7 +45,8 @@ class Act:
 
     Attributes:
         action: What is done.
-        resource: Name of the model, tool, collection or workflow that it is done to.
+        resource: Name of the model, tool, collection or workflow that it is done to, or a kind of
+            memory.
         arguments: A tool's arguments; empty for everything else.
     """
 

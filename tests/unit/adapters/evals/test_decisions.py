@@ -54,8 +54,8 @@ def test_a_case_is_read() -> None:
     [
         ("5", "it is an object"),
         ("{expect: allow}", "call is an object"),
-        ("{call: {}, expect: allow}", "call names one tool, model, collection or workflow"),
-        ("{call: {tool: a, model: b}, expect: allow}", "call names one tool"),
+        ("{call: {}, expect: allow}", "call names one of: tool, model, collection, workflow, recall"),
+        ("{call: {tool: a, model: b}, expect: allow}", "call names one of: tool"),
         ("{call: {model: a, arguments: {}}, expect: allow}", "only a tool has arguments"),
         ("{call: {tool: 5}, expect: allow}", "call.tool is a text, not 5"),
         ("{call: {tool: a}}", "expect is allow, redact, ask or deny, not None"),
