@@ -54,7 +54,10 @@ def test_a_case_is_read() -> None:
     [
         ("5", "it is an object"),
         ("{expect: allow}", "call is an object"),
-        ("{call: {}, expect: allow}", "call names one of: tool, model, collection, workflow, recall"),
+        (
+            "{call: {}, expect: allow}",
+            "call names one of: tool, model, collection, workflow",
+        ),
         ("{call: {tool: a, model: b}, expect: allow}", "call names one of: tool"),
         ("{call: {model: a, arguments: {}}, expect: allow}", "only a tool has arguments"),
         ("{call: {tool: 5}, expect: allow}", "call.tool is a text, not 5"),
