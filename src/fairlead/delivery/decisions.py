@@ -58,8 +58,9 @@ def case_findings(manifest: Manifest, cases: Sequence[DecisionCase]) -> list[str
             found.append(f"{_place(case)}: there is no workflow named {case.workflow}")
         kinds = _kinds(manifest, case.workflow)
         if ACTIONS[case.action] == "Memory" and case.resource not in kinds:
-            who = f"workflow {case.workflow}" if case.workflow else "a workflow"
-            found.append(f"{_place(case)}: {who} declares no {case.resource} memory")
+            who = f"workflow {case.workflow}" if case.workflow else "no workflow"
+            no = "no" if case.workflow else "any"
+            found.append(f"{_place(case)}: {who} declares {no} {case.resource} memory")
         if case.action == "call":
             odd = checks[case.resource].finding(dict(case.arguments))
             if odd is not None:

@@ -96,3 +96,12 @@ def test_names_are_unique_and_their_number_has_a_bound() -> None:
         parse_decisions("g.yaml", f"cases: [{one}, {one}]")
     with pytest.raises(InvalidConfig, match=f"more than {CASES_MAX} cases"):
         parse_decisions("g.yaml", f"cases: [{', '.join([one] * (CASES_MAX + 1))}]")
+
+
+@pytest.mark.parametrize("act", ["recall", "remember", "forget"])
+def test_an_act_on_a_kind_of_memory(act: str) -> None:
+    text = f"cases: [{{call: {{{act}: semantic}}, expect: deny}}]"
+    (case,) = parse_decisions("guardrails/m.yaml", text)
+    assert (case.action, case.resource) == (act, "semantic")
+    with pytest.raises(InvalidConfig, match=f"call.{act} is working, episodic"):
+        parse_decisions("guardrails/m.yaml", text.replace("semantic", "facts"))
