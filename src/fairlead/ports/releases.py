@@ -88,7 +88,7 @@ class ReleaseStore(Protocol):
         ...
 
     def on_trial(self, environment: str, release: str) -> bool:
-        """Say whether a release never was the environment's, and another one is."""
+        """Say whether a release was never activated, and another one is the environment's."""
         ...
 
     def history(self, environment: str) -> Sequence[Activation]:

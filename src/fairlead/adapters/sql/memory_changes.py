@@ -9,6 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from fairlead.adapters.sql.database import serialize
 from fairlead.adapters.sql.events import append
 from fairlead.adapters.sql.memory_rows import Likenesses, item_of, rows_of, spoken, visible
 from fairlead.adapters.sql.memory_write import put_once, touch
@@ -20,6 +21,7 @@ from fairlead.adapters.sql.schema_memory import (
     memory_schemas,
     memory_tombstones,
 )
+from fairlead.adapters.sql.schema_releases import activations
 from fairlead.core.digests import canonical_json
 from fairlead.core.label import label_from_json, label_to_json
 from fairlead.core.memory import CURRENT, MemoryState, Reader
@@ -79,18 +81,19 @@ class Settling:
 
     def _bury(self, rows: Iterable[Any], change: Change) -> None:
         """Leave tombstones, so that what was taken back is not learned again."""
-        for row in rows:
-            item = item_of(row)
-            said = [item.text, spoken(item.value)]
-            for text in filter(None, said):
-                stone = {
-                    "digest": self.likenesses.rejected(self.reader, item.subject, text),
-                    "tenant": self.reader.tenant,
-                    "reason": change.reason,
-                    "by": change.by,
-                    "at": self.now,
-                }
-                put_once(self.connection, memory_tombstones, stone)
+        stones = [
+            {
+                "digest": self.likenesses.rejected(self.reader, item.subject, text),
+                "tenant": self.reader.tenant,
+                "reason": change.reason,
+                "by": change.by,
+                "at": self.now,
+            }
+            for item in map(item_of, rows)
+            for text in (item.text, spoken(item.value))
+            if text
+        ]
+        put_once(self.connection, memory_tombstones, stones)
 
 
 def retire_slot(connection: sa.Connection, row: Any, now: float) -> None:
@@ -119,11 +122,7 @@ def reach(connection: sa.Connection, reader: Reader, source: str, ids: Sequence[
     while fresh:
         derived: dict[str, None] = {}
         for some in chunks(fresh):
-            children = (
-                sa.select(memory_lineage.c.child)
-                .join(memories, memories.c.id == memory_lineage.c.child)
-                .where(memory_lineage.c.parent.in_(some), own)
-            )
+            children = sa.select(memory_lineage.c.child).where(memory_lineage.c.parent.in_(some))
             derived |= dict.fromkeys(connection.execute(children).scalars())
         fresh = [one for one in derived if one not in found]
         found |= dict.fromkeys(fresh)
@@ -141,6 +140,18 @@ def reach(connection: sa.Connection, reader: Reader, source: str, ids: Sequence[
     )
 
 
+def still_on_trial(connection: sa.Connection, release: str) -> bool:
+    """Say whether a release was never activated; until the transaction ends it stays so.
+
+    Args:
+        connection: A writing transaction.
+        release: Digest of the release.
+    """
+    serialize(connection, f"trial:{release}")
+    ever = sa.select(activations.c.release).where(activations.c.release == release).limit(1)
+    return connection.execute(ever).first() is None
+
+
 def merge_overlay(
     connection: sa.Connection, trial: tuple[str, str], change: Change, clock: Clock
 ) -> int:
@@ -153,6 +164,7 @@ def merge_overlay(
         clock: Time and ids.
     """
     app, release = trial
+    serialize(connection, f"trial:{release}")
     on_trial = (memories.c.app == app) & (memories.c.overlay == release)
     rows = rows_of(connection, sa.select(memories).where(on_trial).order_by(memories.c.number))
     now = clock.now()
@@ -171,7 +183,7 @@ def merge_overlay(
     seen = {(row["tenant"], row["schema"]) for row in rows}
     for tenant, version in sorted(seen):
         noted = {"tenant": tenant, "app": app, "schema": version, "overlay": ""}
-        put_once(connection, memory_schemas, noted)
+        put_once(connection, memory_schemas, [noted])
     _close_trial(connection, trial)
     touch(connection, rows)
     if change.fact is not None and rows:

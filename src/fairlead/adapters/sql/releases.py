@@ -11,12 +11,14 @@ from pydantic import TypeAdapter
 
 from fairlead.adapters.sql.database import Database, serialize
 from fairlead.adapters.sql.events import append
+from fairlead.adapters.sql.memory_changes import drop_overlay, merge_overlay
 from fairlead.adapters.sql.schema_releases import activations, gate_evidence, releases
 from fairlead.core.digests import canonical_json, digest, digest_bytes
 from fairlead.core.errors import ReleaseDamaged, UnknownRelease
 from fairlead.core.event import Fact
 from fairlead.core.release import Manifest, Release, manifest_json
 from fairlead.ports.clock import Clock
+from fairlead.ports.memory import Change
 from fairlead.ports.releases import Activation, Evidence
 
 _MANIFEST = TypeAdapter(Manifest)
@@ -160,6 +162,24 @@ class SqlReleaseStore:
             kind = "release.rolled_back" if rollback else "release.activated"
             fact = Fact(chain=f"environment:{environment}", type=kind, data=data)
             append(connection, self._clock, fact)
+            if rollback and last is not None:
+                self._end_trial(connection, last.release, activation, keep=False)
+            self._end_trial(connection, activation.release, activation, keep=True)
+
+    def _end_trial(
+        self, connection: sa.Connection, release: str, move: Activation, *, keep: bool
+    ) -> None:
+        """Give what a release remembered in its trial to everybody, or remove it."""
+        app = connection.execute(
+            sa.select(releases.c.app).where(releases.c.digest == release)
+        ).scalar_one()
+        change, trial = Change(by=move.by, reason=move.reason), (app, release)
+        end = merge_overlay if keep else drop_overlay
+        items = end(connection, trial, change, self._clock)
+        if items:
+            data = {"items": items, "by": move.by, "reason": move.reason}
+            kind = "memory.merged" if keep else "memory.dropped"
+            append(connection, self._clock, _fact(release, kind, data))
 
     def active(self) -> dict[str, str]:
         """Return the digest of the release that is active in each environment, by its name."""
@@ -177,14 +197,11 @@ class SqlReleaseStore:
         return {row.environment: row.release for row in rows}
 
     def on_trial(self, environment: str, release: str) -> bool:
-        """Say whether a release never was the environment's, and another one is."""
-        mine = activations.c.environment == environment
-        query = sa.select(
-            sa.func.count(), sa.func.count().filter(activations.c.release == release)
-        ).where(mine)
+        """Say whether a release was never activated, and another one is the environment's."""
+        here = sa.exists().where(activations.c.environment == environment)
+        ever = sa.exists().where(activations.c.release == release)
         with self._database.glance() as connection:
-            moves, own = connection.execute(query).one()
-        return bool(moves) and not own
+            return bool(connection.execute(sa.select(here & ~ever)).scalar_one())
 
     def history(self, environment: str) -> Sequence[Activation]:
         """Return the pointer's moves, oldest first; the last one is in force."""

@@ -14,10 +14,14 @@ from hypothesis import strategies as st
 from fairlead import Limits
 from fairlead.adapters.sql.database import Database
 from fairlead.adapters.sql.events import SqlEventLog
+from fairlead.adapters.sql.memory import SqlMemoryStore
 from fairlead.adapters.sql.releases import SqlReleaseStore
+from fairlead.adapters.sql.schema_memory import memories
 from fairlead.core.errors import ReleaseDamaged, UnknownRelease
+from fairlead.core.memory import MemoryQuery, Note, Reader
 from fairlead.core.release import Manifest, RecallTerms, Release, manifest_digest
 from fairlead.delivery.release import Releases
+from fairlead.ports.memory import Change, Search
 from fairlead.ports.releases import Activation, Evidence
 from fairlead.testing import FakeClock
 from tests.unit.runtime.bench import manifest_of
@@ -173,3 +177,75 @@ def test_each_environment_has_a_history_and_a_rollback_marks_what_was_active(she
         ("release.activated", one, two),
         ("release.rolled_back", two, one),
     ]
+
+
+READER = Reader(tenant="t", app=MANIFEST.app, user="ada")
+TEA, COFFEE = (
+    Note(kind="semantic", subject="ada", predicate="drinks", text=text)
+    for text in ("Ada drinks tea", "Ada drinks coffee")
+)
+
+
+def known(store: SqlMemoryStore, overlay: str = "") -> list[str]:
+    """Return what is current for a run, on trial or not."""
+    reader = replace(READER, overlay=overlay)
+    query = MemoryQuery(text="", kinds=("semantic",))
+    found = store.candidates(reader, query, Search(terms={"drink": "drinks"}))
+    return [one.text for one in found.found]
+
+
+def move(release: Release, kind: Any = "activate") -> Activation:
+    return Activation(release=release.digest, kind=kind, reason="why", by="ann", time=1.0)
+
+
+def test_what_a_release_remembers_on_trial_becomes_everybodys_when_it_is_activated(
+    shelf: Shelf,
+) -> None:
+    old, new = shelf.put(MANIFEST), shelf.put(with_terms(queue="other"))
+    memory = SqlMemoryStore(shelf.database, shelf.clock)
+    assert not shelf.store.on_trial("default", new.digest)
+    shelf.store.activate("default", move(old))
+    assert shelf.store.on_trial("default", new.digest)
+    assert not shelf.store.on_trial("default", old.digest)
+    memory.write(READER, [TEA])
+    memory.write(replace(READER, overlay=new.digest), [COFFEE])
+    assert known(memory) == ["Ada drinks tea"]
+    assert known(memory, new.digest) == ["Ada drinks coffee"]
+    shelf.store.activate("default", move(new))
+    assert not shelf.store.on_trial("default", new.digest)
+    assert known(memory) == ["Ada drinks coffee"]
+    (event,) = [
+        one for one in shelf.events.list(chain=f"release:{new.digest}") if "memory" in one.type
+    ]
+    assert (event.type, event.data) == (
+        "memory.merged",
+        {"items": 1, "by": "ann", "reason": "why"},
+    )
+
+
+def test_what_is_written_on_trial_while_the_release_is_activated_is_everybodys(
+    shelf: Shelf,
+) -> None:
+    release = shelf.put(MANIFEST)
+    memory = SqlMemoryStore(shelf.database, shelf.clock)
+    shelf.store.activate("default", move(release))
+    # The run had looked before.
+    memory.write(replace(READER, overlay=release.digest), [TEA])
+    assert known(memory) == ["Ada drinks tea"]
+
+
+def test_a_rollback_removes_what_the_bad_release_remembered_on_trial(shelf: Shelf) -> None:
+    old, new = shelf.put(MANIFEST), shelf.put(with_terms(queue="other"))
+    memory = SqlMemoryStore(shelf.database, shelf.clock)
+    shelf.store.activate("default", move(old))
+    memory.write(READER, [TEA])
+    memory.write(replace(READER, overlay=new.digest), [COFFEE])
+    trial = MANIFEST.app, new.digest
+    assert memory.drop_overlay(*trial, Change(by="ann", reason="bad")) == 1
+    assert known(memory, new.digest) == known(memory) == ["Ada drinks tea"]
+    # One that got to the environment by another way, and left something on trial.
+    shelf.store.activate("default", move(new))
+    with shelf.database.transaction() as connection:
+        connection.execute(sa.update(memories).values(overlay=new.digest))
+    shelf.store.activate("default", move(old, "rollback"))
+    assert known(memory) == known(memory, new.digest) == []
