@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from fairlead import Principal
-from tests.acceptance.support.memory_app import ANN, BOB, Desk, desk
-from tests.databases import KINDS, address
+from tests.acceptance.support.memory_app import ANN, BOB, Desk
 
 pytestmark = pytest.mark.acceptance
 
@@ -18,16 +15,6 @@ BEST = "the safe of the harbour office opens with 4711"
 QUESTION = "How does the safe of the harbour office open?"
 OTHER = "the safe of the winter office opens with 1234"
 CAT = Principal(user="cat", tenant="a")
-
-
-@pytest.fixture(params=KINDS)
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Desk]:
-    """An app with a worker, on each database."""
-    with (
-        address(request.param, request, tmp_path) as url,
-        desk(tmp_path / "app", url) as made,
-    ):
-        yield made
 
 
 def test_invariant_07_what_one_tenant_remembers_is_absent_for_another(place: Desk) -> None:
@@ -43,9 +30,15 @@ def test_invariant_07_nothing_that_a_caller_says_widens_what_he_sees(place: Desk
     theirs = place.note(BEST, ANN, subject="customer:42")["id"]
     mine = place.note(OTHER, BOB, subject="customer:42")["id"]
     refused: list[tuple[str, Any]] = [
-        *(("ask", {"question": QUESTION, name: "a"}) for name in ("tenant", "user", "app", "scope")),
+        *(
+            ("ask", {"question": QUESTION, name: "a"})
+            for name in ("tenant", "user", "app", "scope")
+        ),
         ("ask", {"question": QUESTION, "audience": "*"}),
-        *(("note", {"text": "x y", name: "a"}) for name in ("tenant", "audience", "label", "state")),
+        *(
+            ("note", {"text": "x y", name: "a"})
+            for name in ("tenant", "audience", "label", "state")
+        ),
         ("note", {"text": "x y", "readers": "tenant:a"}),
         ("change", {"supersede": theirs, "text": "x y"}),
         ("note", {"text": "x y", "derived_from": [theirs]}),
@@ -90,7 +83,7 @@ def test_invariant_07_what_follows_a_run_stays_within_its_tenant(place: Desk) ->
     place.run("learn", {"texts": [BEST, "the harbour office is blue"]}, ANN)
     place.run("learn", {"texts": [OTHER, "the harbour office is red"]}, BOB)
     for tenant, who, own, foreign in (("a", ANN, "4711", "1234"), ("b", BOB, "1234", "4711")):
-        (summary,) = derived(place, tenant)
+        (summary,) = place.derived(tenant)
         assert own in summary.text
         assert foreign not in " ".join(item.text for item in place.items(tenant))
         assert {parent.tenant for parent in parents(place, summary, tenant)} == {tenant}
@@ -102,13 +95,3 @@ def test_invariant_07_what_follows_a_run_stays_within_its_tenant(place: Desk) ->
 
 def parents(place: Desk, item: Any, tenant: str) -> list[Any]:
     return [place.item(one, tenant) for one in item.provenance.derived_from]
-
-
-def derived(place: Desk, tenant: str) -> list[Any]:
-    import time
-
-    until = time.monotonic() + 30
-    while not (found := [one for one in place.items(tenant) if one.provenance.derived_from]):
-        assert time.monotonic() < until, "no summary came"
-        time.sleep(0.02)
-    return found

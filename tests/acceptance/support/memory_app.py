@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import sqlalchemy as sa
+
 from fairlead import Principal
+from fairlead.adapters.sql.memory_lexical import MemoryTsvector
+from fairlead.adapters.sql.schema_memory import memories
 from fairlead.core.memory import Item, Reader
 from fairlead.operations import (
     Platform,
@@ -21,6 +26,7 @@ from fairlead.operations import (
     open_platform,
     route_request,
 )
+from fairlead.ports.memory import Change
 from tests.acceptance.support.app import OUTSIDE
 
 ANN = Principal(user="ann", tenant="a")
@@ -32,8 +38,8 @@ _TOML = """\
 synchronous = "normal"
 
 [worker]
-concurrency = 2
-lease_s = 0.3
+concurrency = {concurrency}
+lease_s = {lease_s}
 drain_s = 2
 """
 
@@ -210,18 +216,24 @@ when { context.seen.integrity == "untrusted" };
 
 
 def write_memory_app(
-    folder: Path, *, concurrency: int = 2, toml: str = "", policy: str = _POLICY
+    folder: Path,
+    *,
+    concurrency: int = 2,
+    lease_s: float = 0.3,
+    toml: str = "",
+    policy: str = _POLICY,
 ) -> Path:
     """Write the app into a folder.
 
     Args:
         folder: Where; it is made.
         concurrency: Most runs that one worker executes at the same time.
+        lease_s: Seconds after which a worker that is not heard of has lost its runs.
         toml: More of `fairlead.toml`.
         policy: The policies.
     """
     files = {
-        "fairlead.toml": _TOML.replace("= 2\nlease", f"= {concurrency}\nlease") + toml,
+        "fairlead.toml": _TOML.format(concurrency=concurrency, lease_s=lease_s) + toml,
         "app.py": _APP,
         "outside.py": OUTSIDE,
         "policies/all.cedar": policy,
@@ -274,25 +286,44 @@ class Desk:
         """Recall; return the texts, best first."""
         return [one["text"] for one in self.run("ask", {"question": question, **wanted}, who)]
 
+    def reader(self, tenant: str = "a") -> Reader:
+        """Return a tenant's operator."""
+        return Reader(tenant=tenant, app="memory")
+
     def items(self, tenant: str = "a") -> list[Item]:
         """Return every item of a tenant, whatever its state."""
-        return list(self.platform.memory.each(Reader(tenant=tenant, app="memory")))
+        return list(self.platform.memory.each(self.reader(tenant)))
 
     def item(self, id: str, tenant: str = "a") -> Item:
         """Return an item by its id."""
-        (found,) = self.platform.memory.get(Reader(tenant=tenant, app="memory"), [id])
+        (found,) = self.platform.memory.get(self.reader(tenant), [id])
         return found
+
+    def settle(self, state: Any, *ids: str, tenant: str = "a", by: str = "user:ann") -> list[str]:
+        """Let a person bring items into a state."""
+        change = Change(by=by, reason="it is so")
+        return list(self.platform.memory.settle(self.reader(tenant), ids, state, change))
 
     def reindex(self) -> None:
         """Drop the index of words, and make it again of the items alone."""
-        reindexed(self.platform)
+        with self.platform.database.transaction() as connection:
+            if connection.dialect.name == "sqlite":
+                for command in ("delete-all", "rebuild"):
+                    connection.exec_driver_sql(
+                        f"INSERT INTO memories_fts(memories_fts) VALUES ('{command}')"
+                    )
+                return
+            connection.exec_driver_sql("DELETE FROM memories_words")
+            rows = connection.execute(sa.select(memories)).mappings().all()
+            MemoryTsvector().insert(connection, rows)
 
-
-def reindexed(platform: Platform) -> None:
-    """Drop the index of words, and make it again of the items alone."""
-    with platform.database.transaction() as connection:
-        if connection.dialect.name == "sqlite":
-            connection.exec_driver_sql("INSERT INTO memories_fts(memories_fts) VALUES ('rebuild')")
+    def derived(self, tenant: str = "a") -> list[Item]:
+        """Wait for what a workflow makes of what others remembered, and return it."""
+        until = time.monotonic() + 30
+        while not (found := [one for one in self.items(tenant) if one.provenance.derived_from]):
+            assert time.monotonic() < until, "nothing was derived"
+            time.sleep(0.02)
+        return found
 
 
 @contextmanager
@@ -304,7 +335,8 @@ def desk(folder: Path, url: str = "", **options: Any) -> Iterator[Desk]:
         url: The database; empty for the app's own.
         options: See `write_memory_app`.
     """
-    write_memory_app(folder, **options)
+    # Long enough for a busy machine: a second worker would not fit into this process.
+    write_memory_app(folder, lease_s=60, **options)
     if url:
         toml = folder / "fairlead.toml"
         named = f"[database]\nurl = {json.dumps(url)}\n"
