@@ -173,6 +173,14 @@ async def learn(run: fl.Run[Any], given: dict[str, Any]) -> Any:
     return [one.id for one in made]
 
 
+@workflow(memory=REMEMBERS)
+async def family(run: fl.Run[Any], given: dict[str, Any]) -> Any:
+    """Keep something for this family of runs, and let a child recall it."""
+    await run.memory.remember(given["text"], kind="working")
+    await run.child(note, {"text": "from a child: " + given["text"], "kind": "working"})
+    return await run.child(ask, {"question": given["text"], "kinds": ["working"]})
+
+
 @workflow(memory=REMEMBERS, model=CLAIMS, output=str)
 async def believe(run: fl.Run[str], given: dict[str, Any]) -> str:
     """Remember what a model says."""
@@ -204,7 +212,7 @@ async def act(run: fl.Run[str], given: dict[str, Any]) -> str:
 
 app = fl.App(
     "memory",
-    workflows=[note, change, ask, extract, summarise, learn, believe, hear, answer, act],
+    workflows=[note, change, ask, extract, summarise, learn, family, believe, hear, answer, act],
 )
 '''
 
@@ -261,9 +269,13 @@ class Desk:
         """The app's folder."""
         return self.platform.settings.folder
 
-    def outcome(self, workflow: str, given: Any, who: Principal = ANN) -> Any:
+    def outcome(
+        self, workflow: str, given: Any, who: Principal = ANN, *, conversation: str | None = None
+    ) -> Any:
         """Let somebody run a workflow; return its outcome."""
-        asker = PolicyContext(platform=self.platform, workflow=workflow, principal=who)
+        asker = PolicyContext(
+            platform=self.platform, workflow=workflow, principal=who, conversation=conversation
+        )
         return asyncio.run(route_request(given, asker))
 
     def run(self, workflow: str, given: Any, who: Principal = ANN) -> Any:
