@@ -10,7 +10,8 @@ What a rule may look at, beside principal, action and resource (`core/facts.py` 
   tool's contract;
 - `context.arguments`: the tool's arguments, numbers in the form that the contract declares;
 - `context.targets`, `context.payload`: the label of the arguments that the contract names so;
-  `context.labels`: of all arguments together; each with `integrity`, `private` and `origins`;
+  `context.labels`: of all arguments together, or of what is remembered; each with `integrity`,
+  `private` and `origins`;
 - `context.seen`: the same of everything that the run has received so far, with `tools`, the names
   of the tools that it has called.
 """

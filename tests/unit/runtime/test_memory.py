@@ -13,7 +13,7 @@ from fairlead.core.memory import Reader
 from fairlead.ports.memory import Change
 from fairlead.ports.runs import Order
 from fairlead.testing import FakeAuthorizer
-from tests.unit.runtime.shelf import SAID, Shelf
+from tests.unit.runtime.shelf import SAID, Shelf, read_mail
 
 OPERATOR = Reader(tenant="default", app="bench")
 
@@ -169,13 +169,16 @@ def test_what_is_one_users_is_not_anothers(shelf: Shelf) -> None:
 
 
 def test_what_replaces_one_users_item_is_his_too(shelf: Shelf) -> None:
-    async def body(run: Any, _: str) -> str:
-        made = await run.memory.remember(SAID, readers="user", subject="c", predicate="pays")
-        after = await run.memory.supersede(made.id, "the customer pays cash")
-        assert after.superseded == made.id
-        return after.id
+    """Also where the new words come from all of the tenant, and from nothing that is his."""
 
-    shelf.run(body, user="ann")
+    async def body(run: Any, item: str) -> str:
+        made = await run.memory.remember(SAID, readers="user")
+        await run.call(read_mail)
+        after = await run.memory.supersede(made.id, item)
+        assert after.superseded == made.id
+        return str(after.id)
+
+    shelf.run(body, user="ann", input="the customer pays cash")
     assert {item.audience for item in shelf.items()} == {"user:ann"}
     assert answer(shelf.run(recalls(), user="bob")) == ""
 

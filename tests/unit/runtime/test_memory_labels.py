@@ -184,6 +184,17 @@ def test_invariant_05_what_is_recalled_counts_as_seen(shelf: Shelf) -> None:
     assert "read_mail" in told["seen"]["tools"]
 
 
+def test_invariant_05_what_a_person_put_into_quarantine_is_untrusted_when_recalled(
+    shelf: Shelf,
+) -> None:
+    made = answer(shelf.run(remembers()))
+    shelf.store.settle(OPERATOR, [made], "quarantined", Change(by="user:ann", reason="odd"))
+    assert shelf.one().label.integrity == "trusted"
+    allows = FakeAuthorizer()
+    shelf.run(recalls_and_pays, authorizer=allows)
+    assert query_on(allows, "pay")["seen"]["integrity"] == "untrusted"
+
+
 @pytest.mark.parametrize("how", ["recall", "get", "history"])
 def test_invariant_05_quarantined_memory_never_steers_a_tool(shelf: Shelf, how: str) -> None:
     """Whichever way it is read, the policy that forbids it sees where it comes from."""
