@@ -257,6 +257,17 @@ def test_what_is_forgotten_is_not_remembered_again(shelf: Shelf) -> None:
     assert answer(shelf.run(recalls())) == ""
 
 
+def test_a_workflow_forgets_only_kinds_that_it_declares(shelf: Shelf) -> None:
+    made = answer(shelf.run(remembers(kind="episodic")))
+
+    async def forgets(run: Any, _: str) -> str:
+        return ",".join(await run.memory.forget(made))
+
+    assert answer(shelf.run(forgets, kinds=["semantic"])) == ""
+    assert shelf.one().state == "active"
+    assert answer(shelf.run(forgets, kinds=["episodic"])) == made
+
+
 def test_nothing_is_made_of_what_was_taken_back(shelf: Shelf) -> None:
     made = answer(shelf.run(remembers()))
     shelf.store.settle(OPERATOR, [made], "retracted", Change(by="user:ann", reason="wrong"))
