@@ -25,6 +25,9 @@ MemoryState: TypeAlias = Literal["active", "quarantined", "superseded", "retract
 
 CURRENT: tuple[MemoryState, ...] = ("active", "quarantined")
 
+TAKEN_BACK: tuple[MemoryState, ...] = ("retracted", "forgotten")
+"""What was taken back is not remembered again, and nothing more is made of it."""
+
 RETENTION_S: dict[MemoryKind, float] = {
     "working": 86_400.0,
     "episodic": 180 * 86_400.0,

@@ -206,7 +206,10 @@ class Bench:
 
     Attributes:
         engine: The engine of the newest execution.
+        memory: What runs remember.
     """
+
+    memory: MemoryAccess = NO_MEMORY
 
     def __init__(
         self,
@@ -254,7 +257,7 @@ class Bench:
         )
         self.releases.put(self.release)
         self.runner = Runner(
-            app=App("bench", workflows=[workflow]),
+            app=self._app(workflow),
             code_digest=self.manifest.code_digest,
             worker_id="w1",
             stores=Stores(
@@ -280,6 +283,9 @@ class Bench:
             created_at=self.clock.now(),
         )
 
+    def _app(self, workflow: Workflow[Any, Any]) -> App:
+        return App("bench", workflows=[workflow])
+
     def _services(self) -> Services:
         return Services(
             journal=self.journal,
@@ -296,7 +302,7 @@ class Bench:
             budgets=self.budgets,
             prices=self.prices,
             switches=Switches(self.kills, self.clock),
-            memory=NO_MEMORY,
+            memory=self.memory,
             faults=self.faults,
         )
 

@@ -96,7 +96,8 @@ class SqlMemoryStore:
                 given = dict(zip((one.id for one in written), stamp.vectors, strict=True))
                 vectors = [given[row["id"]] for row in writing.fresh]
                 self._vectors.insert(connection, writing.fresh, vectors)
-            if stamp.fact is not None:
+            # What is only found again, or refused, changes nothing that was to be told.
+            if stamp.fact is not None and writing.fresh:
                 append(connection, self._clock, stamp.fact)
             return written
 

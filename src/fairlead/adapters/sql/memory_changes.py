@@ -31,8 +31,6 @@ from fairlead.ports.memory import Change, MemoryStats, Reach
 SOURCES_MAX = 50
 """Most sources that statistics name."""
 
-_TAKEN_BACK: tuple[MemoryState, ...] = ("retracted", "forgotten")
-
 
 @dataclass(frozen=True, kw_only=True)
 class Settling:
