@@ -11,7 +11,15 @@ from typing import Any, TypeVar, Unpack, cast
 from fairlead.authoring.memory import Details, Wanted
 from fairlead.core.context import Context
 from fairlead.core.digests import Json
-from fairlead.core.errors import MemoryMissing, MemoryRefused, MemoryUndeclared
+from fairlead.core.errors import (
+    EmbedderFailed,
+    EmbedderTimedOut,
+    MemoryMissing,
+    MemoryRefused,
+    MemoryUndeclared,
+    ProviderBusy,
+    ProviderFailed,
+)
 from fairlead.core.event import Fact
 from fairlead.core.label import Label, joined, own_label
 from fairlead.core.memory import (
@@ -33,7 +41,7 @@ from fairlead.core.memory import (
 from fairlead.core.memory_terms import Admission, RememberTerms, admission_of
 from fairlead.guardrails.decide import Act
 from fairlead.memory.memories import Memories
-from fairlead.ports.boundary import Driven
+from fairlead.ports.boundary import Driven, DriverError
 from fairlead.ports.memory import Change
 from fairlead.runtime.boundary import Boundary
 from fairlead.runtime.noting import (
@@ -48,6 +56,9 @@ from fairlead.runtime.noting import (
 from fairlead.runtime.persist import persist
 
 T = TypeVar("T")
+
+_MAY_PASS = (EmbedderFailed, EmbedderTimedOut, ProviderBusy, ProviderFailed)
+"""What an embedding model says that may pass."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,8 +110,7 @@ class DurableMemory:
         )
 
         async def drive(_: Context) -> Driven:
-            # A model may take long: it holds up none of the threads that the store uses.
-            asked = await asyncio.to_thread(self._memories.asked, query)
+            asked = await _slow(self._memories.asked, query)
             found = await self._ask(self._memories.recall, self._reader, asked)
             named = [replace(one, allowed_by=allowed.get(one.item.kind, ())) for one in found]
             await self._noted([one.item for one in named])
@@ -169,7 +179,7 @@ class DurableMemory:
                 raise MemoryRefused(f"it was not remembered: {admission.reason}")
             note = replace(note, label=admission.label, state=admission.admit)
             fact = self._endorsed(admission, note)
-            stamp = await asyncio.to_thread(self._memories.stamped, [note], fact)
+            stamp = await _slow(self._memories.stamped, [note], fact)
             (written,) = await self._ask(self._memories.write, self._reader, [note], stamp)
             written = await self._own(written, note)
             label = own_label(self._context.principal)
@@ -353,3 +363,15 @@ class DurableMemory:
                 f"workflow {name} does not declare {unknown[0]} memory", workflow=name
             )
         return kinds
+
+
+async def _slow(function: Callable[..., T], *args: Any) -> T:
+    """Ask an embedding model, which may take long: it holds up none of the store's threads.
+
+    Raises:
+        DriverError: The model is busy or away; another try may succeed.
+    """
+    try:
+        return await asyncio.to_thread(function, *args)
+    except _MAY_PASS as error:
+        raise DriverError(error.message, transient=True, code=error.code) from error
