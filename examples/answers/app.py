@@ -39,7 +39,10 @@ def is_a_question(_: fl.Context, request: fl.Request) -> fl.Verdict:
     model="fairlead:extractive",
     prompt="answer.md",
     guardrails=[is_a_question, fl.grounded],
-    memory=fl.Memory(semantic=fl.Recall("documents", top_k=5)),
+    memory=fl.Memory(
+        semantic=fl.Recall("documents", top_k=5),
+        remember=fl.Remember(["semantic"], grounding=True),
+    ),
     limits=fl.Limits(steps=8, cost_usd=0.05, wall_time=timedelta(minutes=2)),
     slo=fl.SLO(success=0.9, latency_p95=timedelta(seconds=10)),
 )

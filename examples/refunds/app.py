@@ -88,14 +88,18 @@ TOOLS = [find_order, issue_refund, tell_customer]
     input=Refund,
     output=str,
     tools=TOOLS,
+    memory=fl.Memory(remember=fl.Remember(["episodic"])),
     limits=fl.Limits(steps=8, cost_usd=0.05, wall_time=timedelta(minutes=5)),
     slo=fl.SLO(success=0.99, latency_p95=timedelta(seconds=20)),
 )
 async def refund(run: fl.Run[str], request: Refund) -> str:
     """Plain code decides what is done; the policies decide whether it may be."""
     order = await run.call(find_order, request.order_id)
-    paid = await run.call(issue_refund, request.order_id, min(request.cents, order.paid_cents))
-    await run.call(tell_customer, order.mail, f"We paid order {request.order_id} back.")
+    cents = min(request.cents, order.paid_cents)
+    paid = await run.call(issue_refund, request.order_id, cents)
+    done = f"We paid a refund of {cents / 100:.2f} EUR for order {request.order_id}."
+    await run.call(tell_customer, order.mail, done)
+    await run.memory.remember(done, kind="episodic", subject=order.mail)
     return paid
 
 
@@ -106,6 +110,7 @@ async def refund(run: fl.Run[str], request: Refund) -> str:
     output=str,
     model=desk_agent,
     tools=TOOLS,
+    memory=fl.Memory(remember=fl.Remember(["episodic"], grounding=True)),
     limits=fl.Limits(steps=12, cost_usd=0.20, wall_time=timedelta(minutes=5)),
     slo=fl.SLO(success=0.95, latency_p95=timedelta(seconds=30)),
 )

@@ -145,5 +145,14 @@ def test_the_log_says_which_rule_decided_each_call(shop: Shop) -> None:
         ("find_order", ["orders-may-be-read"]),
         ("issue_refund", ["small-refunds"]),
         ("tell_customer", ["customers-get-mail"]),
+        ("remember", ["refunds-are-remembered"]),
     ]
     assert len({data["policy"]["digest"] for data in ended}) == 1
+
+
+def test_what_was_paid_is_remembered_once_and_the_desk_is_reminded(shop: Shop) -> None:
+    """What a run saw of the shop becomes memory by the app's own rule; the customer's note does not."""
+    for _ in range(2):
+        shop.refund("A-1001", 2900)
+    run = shop.cli.json("run", "desk", "The lid of order A-1001 does not close.")["run"]
+    print(shop.cli.json("runs", "show", run))
