@@ -40,6 +40,9 @@ from fairlead.ports.memory import (
     Statistics,
 )
 
+AT_PLACE_MAX = 4
+"""Most items at one place of a thread, on average, that stand beside a candidate."""
+
 _CANDIDATE = (
     memories.c.number,
     memories.c.id,
@@ -168,7 +171,8 @@ class SqlMemoryStore:
             listed = ", ".join(str(int(place)) for place in sorted(wanted))
             statement = (
                 f"SELECT {names} FROM memories m WHERE m.scope = :at_scope "
-                f"AND m.thread = :at_thread AND m.place IN ({listed}) AND {within.sql}"
+                f"AND m.thread = :at_thread AND m.place IN ({listed}) AND {within.sql} "
+                f"ORDER BY m.number LIMIT {AT_PLACE_MAX * len(wanted)}"
             )
             rows = connection.execute(sa.text(statement), values)
             found.update({row.number: row for row in rows})
