@@ -10,6 +10,8 @@ from fairlead.testing.conformance.databases import (
     PostgresDatabase,
     SqliteDatabase,
 )
+from fairlead.testing.conformance.memory import MemoryStoreConformance
+from fairlead.testing.conformance.memory_site import MemorySite, OpenStore
 from fairlead.testing.conformance.nursery import Nursery, WorkerProcess
 from fairlead.testing.conformance.site import Execution, Opening, Site, open_site
 from fairlead.testing.conformance.suite import EngineConformance
@@ -18,7 +20,10 @@ __all__ = [
     "DatabaseUnderTest",
     "EngineConformance",
     "Execution",
+    "MemorySite",
+    "MemoryStoreConformance",
     "Nursery",
+    "OpenStore",
     "Opening",
     "PostgresDatabase",
     "Site",
