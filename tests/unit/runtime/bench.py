@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import Any, cast
+from typing import Any
 
 from fairlead import SLO, App, Principal, Workflow
 from fairlead.adapters.pydantic_ai.generator import PydanticGenerator
@@ -45,6 +45,7 @@ from fairlead.testing import (
     FakeEvents,
     FakeJournal,
     FakeKills,
+    FakeMemoryStore,
     FakePrices,
     FakeSeat,
     FakeStreams,
@@ -61,8 +62,10 @@ FILES = AppFiles(
     bundle={"fairlead.toml": b"", "prompts/p.md": b"Answer.\n", "policies/p.cedar": b"permit;"},
 )
 
-NO_MEMORY = MemoryAccess(store=cast(Any, None), embedder=lambda _: None, on_trial=lambda _: False)
-"""Of what a run without memory of its own uses nothing."""
+
+def memory_of(store: FakeMemoryStore) -> MemoryAccess:
+    """Return the way to a store, without an embedding model and without a trial."""
+    return MemoryAccess(store=store, embedder=lambda _: None, on_trial=lambda _: False)
 
 
 @dataclass
@@ -243,6 +246,7 @@ class Bench:
         self.approvals, self.streams = FakeApprovals(self.waits), FakeStreams()
         self.conversations = FakeConversations()
         self.dispatch = FakeDispatch(self.waits)
+        self.memory = FakeMemoryStore(self.clock)
         self.seat = FakeSeat(self.clock, self.waits)
         self.documents = documents or documents_of(TEXT)
         self.authorizer = authorizer or FakeAuthorizer()
@@ -296,7 +300,7 @@ class Bench:
             budgets=self.budgets,
             prices=self.prices,
             switches=Switches(self.kills, self.clock),
-            memory=NO_MEMORY,
+            memory=memory_of(self.memory),
             faults=self.faults,
         )
 
