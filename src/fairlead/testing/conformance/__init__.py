@@ -1,8 +1,9 @@
-"""The published conformance suite: what every engine and every store under Fairlead must hold.
+"""The published conformance suites: what every engine and every store under Fairlead must hold.
 
-It is a class of pytest tests to derive from. It needs pytest, which is no dependency of Fairlead.
-Real worker processes are killed, frozen and cut off from their database; what happened is counted
-in a file that the tools' bodies write outside of the platform.
+Each is a class of pytest tests to derive from. They need pytest and Hypothesis, which are no
+dependencies of Fairlead. `EngineConformance` is about runs: real worker processes are killed,
+frozen and cut off from their database; what happened is counted in a file that the tools' bodies
+write outside of the platform. `MemoryStoreConformance` is about what is remembered beyond a run.
 """
 
 from fairlead.testing.conformance.databases import (
