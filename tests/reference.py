@@ -202,6 +202,7 @@ GROUPS = {
     "7": "The event log",
     "53": "Who asks, and what they may do",
     "8": "What is remembered",
+    "85": "Embedding models",
 }
 """Titles by how a code's number begins; the longest beginning counts."""
 

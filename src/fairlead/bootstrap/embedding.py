@@ -65,3 +65,11 @@ class Embedders:
             if name not in self._made:
                 self._made[name] = open_embedder(name)
             return self._made[name]
+
+    def close(self) -> None:
+        """Close what was opened."""
+        with self._lock:
+            made, self._made = self._made, {NONE: None}
+        for one in made.values():
+            if one is not None:
+                one.close()

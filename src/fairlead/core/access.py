@@ -66,6 +66,9 @@ VERBS: dict[str, Need] = {
     "audit verify": "viewer",
     "audit export": "operator",
     "budgets list": "viewer",
+    # A backup holds what every tenant said.
+    "backup": "admin",
+    "restore": "admin",
     **{f"kill {scope}": "operator" for scope in get_args(KillScope)},
     "kill list": "viewer",
     "kill lift": "operator",

@@ -12,7 +12,7 @@ from typing import Literal, TypeAlias
 
 from fairlead.core.digests import Json
 from fairlead.core.identity import Principal
-from fairlead.core.label import Label, label_from_json, label_to_json
+from fairlead.core.label import PUBLIC, Label, label_from_json, label_to_json
 
 MemoryKind: TypeAlias = Literal["working", "episodic", "semantic", "procedural"]
 """`working`: a run's own state; `episodic`: what happened; `semantic`: facts; `procedural`: how
@@ -83,6 +83,10 @@ class Provenance:
     derived_from: tuple[str, ...] = ()
 
 
+NOWHERE = Provenance()
+"""Nothing is said of where it comes from."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Note:
     """Something that is to be remembered.
@@ -112,9 +116,9 @@ class Note:
     subject: str = ""
     predicate: str = ""
     value: Json = None
-    label: Label = field(default_factory=Label)
+    label: Label = PUBLIC
     state: MemoryState = "active"
-    provenance: Provenance = field(default_factory=Provenance)
+    provenance: Provenance = NOWHERE
     valid_from: float | None = None
     valid_to: float | None = None
     expires_at: float | None = None

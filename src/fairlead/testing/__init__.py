@@ -11,6 +11,7 @@ from fairlead.testing.durable import (
     FakeStreams,
     FakeWaits,
 )
+from fairlead.testing.embedding import FaultyEmbedder, HashEmbedder
 from fairlead.testing.fakes import (
     FakeAuthorizer,
     FakeClock,
@@ -54,6 +55,8 @@ __all__ = [
     "Fault",
     "FaultPlan",
     "FaultyClock",
+    "FaultyEmbedder",
+    "HashEmbedder",
     "ProviderServer",
     "Reply",
     "ScriptedModel",

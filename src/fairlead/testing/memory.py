@@ -183,7 +183,7 @@ class FakeMemoryStore:
         """Find what shares a word with a question, or has a vector that can be compared."""
         with self._lock:
             seen = [one for one in self._own(reader) if self._recalls(reader, query, one)]
-        held = {one.id: {stem(word) for word in tokens(f"{one.actor} {one.text}")} for one in seen}
+        held = {one.id: {stem(word) for word in tokens(f"{one.actor} {one.subject} {one.text}")} for one in seen}
         counts = {term: sum(term in stems for stems in held.values()) for term in search.terms}
         shared = {one.id: len(held[one.id] & search.terms.keys()) for one in seen}
         cosines = {one.id: self._cosine(query, one) for one in seen}

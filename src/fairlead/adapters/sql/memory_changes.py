@@ -24,7 +24,7 @@ from fairlead.adapters.sql.schema_memory import (
 from fairlead.adapters.sql.schema_releases import activations
 from fairlead.core.digests import canonical_json
 from fairlead.core.label import label_from_json, label_to_json
-from fairlead.core.memory import CURRENT, MemoryState, Reader
+from fairlead.core.memory import CURRENT, Item, MemoryState, Reader
 from fairlead.ports.clock import Clock
 from fairlead.ports.memory import Change, MemoryStats, Reach
 
@@ -82,21 +82,26 @@ class Settling:
 
     def _bury(self, rows: Iterable[Any], change: Change) -> None:
         """Leave tombstones, so that what was taken back is not learned again."""
-        for row in rows:
-            item = item_of(row)
-            value = spoken(item.value)
-            # A value such as `yes` is wrong for its predicate alone, however it is worded.
-            said = [(item.text, ""), (value, ""), (value, item.predicate)]
-            for text, predicate in filter(lambda one: one[0], said):
-                digest = self.likenesses.rejected(self.reader, item.subject, text, predicate)
-                stone = {
-                    "digest": digest,
-                    "tenant": self.reader.tenant,
-                    "reason": change.reason,
-                    "by": change.by,
-                    "at": self.now,
-                }
-                put_once(self.connection, memory_tombstones, stone)
+        stones = [
+            {
+                "digest": self.likenesses.rejected(self.reader, item.subject, text, predicate),
+                "tenant": self.reader.tenant,
+                "reason": change.reason,
+                "by": change.by,
+                "at": self.now,
+            }
+            for item in map(item_of, rows)
+            for text, predicate in _said(item)
+            if text
+        ]
+        put_once(self.connection, memory_tombstones, stones)
+
+
+def _said(item: Item) -> tuple[tuple[str, str], ...]:
+    """Return what an item says, each with the predicate for which alone it is said."""
+    value = spoken(item.value)
+    # A value such as `yes` is wrong for its predicate alone, however it is worded.
+    return (item.text, ""), (value, ""), (value, item.predicate)
 
 
 def _retire(connection: sa.Connection, row: Any, now: float) -> None:
@@ -123,11 +128,7 @@ def reach(connection: sa.Connection, reader: Reader, source: str, ids: Sequence[
     while fresh:
         derived: dict[str, None] = {}
         for some in chunks(fresh):
-            children = (
-                sa.select(memory_lineage.c.child)
-                .join(memories, memories.c.id == memory_lineage.c.child)
-                .where(memory_lineage.c.parent.in_(some), own)
-            )
+            children = sa.select(memory_lineage.c.child).where(memory_lineage.c.parent.in_(some))
             derived |= dict.fromkeys(connection.execute(children).scalars())
         fresh = [one for one in derived if one not in found]
         found |= dict.fromkeys(fresh)
@@ -183,7 +184,7 @@ def merge_overlay(
     seen = {(row["tenant"], row["schema"]) for row in rows}
     for tenant, version in sorted(seen):
         noted = {"tenant": tenant, "app": app, "schema": version, "overlay": ""}
-        put_once(connection, memory_schemas, noted)
+        put_once(connection, memory_schemas, [noted])
     _close_trial(connection, trial)
     touch(connection, rows)
     if change.fact is not None and rows:

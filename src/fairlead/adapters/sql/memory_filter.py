@@ -51,7 +51,8 @@ def filter_of(reader: Reader, query: MemoryQuery, now: float) -> Filter:
     tags.append([kind_of(one) for one in query.kinds])
     if query.subject is not None:
         values["subject"] = query.subject
-        parts.append("m.subject = :subject")
+        # What is said twice lets an index be used that leaves the empty ones out.
+        parts.append("m.subject = :subject" + (" AND m.subject <> ''" if query.subject else ""))
         tags.append([subject_of(query.subject)])
     # How something is done is never taken from what nobody promoted.
     parts.append(f"(m.kind <> 'procedural' OR {_BELIEVED})" if query.quarantined else _BELIEVED)

@@ -16,6 +16,9 @@ from fairlead.core.errors import VectorsUnavailable
 
 PGVECTOR_MIN = (0, 8)
 
+VECTORS = "memory_vectors"
+"""The table: on PostgreSQL it is made with the first vector."""
+
 # A table of its own, whose rows go with their items; why without an index, memory_vectors.py says.
 _PGVECTOR = (
     "CREATE EXTENSION IF NOT EXISTS vector",
@@ -115,17 +118,28 @@ class MemoryPgvector:
 
     def _prepare(self, connection: sa.Connection) -> None:
         """Make the table with the first vector: without one a server needs no pgvector."""
-        if self._made(connection):
-            return
-        offered = connection.execute(
-            sa.text("SELECT default_version FROM pg_available_extensions WHERE name = 'vector'")
-        ).scalar()
-        if offered is None or _version(offered) < PGVECTOR_MIN:
-            what = "has no pgvector" if offered is None else f"has pgvector {offered}"
-            raise VectorsUnavailable(f"the PostgreSQL server {what}; vectors need 0.8 or newer")
-        for statement in _PGVECTOR:
-            connection.exec_driver_sql(statement)
-        self._ready = True
+        if not self._made(connection):
+            make_table(connection)
+            self._ready = True
+
+
+def make_table(connection: sa.Connection) -> None:
+    """Make the table of vectors, unless it is there.
+
+    Args:
+        connection: A writing transaction.
+
+    Raises:
+        VectorsUnavailable: The server has no pgvector, or an old one.
+    """
+    offered = connection.execute(
+        sa.text("SELECT default_version FROM pg_available_extensions WHERE name = 'vector'")
+    ).scalar()
+    if offered is None or _version(offered) < PGVECTOR_MIN:
+        what = "has no pgvector" if offered is None else f"has pgvector {offered}"
+        raise VectorsUnavailable(f"the PostgreSQL server {what}; vectors need 0.8 or newer")
+    for statement in _PGVECTOR:
+        connection.exec_driver_sql(statement)
 
 
 def _version(text: str) -> tuple[int, ...]:

@@ -76,8 +76,8 @@ def _day(number: int) -> str:
 
 
 def meta_of(note: Note, at: float) -> str:
-    """Return what an item is found by beside its text: who says it, and when."""
-    return f"{note.actor} {_day(int(at // 86_400))}"
+    """Return what an item is found by beside its text: who says it, of what, and when."""
+    return f"{note.actor} {note.subject} {_day(int(at // 86_400))}"
 
 
 class Likenesses:

@@ -284,7 +284,7 @@ class Writing:
                 "schema": stamp.schema,
                 "overlay": self.writer.overlay,
             }
-            put_once(self.connection, memory_schemas, noted)
+            put_once(self.connection, memory_schemas, [noted])
 
 
 def touch(connection: sa.Connection, rows: Iterable[Mapping[str, Any]], removed: int = 0) -> None:
@@ -304,21 +304,27 @@ def touch(connection: sa.Connection, rows: Iterable[Mapping[str, Any]], removed:
         }
         for row in rows
     }
-    for one in sorted(scopes.values(), key=lambda one: str(one["scope"])):
-        put_once(connection, memory_scopes, {**one, "written": 0, "removed": 0})
-        connection.execute(
-            sa.update(memory_scopes)
-            .where(memory_scopes.c.scope == one["scope"])
-            .values(written=memory_scopes.c.written + 1, removed=memory_scopes.c.removed + removed)
-        )
+    if not scopes:
+        return
+    put_once(
+        connection,
+        memory_scopes,
+        [{**scopes[name], "written": 0, "removed": 0} for name in sorted(scopes)],
+    )
+    counted = sa.update(memory_scopes).values(
+        written=memory_scopes.c.written + 1, removed=memory_scopes.c.removed + removed
+    )
+    for some in chunks(scopes):
+        connection.execute(counted.where(memory_scopes.c.scope.in_(some)))
 
 
-def put_once(connection: sa.Connection, table: sa.Table, values: Mapping[str, Any]) -> None:
-    """Insert a row unless one with its key is there."""
-    names = ", ".join(f'"{name}"' for name in values)
-    given = ", ".join(f":{name}" for name in values)
-    statement = f"INSERT INTO {table.name} ({names}) VALUES ({given}) ON CONFLICT DO NOTHING"
-    connection.execute(sa.text(statement), dict(values))
+def put_once(connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert rows; one whose key is there is left out."""
+    if rows:
+        names = ", ".join(f'"{name}"' for name in rows[0])
+        given = ", ".join(f":{name}" for name in rows[0])
+        statement = f"INSERT INTO {table.name} ({names}) VALUES ({given}) ON CONFLICT DO NOTHING"
+        connection.execute(sa.text(statement), [dict(row) for row in rows])
 
 
 def replaced(since: float, now: float) -> dict[str, Any]:

@@ -87,7 +87,7 @@ def test_a_plain_value_is_spoken(value: object, words: str) -> None:
     ],
 )
 def test_an_item_is_found_by_its_day(at: float, day: str) -> None:
-    assert meta_of(said(actor="Ada"), at).lower() == f"ada {day}"
+    assert meta_of(said(actor="Ada", subject="s"), at).lower() == f"ada s {day}"
 
 
 def test_a_row_belongs_to_its_writer_and_its_readers() -> None:
