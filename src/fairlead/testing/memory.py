@@ -17,7 +17,6 @@ from fairlead.core.memory import (
     Reader,
     Written,
 )
-from fairlead.core.text import stem, tokens
 from fairlead.core.vectors import unpack
 from fairlead.ports.clock import Clock
 from fairlead.ports.memory import (
@@ -40,6 +39,7 @@ from fairlead.testing.memory_rules import (
     overlap,
     refusals,
     slot_of,
+    stems_of,
     stones,
 )
 
@@ -183,7 +183,7 @@ class FakeMemoryStore:
         """Find what shares a word with a question, or has a vector that can be compared."""
         with self._lock:
             seen = [one for one in self._own(reader) if self._recalls(reader, query, one)]
-        held = {one.id: {stem(word) for word in tokens(f"{one.actor} {one.subject} {one.text}")} for one in seen}
+        held = {one.id: stems_of(one) for one in seen}
         counts = {term: sum(term in stems for stems in held.values()) for term in search.terms}
         shared = {one.id: len(held[one.id] & search.terms.keys()) for one in seen}
         cosines = {one.id: self._cosine(query, one) for one in seen}
@@ -201,6 +201,7 @@ class FakeMemoryStore:
         }
         beside = [one for one in seen if (one.audience, one.thread, one.place) in places]
         best += beside[: AT_PLACE_MAX * len(places)]
+        best = list({one.id: one for one in best}.values())[: search.most]
         found = {one.id: candidate_of(one, cosines[one.id]) for one in best}
         words = sum(len(one.text.split()) for one in found.values())
         statistics = Statistics(

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from fairlead.core.likeness import likeness
 from fairlead.core.memory import RETENTION_S, Item, MemoryQuery, Note, Reader, audience_of
+from fairlead.core.text import stem, tokens
 from fairlead.ports.memory import Candidate
 
 
@@ -93,6 +94,11 @@ def refusals(writer: Reader, item: Item) -> Iterator[tuple[str, ...]]:
         yield (*of, item.predicate, said)
 
 
+def stems_of(item: Item) -> set[str]:
+    """Return the stems of the words by which an item is found."""
+    return {stem(word) for word in tokens(f"{item.actor} {item.subject} {item.text}")}
+
+
 def candidate_of(item: Item, similarity: float | None) -> Candidate:
     """Return an item as the ranking sees it."""
     return Candidate(
@@ -102,6 +108,7 @@ def candidate_of(item: Item, similarity: float | None) -> Candidate:
         at=item.valid_from,
         thread=item.thread,
         place=item.place,
+        title=item.subject,
         similarity=similarity,
     )
 

@@ -120,9 +120,10 @@ class SqlMemoryStore:
                 near = Nearness(vector=query.vector, embedder=query.embedder)
                 cosines = self._vectors.nearest(connection, within, near, search.vector_max)
             seeds = [*numbers[: search.seeds_max], *list(cosines)[: search.seeds_max]]
-            known = list(dict.fromkeys([*numbers, *cosines]))
+            known = list(dict.fromkeys([*numbers, *cosines]))[: search.most]
             rows = self._rows(connection, known)
-            beside = self._around(connection, within, [rows[one] for one in seeds], search.around)
+            best = [rows[one] for one in seeds if one in rows]
+            beside = self._around(connection, within, best, search.around)
             for number, row in beside.items():
                 if len(rows) < search.most:
                     rows.setdefault(number, row)

@@ -168,9 +168,12 @@ class MemoryFindingConformance:
         few = searched("needle", lexical_max=5, vector_max=7, around=0)
         found = memory.candidates("needle", search=few, vector=vectors[0], embedder="e")
         assert 7 <= len(found) <= 12
-        assert len(memory.candidates("needle", search=searched("needle", around=0))) == 100
+        default = searched("needle", around=0)
+        assert len(memory.candidates("needle", search=default)) == default.lexical_max
         around = searched("needle", lexical_max=5, around=1, seeds_max=2)
         assert len(memory.candidates("needle", search=around)) <= 5 + 2 * 3 * 4
+        least = searched("needle", around=5, most=9)
+        assert 1 <= len(memory.candidates("needle", search=least)) <= 9
 
     @pytest.mark.parametrize("text", ["", "   ", '"', "*", "NEAR(", '" * NEAR( AND OR NOT', "\x00"])
     def test_a_question_without_words_finds_nothing(self, memory: MemorySite, text: str) -> None:

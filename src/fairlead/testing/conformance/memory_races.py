@@ -10,7 +10,14 @@ from typing import TypeVar
 
 from fairlead.core.memory import Written
 from fairlead.ports.memory import MemoryStore
-from fairlead.testing.conformance.memory_site import ADA, MOVED, OPERATOR, MemorySite, note
+from fairlead.testing.conformance.memory_site import (
+    ADA,
+    MOVED,
+    OPERATOR,
+    MemorySite,
+    note,
+    searched,
+)
 from fairlead.testing.fakes import FakeClock
 
 WRITERS = 2
@@ -92,7 +99,8 @@ class MemoryRaceConformance:
         for number in range(WRITERS):
             reader = replace(OPERATOR, tenant=f"t{number}")
             assert len(list(memory.store.each(reader))) == 20 * ROUNDS
-            assert len(memory.candidates("box", reader)) == 100
+            asked = searched("box", around=0)
+            assert len(memory.candidates("box", reader, asked)) == asked.lexical_max
 
     def test_one_of_two_promotions_stands(self, memory: MemorySite) -> None:
         """Whichever came last; the other one is superseded."""

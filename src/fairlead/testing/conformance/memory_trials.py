@@ -60,6 +60,21 @@ class MemoryTrialConformance:
         assert memory.found("contact", TRIAL) == ["Contact by phone"]
         assert memory.found("contact") == ["Contact by mail"]
 
+    def test_a_trial_recalls_as_of_then_what_it_replaced_later(self, memory: MemorySite) -> None:
+        """By its slot and by its name."""
+        gate = memory.write(note("The gate is open"), note("Contact by mail", **OF))[0]
+        then = memory.clock.now()
+        memory.one(note("The gate is shut", supersedes=gate.id), by=TRIAL)
+        memory.one(note("Contact by phone", **OF), by=TRIAL)
+        later = memory.clock.now()
+        memory.one(note("Contact by fax", **OF), by=TRIAL)
+        for at, found in (
+            (then, ["Contact by mail", "The gate is open"]),
+            (later, ["Contact by phone", "The gate is shut"]),
+            (None, ["Contact by fax", "The gate is shut"]),
+        ):
+            assert memory.found("gate contact", TRIAL, known_at=at) == found
+
     def test_a_merge_gives_everybody_what_the_trial_knows(self, memory: MemorySite) -> None:
         """What it replaced is replaced now; other trials and apps stay as they are."""
         memory.one(note("Contact by mail", **OF))
