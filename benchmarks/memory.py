@@ -18,8 +18,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-# The threads of the linear algebra wait for each other on few cores; before numpy is loaded.
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "2")
+# Threads of the linear algebra wait for each other on busy cores. This comes before numpy.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from benchmarks.bench_app import quantile
 from benchmarks.memory_data import Item, data_folder, load_hotpot, load_locomo

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import sqlalchemy as sa
 
@@ -23,6 +23,7 @@ from fairlead.adapters.sql.backup import (
     same_as,
     standing_of,
 )
+from fairlead.adapters.sql.copying import driver_cursor
 from fairlead.adapters.sql.database import Database, serialize
 from fairlead.adapters.sql.faults import translated
 from fairlead.adapters.sql.memory_pgvector import VECTORS, make_table
@@ -33,7 +34,6 @@ from fairlead.core.errors import (
     BackupDamaged,
     BackupTooNew,
     ScratchUnavailable,
-    StoreUnavailable,
 )
 from fairlead.ports.backup import PartSink, PartSource, Standing
 
@@ -270,7 +270,7 @@ def _copy_out(connection: sa.Connection, name: str, out: BinaryIO) -> None:
     listed = ", ".join(quoted(connection, column) for column in columns)
     held, size = [], 0
     with (
-        _cursor(connection) as cursor,
+        driver_cursor(connection) as cursor,
         cursor.copy(f"COPY {quoted(connection, name)} ({listed}) TO STDOUT") as copy,
     ):
         # The driver gives row by row.
@@ -292,26 +292,9 @@ def _copy_in(connection: sa.Connection, name: str, part: BinaryIO) -> None:
         raise BackupDamaged(f"table {name} of the backup has columns that it has not here")
     listed = ", ".join(quoted(connection, column) for column in columns)
     with (
-        _cursor(connection) as cursor,
+        driver_cursor(connection) as cursor,
         cursor.copy(f"COPY {quoted(connection, name)} ({listed}) FROM STDIN") as copy,
     ):
         while data or (data := part.read(_CHUNK)):
             copy.write(data)
             data = b""
-
-
-@contextmanager
-def _cursor(connection: sa.Connection) -> Iterator[Any]:
-    """Yield the driver's own cursor, whose errors are told as ours are."""
-    import psycopg
-
-    driver = connection.connection.driver_connection
-    if driver is None:
-        raise StoreUnavailable("the connection to the database is gone")
-    try:
-        with driver.cursor() as cursor:
-            yield cursor
-    except psycopg.Error as error:
-        raise sa.exc.DBAPIError.instance(
-            "COPY", None, error, psycopg.Error, dialect=connection.dialect
-        ) from error

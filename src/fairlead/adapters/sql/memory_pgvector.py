@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from fairlead.adapters.sql.any_of import listed
+from fairlead.adapters.sql.copying import copy_rows
 from fairlead.adapters.sql.memory_filter import Filter
 from fairlead.adapters.sql.memory_vectors import Nearness, scopes_of
 from fairlead.core.errors import VectorsUnavailable
@@ -48,22 +49,10 @@ class MemoryPgvector:
     ) -> None:
         """Store the vectors of new items."""
         self._prepare(connection)
-        statement = (
-            "INSERT INTO memory_vectors (number, scope, embedder, vector) "
-            "VALUES (:number, :scope, :embedder, CAST(:vector AS vector))"
+        given = (
+            {**row, "vector": _written(vector)} for row, vector in zip(rows, vectors, strict=True)
         )
-        connection.execute(
-            sa.text(statement),
-            [
-                {
-                    "number": row["number"],
-                    "scope": row["scope"],
-                    "embedder": row["embedder"],
-                    "vector": _written(vector),
-                }
-                for row, vector in zip(rows, vectors, strict=True)
-            ],
-        )
+        copy_rows(connection, VECTORS, ("number", "scope", "embedder", "vector"), given)
 
     def remove(self, connection: sa.Connection, numbers: Sequence[int]) -> None:
         """Do nothing: they go with their items."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from fairlead.adapters.sql.copying import copy_rows
 from fairlead.adapters.sql.memory_filter import instead_on_trial
 from fairlead.adapters.sql.memory_rows import COLUMNS, Likenesses, row_of
 from fairlead.adapters.sql.references import chunks
@@ -239,7 +240,10 @@ class Writing:
                 row |= {"number": number, "schema": stamp.schema}
                 if stamp.vectors:
                     row["embedder"] = stamp.embedder
-            _INSERT.send_many(self.connection, COLUMNS, self.fresh)
+            if self.connection.dialect.name == "postgresql":
+                copy_rows(self.connection, "memories", COLUMNS, self.fresh)
+            else:
+                _INSERT.send_many(self.connection, COLUMNS, self.fresh)
         for number, since in self._retired.items():
             self.connection.execute(
                 sa.update(memories)
