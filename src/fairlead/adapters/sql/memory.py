@@ -40,6 +40,9 @@ from fairlead.ports.memory import (
     Statistics,
 )
 
+AT_PLACE_MAX = 4
+"""Most items at one place of a thread, on average, that stand beside a candidate."""
+
 _CANDIDATE = (
     memories.c.number,
     memories.c.id,
@@ -118,9 +121,10 @@ class SqlMemoryStore:
                 near = Nearness(vector=query.vector, embedder=query.embedder)
                 cosines = self._vectors.nearest(connection, within, near, search.vector_max)
             seeds = [*numbers[: search.seeds_max], *list(cosines)[: search.seeds_max]]
-            known = list(dict.fromkeys([*numbers, *cosines]))
+            known = list(dict.fromkeys([*numbers, *cosines]))[: search.most]
             rows = self._rows(connection, known)
-            beside = self._around(connection, within, [rows[one] for one in seeds], search.around)
+            best = [rows[one] for one in seeds if one in rows]
+            beside = self._around(connection, within, best, search.around)
             for number, row in beside.items():
                 if len(rows) < search.most:
                     rows.setdefault(number, row)
@@ -175,7 +179,7 @@ class SqlMemoryStore:
             statement = (
                 f"SELECT {names} FROM memories m WHERE m.scope = :at_scope "
                 f"AND m.thread = :at_thread AND m.thread <> '' AND m.place IN ({listed}) "
-                f"AND {within.sql}"
+                f"AND {within.sql} ORDER BY m.number LIMIT {AT_PLACE_MAX * len(wanted)}"
             )
             rows = connection.execute(sa.text(statement), values)
             found.update({row.number: row for row in rows})
