@@ -347,7 +347,7 @@ def _plain(values: dict[str, Any]) -> dict[str, Json]:
     """Return arguments as JSON: times in seconds, and nothing of what nobody said."""
     plain = {}
     for name, value in values.items():
-        if value is None or name in ("vector", "embedder"):
+        if value is None or name in ("vector", "embedder", "retired"):
             continue
         if isinstance(value, datetime):
             value = _seconds(value)

@@ -26,7 +26,7 @@ from fairlead.core.digests import canonical_json
 from fairlead.core.label import label_from_json, label_to_json
 from fairlead.core.memory import CURRENT, MemoryState, Reader
 from fairlead.ports.clock import Clock
-from fairlead.ports.memory import Change, MemoryStats, Reach
+from fairlead.ports.memory import Change, MemoryStats
 
 SOURCES_MAX = 50
 """Most sources that statistics name."""
@@ -55,14 +55,20 @@ class Settling:
         changed: list[str] = []
         for some in chunks(set(ids)):
             where = visible(self.reader) & memories.c.id.in_(some)
-            current = where & memories.c.retired_at.is_(None) & (memories.c.state != state)
-            rows = rows_of(self.connection, sa.select(memories).where(current))
+            current: sa.ColumnElement[bool] = memories.c.retired_at.is_(None)
+            if state == "retracted":
+                current |= memories.c.state == "superseded"
+            rows = rows_of(
+                self.connection,
+                sa.select(memories).where(where & current & (memories.c.state != state)),
+            )
             if state == "active":
                 rows = [row for row in rows if self._endorse(row)]
             elif state == "quarantined":
                 self._update([row["number"] for row in rows], state=state)
             else:
-                self._update([row["number"] for row in rows], state=state, retired_at=self.now)
+                since = sa.func.coalesce(memories.c.retired_at, self.now)
+                self._update([row["number"] for row in rows], state=state, retired_at=since)
                 self._bury(rows, change)
             touch(self.connection, rows)
             changed += [str(row["id"]) for row in rows]
@@ -83,18 +89,23 @@ class Settling:
 
     def _bury(self, rows: Iterable[Any], change: Change) -> None:
         """Leave tombstones, so that what was taken back is not learned again."""
-        for row in rows:
-            item = item_of(row)
-            said = [item.text, spoken(item.value)]
-            for text in filter(None, said):
-                stone = {
-                    "digest": self.likenesses.rejected(self.reader, item.subject, text),
-                    "tenant": self.reader.tenant,
-                    "reason": change.reason,
-                    "by": change.by,
-                    "at": self.now,
-                }
-                put_once(self.connection, memory_tombstones, stone)
+        items = [item_of(row) for row in rows]
+        digests = {
+            self.likenesses.rejected(self.reader, item.subject, text): None
+            for item in items
+            for text in filter(None, (item.text, spoken(item.value)))
+        }
+        stones = [
+            {
+                "digest": digest,
+                "tenant": self.reader.tenant,
+                "reason": change.reason,
+                "by": change.by,
+                "at": self.now,
+            }
+            for digest in digests
+        ]
+        put_once(self.connection, memory_tombstones, *stones)
 
 
 def retire_slot(connection: sa.Connection, row: Any, now: float) -> None:
@@ -106,42 +117,6 @@ def retire_slot(connection: sa.Connection, row: Any, now: float) -> None:
         sa.update(memories)
         .where(held)
         .values(state="superseded", retired_at=now, valid_to=row["valid_from"])
-    )
-
-
-def reach(connection: sa.Connection, reader: Reader, source: str, ids: Sequence[str]) -> Reach:
-    """Find items, all that was derived from them, and the runs that got or wrote one of them."""
-    own = (memories.c.tenant == reader.tenant) & (memories.c.app == reader.app)
-    found: dict[str, None] = {}
-    if source:
-        of_source = sa.select(memories.c.id).where(own, memories.c.source == source)
-        found |= dict.fromkeys(connection.execute(of_source.order_by(memories.c.id)).scalars())
-    for some in chunks(set(ids)):
-        named = sa.select(memories.c.id).where(own, memories.c.id.in_(some))
-        found |= dict.fromkeys(connection.execute(named).scalars())
-    fresh = list(found)
-    while fresh:
-        derived: dict[str, None] = {}
-        for some in chunks(fresh):
-            children = (
-                sa.select(memory_lineage.c.child)
-                .join(memories, memories.c.id == memory_lineage.c.child)
-                .where(memory_lineage.c.parent.in_(some), own)
-            )
-            derived |= dict.fromkeys(connection.execute(children).scalars())
-        fresh = [one for one in derived if one not in found]
-        found |= dict.fromkeys(fresh)
-    readers: set[str] = set()
-    writers: set[str] = set()
-    for some in chunks(found):
-        got = sa.select(memory_reads.c.run_id).distinct().where(memory_reads.c.item.in_(some))
-        readers.update(connection.execute(got).scalars())
-        wrote = sa.select(memories.c.run_id).distinct().where(memories.c.id.in_(some))
-        writers.update(connection.execute(wrote).scalars())
-    return Reach(
-        items=tuple(found),
-        readers=tuple(sorted(readers)),
-        writers=tuple(sorted(writers - {""})),
     )
 
 
@@ -263,6 +238,10 @@ def stats(connection: sa.Connection, reader: Reader, now: float) -> MemoryStats:
         query = sa.select(*columns, number).where(where).group_by(*columns)
         return list(connection.execute(query.order_by(number.desc(), *columns).limit(most)))
 
+    def by_source(where: sa.ColumnElement[bool]) -> dict[str, int]:
+        rows = counted(memories.c.source, where=where, most=SOURCES_MAX)
+        return dict(tuple(row) for row in rows)
+
     versions = (
         sa.select(memory_schemas.c.schema)
         .distinct()
@@ -275,9 +254,8 @@ def stats(connection: sa.Connection, reader: Reader, now: float) -> MemoryStats:
             (kind, state): count
             for kind, state, count in counted(memories.c.kind, memories.c.state, where=own)
         },
-        sources=dict(
-            tuple(row) for row in counted(memories.c.source, where=current, most=SOURCES_MAX)
-        ),
+        sources=by_source(current),
+        quarantined=by_source(own & (memories.c.state == "quarantined")),
         embedders=dict(tuple(row) for row in counted(memories.c.embedder, where=current)),
         schemas=tuple(connection.execute(versions.order_by(memory_schemas.c.schema)).scalars()),
         overlays=dict(

@@ -54,7 +54,10 @@ def filter_of(reader: Reader, query: MemoryQuery, now: float) -> Filter:
         parts.append("m.subject = :subject")
         tags.append([subject_of(query.subject)])
     # How something is done is never taken from what nobody promoted.
-    parts.append("m.state <> 'quarantined'" if not query.quarantined else _TRUSTED_WAYS)
+    if not query.quarantined:
+        parts.append("m.state <> 'quarantined'")
+    elif not query.retired:
+        parts.append(_TRUSTED_WAYS)
     parts += _times(query, values) + _trial(reader, values)
     return Filter(
         sql=" AND ".join(parts),
@@ -69,6 +72,8 @@ _TRUSTED_WAYS = "(m.kind <> 'procedural' OR m.state <> 'quarantined')"
 
 
 def _times(query: MemoryQuery, values: dict[str, Any]) -> list[str]:
+    if query.retired:
+        return []
     parts = []
     if query.known_at is None:
         known = "m.retired_at IS NULL"

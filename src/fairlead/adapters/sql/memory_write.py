@@ -300,12 +300,14 @@ def touch(connection: sa.Connection, rows: Iterable[Mapping[str, Any]], removed:
         )
 
 
-def put_once(connection: sa.Connection, table: sa.Table, values: Mapping[str, Any]) -> None:
-    """Insert a row unless one with its key is there."""
-    names = ", ".join(f'"{name}"' for name in values)
-    given = ", ".join(f":{name}" for name in values)
+def put_once(connection: sa.Connection, table: sa.Table, *rows: Mapping[str, Any]) -> None:
+    """Insert rows of the same columns, each unless one with its key is there."""
+    if not rows:
+        return
+    names = ", ".join(f'"{name}"' for name in rows[0])
+    given = ", ".join(f":{name}" for name in rows[0])
     statement = f"INSERT INTO {table.name} ({names}) VALUES ({given}) ON CONFLICT DO NOTHING"
-    connection.execute(sa.text(statement), dict(values))
+    connection.execute(sa.text(statement), [dict(row) for row in rows])
 
 
 def _earlier(one: float | None, other: float) -> float:

@@ -122,6 +122,9 @@ from fairlead.core.errors.mcp import (
     McpUnreachable,
 )
 from fairlead.core.errors.memory import (
+    MemoryAppUnknown,
+    MemoryExportFailed,
+    MemoryFileInvalid,
     MemoryInvalid,
     MemoryMissing,
     MemoryRefused,
@@ -260,6 +263,9 @@ __all__ = [
     "McpTimedOut",
     "McpToolFailed",
     "McpUnreachable",
+    "MemoryAppUnknown",
+    "MemoryExportFailed",
+    "MemoryFileInvalid",
     "MemoryInvalid",
     "MemoryMissing",
     "MemoryRefused",
