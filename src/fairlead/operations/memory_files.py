@@ -139,7 +139,9 @@ class _Importing:
 
     def read(self, file: IO[bytes]) -> None:
         lines = iter(lambda: file.readline(LINE_BYTES_MAX + 1), b"")
+        number = 0
         for number, line in enumerate(lines, start=1):
+            self._first = self._first or number
             try:
                 self._take(line, number)
             except MemoryInvalid as error:
@@ -150,13 +152,14 @@ class _Importing:
                 raise MemoryFileInvalid(f"{error.message}{self._so_far}", **error.ids) from error
             if len(self._notes) == WRITE_ITEMS_MAX or self._bytes >= BATCH_BYTES_MAX:
                 self._write(number)
-        self._write(self.done.lines)
+        self._write(number)
 
     @property
     def _so_far(self) -> str:
-        return (
-            f"; {self.done.written:,} items of the lines before line {max(self._first, 1):,} stay"
-        )
+        """Return what an error says of the batches before it."""
+        if self.done.written + self.done.merged == 0:
+            return ""
+        return f"; what the lines before line {self._first:,} say is imported"
 
     def _take(self, data: bytes, number: int) -> None:
         if not data.strip():
@@ -164,7 +167,6 @@ class _Importing:
         line = read_line(data, number)
         if line.header:
             return
-        self._first = self._first or number
         self.done.lines += 1
         if line.note is None:
             self.done.left_out += 1

@@ -188,7 +188,7 @@ class SqlMemoryStore:
         found: dict[str, Item] = {}
         with self._database.reading() as connection:
             for some in chunks(set(ids)):
-                query = _ALL.where(visible(reader), memories.c.id.in_(some))
+                query = _ALL.where(visible(reader, named=True), memories.c.id.in_(some))
                 found.update({item.id: item for item in items_of(connection, query)})
         return [found[one] for one in dict.fromkeys(ids) if one in found]
 

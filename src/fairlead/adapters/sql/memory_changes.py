@@ -54,7 +54,7 @@ class Settling:
         """Bring current items into a state; returns the ids of those that were changed."""
         changed: list[str] = []
         for some in chunks(set(ids)):
-            where = visible(self.reader) & memories.c.id.in_(some)
+            where = visible(self.reader, named=True) & memories.c.id.in_(some)
             current: sa.ColumnElement[bool] = memories.c.retired_at.is_(None)
             if state == "retracted":
                 current |= memories.c.state == "superseded"

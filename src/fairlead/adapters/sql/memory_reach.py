@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 import sqlalchemy as sa
 
+from fairlead.adapters.sql.memory_rows import visible
 from fairlead.adapters.sql.references import chunks
 from fairlead.adapters.sql.schema_memory import memories, memory_lineage, memory_reads
 from fairlead.core.digests import canonical_json
@@ -26,11 +27,10 @@ def reach(
         roots: Where they come from.
         derived: Whether what was made out of them is found as well.
     """
-    own = (memories.c.tenant == reader.tenant) & (memories.c.app == reader.app)
-    found = dict.fromkeys(_roots(connection, own, roots))
+    found = dict.fromkeys(_roots(connection, reader, roots))
     fresh = list(found) if derived else []
     while fresh:
-        made = dict.fromkeys(_made_of(connection, own, fresh))
+        made = dict.fromkeys(_made_of(connection, reader, fresh))
         fresh = [one for one in made if one not in found]
         found |= dict.fromkeys(fresh)
     readers: set[str] = set()
@@ -47,7 +47,8 @@ def reach(
     )
 
 
-def _roots(connection: sa.Connection, own: sa.ColumnElement[bool], roots: Roots) -> Iterable[str]:
+def _roots(connection: sa.Connection, reader: Reader, roots: Roots) -> Iterable[str]:
+    own = visible(reader)
     if roots.source:
         # The label is text: what may name the origin is read, and then held against it.
         named = memories.c.label.contains(canonical_json(roots.source), autoescape=True)
@@ -60,18 +61,19 @@ def _roots(connection: sa.Connection, own: sa.ColumnElement[bool], roots: Roots)
     if roots.release:
         query = sa.select(memories.c.id).where(own, memories.c.release == roots.release)
         yield from connection.execute(query.order_by(memories.c.id)).scalars()
-    for some in chunks(set(roots.ids)):
-        query = sa.select(memories.c.id).where(own, memories.c.id.in_(some))
-        yield from connection.execute(query).scalars()
+    yield from _own(connection, reader, roots.ids)
 
 
-def _made_of(
-    connection: sa.Connection, own: sa.ColumnElement[bool], parents: Iterable[str]
-) -> Iterable[str]:
+def _made_of(connection: sa.Connection, reader: Reader, parents: Iterable[str]) -> Iterable[str]:
     for some in chunks(parents):
-        children = (
-            sa.select(memory_lineage.c.child)
-            .join(memories, memories.c.id == memory_lineage.c.child)
-            .where(memory_lineage.c.parent.in_(some), own)
-        )
-        yield from connection.execute(children).scalars()
+        # In two steps: joined, the planner goes through all of the tenant's items.
+        children = sa.select(memory_lineage.c.child).where(memory_lineage.c.parent.in_(some))
+        made = set(connection.execute(children).scalars())
+        yield from _own(connection, reader, made)
+
+
+def _own(connection: sa.Connection, reader: Reader, ids: Iterable[str]) -> Iterable[str]:
+    for some in chunks(set(ids)):
+        query = sa.select(memories.c.id)
+        query = query.where(visible(reader, named=True), memories.c.id.in_(some))
+        yield from connection.execute(query.order_by(memories.c.id)).scalars()

@@ -18,14 +18,16 @@ def pruned_view(pruned: Pruned, *, dry_run: bool) -> list[RenderableType]:
         pruned: What.
         dry_run: Whether nothing was changed.
     """
-    items = "1 item" if pruned.memories == 1 else f"{pruned.memories} items"
+    one = pruned.memories == 1
+    items = "1 item" if one else f"{pruned.memories:,} items"
+    past = f" of memory that {'is past its' if one else 'are past their'} retention"
     line = Text("no run is old enough to be pruned")
     word = "would prune " if dry_run else "pruned "
     if pruned.runs:
         line = _runs(pruned, word)
     lines: list[RenderableType] = [line]
     if pruned.memories:
-        lines.append(Text.assemble(word, (items, "bold"), " of memory that are past retention"))
+        lines.append(Text.assemble(word, (items, "bold"), past))
     if dry_run and (pruned.runs or pruned.memories):
         lines.append(Text("Next: the same without --dry-run, with --reason"))
     return lines
