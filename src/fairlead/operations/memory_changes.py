@@ -218,18 +218,18 @@ def retract_memory(
     if not dry_run:
         _reasoned(order)
     found = _reached(platform, reader, roots)
-    standing = _standing(platform, reader, found)
     if dry_run:
-        return Retraction(reach=found, current=len(standing), changed=0)
-    changed = 0
+        items = platform.memory.get(reader, found.items)
+        standing = sum(item.state not in _UNDONE for item in items)
+        return Retraction(reach=found, current=standing, changed=0)
+    changed, fresh = 0, found.items
     for _ in range(ROUNDS_MAX):
-        change = _change(reader, order, "memory.retracted", found.items, _named(roots))
-        done = platform.memory.settle(reader, standing, "retracted", change)
-        changed += len(done)
+        change = _change(reader, order, "memory.retracted", fresh, _named(roots))
+        changed += len(platform.memory.settle(reader, fresh, "retracted", change))
         # A run may have remembered something out of it meanwhile.
-        found = _reached(platform, reader, roots) if done else found
-        standing = _standing(platform, reader, found) if done else []
-        if not standing:
+        before, found = set(found.items), _reached(platform, reader, roots)
+        fresh = tuple(one for one in found.items if one not in before)
+        if not fresh:
             break
     return Retraction(reach=found, current=changed, changed=changed)
 
@@ -281,11 +281,6 @@ def _reached(platform: Platform, reader: Reader, roots: Roots) -> Reach:
     if roots.release:
         roots = replace(roots, release=platform.release_store.get(roots.release).digest)
     return platform.memory.reach(reader, roots)
-
-
-def _standing(platform: Platform, reader: Reader, found: Reach) -> list[str]:
-    items = platform.memory.get(reader, found.items)
-    return [item.id for item in items if item.state not in _UNDONE]
 
 
 def _named(roots: Roots) -> dict[str, Json]:

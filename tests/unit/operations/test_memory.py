@@ -81,7 +81,9 @@ def person(*roles: Role, tenant: str = "default") -> Principal:
 
 def outside(platform: Platform, *texts: str, reader: Reader = SHOP, **more: Any) -> list[str]:
     """Remember what came from outside; returns the ids."""
-    label = Label(integrity="untrusted", origins=(MAIL, "user:bob"))
+    # Of what was derived only the lineage says where it is from.
+    origin = "model:m" if "derived_from" in more else MAIL
+    label = Label(integrity="untrusted", origins=(origin, "user:bob"))
     made = Provenance(**{"source": MAIL, "run_id": "r1", **more})
     notes = [
         Note(kind="semantic", text=text, state="quarantined", label=label, provenance=made)

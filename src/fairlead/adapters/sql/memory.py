@@ -212,7 +212,7 @@ class SqlMemoryStore:
         self, reader: Reader, *, states: Sequence[MemoryState], after: str = "", most: int = 1000
     ) -> Sequence[Item]:
         """Return items by id, in order, from behind one."""
-        query = _ALL.where(visible(reader), memories.c.id > after)
+        query = _ALL.where(visible(reader, named=True), memories.c.id > after)
         query = query.where(memories.c.state.in_(states)).order_by(memories.c.id).limit(most)
         with self._database.reading() as connection:
             return items_of(connection, query)
@@ -221,7 +221,7 @@ class SqlMemoryStore:
         """Yield every item that the reader may see, whatever its state, by id."""
         after = ""
         while True:
-            query = _ALL.where(visible(reader), memories.c.id > after)
+            query = _ALL.where(visible(reader, named=True), memories.c.id > after)
             with self._database.reading() as connection:
                 some = items_of(connection, query.order_by(memories.c.id).limit(CHUNK))
             yield from some

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from fairlead.adapters.sql.database import serialize
 from fairlead.adapters.sql.events import append
-from fairlead.adapters.sql.memory_rows import Likenesses, item_of, rows_of, spoken, visible
+from fairlead.adapters.sql.memory_rows import Likenesses, rows_of, spoken, visible
 from fairlead.adapters.sql.memory_write import put_once, touch
 from fairlead.adapters.sql.references import chunks
 from fairlead.adapters.sql.schema_memory import (
@@ -89,11 +89,10 @@ class Settling:
 
     def _bury(self, rows: Iterable[Any], change: Change) -> None:
         """Leave tombstones, so that what was taken back is not learned again."""
-        items = [item_of(row) for row in rows]
         digests = {
-            self.likenesses.rejected(self.reader, item.subject, text): None
-            for item in items
-            for text in filter(None, (item.text, spoken(item.value)))
+            self.likenesses.rejected(self.reader, row["subject"], text): None
+            for row in rows
+            for text in filter(None, (row["text"], spoken(json.loads(row["value"] or "null"))))
         }
         stones = [
             {

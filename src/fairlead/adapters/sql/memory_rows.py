@@ -273,8 +273,8 @@ def visible(reader: Reader, *, named: bool = False) -> sa.ColumnElement[bool]:
 
     Args:
         reader: Who looks.
-        named: Whether rows are looked for by their ids. SQLite would read all of the tenant's
-            rows instead: it takes a list of ids for the worse index. So it is kept from that one.
+        named: Whether rows are looked for by their ids, or in their order. SQLite would read all
+            of the tenant's rows instead: it takes that index for the better one.
     """
     tenant = sa.func.coalesce(memories.c.tenant, "") if named else memories.c.tenant
     own = (tenant == reader.tenant) & (memories.c.app == reader.app)
