@@ -147,8 +147,8 @@ def quarantine_memory(
     order = _reasoned(ordered(platform, "memory quarantine", order))
     reader = operator_of_memory(platform, tenant)
     items = _reached(platform, reader, roots).items
-    change = _change(reader, order, "memory.quarantined", items, _named(roots))
-    return _settled(platform, reader, items, "quarantined", change)
+    change = _change(reader, order, "memory.quarantined", items, more=_named(roots))
+    return _settled(platform, reader, items, change, state="quarantined")
 
 
 def promote_memory(
@@ -169,13 +169,15 @@ def promote_memory(
         ReasonMissing: It is not said why.
     """
     order = _reasoned(ordered(platform, "memory promote", order))
-    return _settle_named(platform, ids, "active", order, tenant)
+    return _settle_named(platform, ids, "active", order, tenant=tenant)
 
 
 def forget_memory(
     platform: Platform, ids: Sequence[str], order: Order, *, tenant: str | None = None
 ) -> Settled:
-    """Take items back: the same is not remembered of their subjects again. They stay on record.
+    """Take items back, so that the same is not remembered of their subjects again.
+
+    They stay on record.
 
     Args:
         platform: The open platform.
@@ -188,7 +190,7 @@ def forget_memory(
         ReasonMissing: It is not said why.
     """
     order = _reasoned(ordered(platform, "memory forget", order))
-    return _settle_named(platform, ids, "forgotten", order, tenant)
+    return _settle_named(platform, ids, "forgotten", order, tenant=tenant)
 
 
 def retract_memory(
@@ -224,7 +226,7 @@ def retract_memory(
         return Retraction(reach=found, current=standing, changed=0)
     changed, fresh = 0, found.items
     for _ in range(ROUNDS_MAX):
-        change = _change(reader, order, "memory.retracted", fresh, _named(roots))
+        change = _change(reader, order, "memory.retracted", fresh, more=_named(roots))
         changed += len(platform.memory.settle(reader, fresh, "retracted", change))
         # A run may have remembered something out of it meanwhile.
         before, found = set(found.items), _reached(platform, reader, roots)
@@ -235,7 +237,7 @@ def retract_memory(
 
 
 def _settle_named(
-    platform: Platform, ids: Sequence[str], state: MemoryState, order: Order, tenant: str | None
+    platform: Platform, ids: Sequence[str], state: MemoryState, order: Order, *, tenant: str | None
 ) -> Settled:
     reader = operator_of_memory(platform, tenant)
     _bounded(ids)
@@ -243,23 +245,19 @@ def _settle_named(
     kind = "memory.endorsed" if state == "active" else "memory.forgotten"
     sources = sorted({item.provenance.source for item in items})[:TOLD_MAX]
     named = [item.id for item in items]
-    change = _change(reader, order, kind, named, {"sources": sources})
-    return _settled(platform, reader, named, state, change)
+    change = _change(reader, order, kind, named, more={"sources": sources})
+    return _settled(platform, reader, named, change, state=state)
 
 
 def _settled(
-    platform: Platform,
-    reader: Reader,
-    ids: Sequence[str],
-    state: MemoryState,
-    change: Change,
+    platform: Platform, reader: Reader, ids: Sequence[str], change: Change, *, state: MemoryState
 ) -> Settled:
     changed = platform.memory.settle(reader, ids, state, change)
     return Settled(items=tuple(ids), changed=tuple(changed))
 
 
 def _change(
-    reader: Reader, order: Order, kind: str, ids: Sequence[str], more: dict[str, Json]
+    reader: Reader, order: Order, kind: str, ids: Sequence[str], *, more: dict[str, Json]
 ) -> Change:
     said = {
         **order.fact(),
