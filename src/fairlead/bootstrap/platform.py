@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from fairlead.adapters.sql.journal import SqlJournal
     from fairlead.adapters.sql.kills import SqlKillStore
     from fairlead.adapters.sql.memory import SqlMemoryStore
+    from fairlead.adapters.sql.memory_exports import SqlMemoryExports
     from fairlead.adapters.sql.recorded import SqlRecordedCalls
     from fairlead.adapters.sql.releases import SqlReleaseStore
     from fairlead.adapters.sql.runs import SqlRunStore
@@ -186,6 +187,16 @@ class Platform:
             releases=self.release_store,
             clock=self.clock,
             keep=self.settings.keep_per_release,
+            memory=self.memory,
+        )
+
+    @property
+    def memory_exports(self) -> SqlMemoryExports:
+        """Which items went into which file."""
+        from fairlead.adapters.sql.memory_exports import SqlMemoryExports
+
+        return self.faults.store(
+            "memory_exports", redacting(SqlMemoryExports(self.database, self.clock))
         )
 
     @property

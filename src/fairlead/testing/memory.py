@@ -20,11 +20,13 @@ from fairlead.core.memory import (
 from fairlead.core.vectors import unpack
 from fairlead.ports.clock import Clock
 from fairlead.ports.memory import (
+    BY_AGE,
     PLAIN,
     Candidates,
     Change,
     MemoryStats,
     Reach,
+    Roots,
     Search,
     Stamp,
     Statistics,
@@ -257,7 +259,11 @@ class FakeMemoryStore:
     ) -> Sequence[str]:
         """Bring current items into a state; returns the ids of those that were changed."""
         with self._lock:
-            found = [one for one in self.get(reader, ids) if one.retired_at is None]
+            found = [
+                one
+                for one in self.get(reader, ids)
+                if one.retired_at is None or (state, one.state) == ("retracted", "superseded")
+            ]
             found = [one for one in found if one.state != state]
             for one in found:
                 if state == "active":
@@ -267,7 +273,8 @@ class FakeMemoryStore:
                 elif state == "quarantined":
                     self.kept[one.id] = replace(one, state=state)
                 else:
-                    self.kept[one.id] = replace(one, state=state, retired_at=self.clock.now())
+                    since = self.clock.now() if one.retired_at is None else one.retired_at
+                    self.kept[one.id] = replace(one, state=state, retired_at=since)
                     self._stones |= set(stones(reader, one))
             if found:
                 self._say(change.fact)
@@ -282,21 +289,17 @@ class FakeMemoryStore:
             if (named or held) and other.id != one.id and other.overlay == overlay:
                 self._retire(other.id, one.valid_from)
 
-    def reach(self, reader: Reader, *, source: str = "", ids: Sequence[str] = ()) -> Reach:
-        """Find items by their source or their ids, what was derived from them, and who got them."""
+    def reach(self, reader: Reader, roots: Roots, *, derived: bool = True) -> Reach:
+        """Find items by where they come from, and the runs that got or wrote one of them."""
         own = {one.id: one for one in self._own(reader)}
-        found = {
-            one.id
-            for one in own.values()
-            if one.id in ids or (source and one.provenance.source == source)
-        }
-        while True:
-            derived = {
+        found = {one.id for one in own.values() if _from(one, roots)}
+        while derived:
+            made = {
                 one.id for one in own.values() if not found.isdisjoint(one.provenance.derived_from)
             }
-            if derived <= found:
+            if made <= found:
                 break
-            found |= derived
+            found |= made
         writers = {own[one].provenance.run_id for one in found} - {""}
         readers = {run for item, run, _ in self.reads if item in found}
         return Reach(
@@ -365,13 +368,18 @@ class FakeMemoryStore:
             }
         )
 
-    def expire(self, most: int = 10_000) -> int:
-        """Remove items that are past their retention, in every tenant; returns how many."""
+    def expire(self, most: int = 10_000, *, change: Change = BY_AGE, rehearse: bool = False) -> int:
+        """Remove items that are past their retention, in every tenant, with an event for each."""
         with self._lock:
             now = self.clock.now()
-            gone = [one for one in self.kept.values() if one.expires_at <= now][:most]
-            self._purge(gone)
-            return len(gone)
+            gone = [one for one in self.kept.values() if one.expires_at <= now]
+            if rehearse:
+                return len(gone)
+            self._purge(gone[:most])
+            for tenant, items in Counter(one.tenant for one in gone[:most]).items():
+                data = {"items": items, "by": change.by, "reason": change.reason}
+                self._say(Fact(chain=f"memory:{tenant}", type="memory.expired", data=data))
+            return len(gone[:most])
 
     def stats(self, reader: Reader) -> MemoryStats:
         """Count what is kept."""
@@ -381,6 +389,9 @@ class FakeMemoryStore:
         return MemoryStats(
             items=Counter((one.kind, one.state) for one in seen),
             sources=Counter(one.provenance.source for one in current),
+            quarantined=Counter(
+                one.provenance.source for one in seen if one.state == "quarantined"
+            ),
             embedders=Counter(one.embedder for one in current),
             schemas=tuple(sorted({one[2] for one in self._schemas if one[:2] == own})),
             overlays=Counter(one.overlay for one in seen if one.overlay),
@@ -396,3 +407,13 @@ class FakeMemoryStore:
                 one.audience in audiences and one.overlay in ("", reader.overlay)
             ):
                 yield one
+
+
+def _from(item: Item, roots: Roots) -> bool:
+    """Say whether an item comes from one of these."""
+    origins = (item.provenance.source, *item.label.origins)
+    return (
+        item.id in roots.ids
+        or bool(roots.source and roots.source in origins)
+        or bool(roots.release and item.provenance.release == roots.release)
+    )

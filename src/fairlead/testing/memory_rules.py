@@ -120,8 +120,12 @@ def answers(query: MemoryQuery, one: Item, now: float) -> bool:
         return False
     if query.subject is not None and one.subject != query.subject:
         return False
-    if (one.kind == "procedural" or not query.quarantined) and not _was_believed(one):
+    if not query.quarantined and not _was_believed(one):
         return False
+    if one.kind == "procedural" and not query.retired and not _was_believed(one):
+        return False
+    if query.retired:
+        return True
     at = now if known is None else known
     current = one.recorded_at <= at and (one.retired_at is None or one.retired_at > at)
     if query.valid_at is not None:

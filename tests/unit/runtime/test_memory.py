@@ -10,7 +10,7 @@ import pytest
 import fairlead as fl
 from fairlead.core.errors import KillSwitchPulled
 from fairlead.core.memory import Reader
-from fairlead.ports.memory import Change
+from fairlead.ports.memory import Change, Roots
 from fairlead.ports.runs import Order
 from fairlead.testing import FakeAuthorizer
 from tests.unit.runtime.shelf import SAID, Shelf, read_mail
@@ -355,7 +355,7 @@ def test_who_got_what_is_noted(shelf: Shelf) -> None:
 
     reader, getter = shelf.run(recalls()), shelf.run(gets)
     shelf.run(recalls("weather in spring"))
-    reach = shelf.store.reach(OPERATOR, ids=[made])
+    reach = shelf.store.reach(OPERATOR, Roots(ids=(made,)))
     assert reach.readers == tuple(sorted((reader.run_id, getter.run_id)))
     assert reach.writers == ("run1",)
 

@@ -9,7 +9,7 @@ import pytest
 import fairlead as fl
 from fairlead.adapters.cedar.authorizer import compile_policies
 from fairlead.core.memory import Reader
-from fairlead.ports.memory import Change
+from fairlead.ports.memory import Change, Roots
 from fairlead.testing import FakeAuthorizer
 from tests.unit.runtime.shelf import MAILED, SAID, Shelf, pay, query_on, read_mail
 from tests.unit.runtime.test_memory import answer, recalls, remembers
@@ -73,7 +73,11 @@ def test_invariant_05_what_is_derived_is_trusted_no_more_than_its_sources(shelf:
         assert "tool:read_mail" in items[one].label.origins
         assert items[one].provenance.derivation.startswith("body@")
     assert (items[fine].state, items[fine].label.integrity) == ("active", "trusted")
-    assert set(shelf.store.reach(OPERATOR, source="tool:read_mail").items) >= {mail, summary, again}
+    assert set(shelf.store.reach(OPERATOR, Roots(source="tool:read_mail")).items) >= {
+        mail,
+        summary,
+        again,
+    }
 
 
 def test_invariant_05_an_item_put_into_quarantine_weakens_what_is_made_of_it(shelf: Shelf) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from fairlead.adapters.sql.database import serialize
 from fairlead.adapters.sql.events import append
-from fairlead.adapters.sql.memory_rows import Likenesses, item_of, rows_of, spoken, visible
+from fairlead.adapters.sql.memory_rows import Likenesses, rows_of, spoken, visible
 from fairlead.adapters.sql.memory_write import put_once, replaced, touch
 from fairlead.adapters.sql.references import chunks
 from fairlead.adapters.sql.schema_memory import (
@@ -24,9 +24,9 @@ from fairlead.adapters.sql.schema_memory import (
 from fairlead.adapters.sql.schema_releases import activations
 from fairlead.core.digests import canonical_json
 from fairlead.core.label import label_from_json, label_to_json
-from fairlead.core.memory import CURRENT, Item, MemoryState, Reader
+from fairlead.core.memory import CURRENT, MemoryState, Reader
 from fairlead.ports.clock import Clock
-from fairlead.ports.memory import Change, MemoryStats, Reach
+from fairlead.ports.memory import Change, MemoryStats
 
 SOURCES_MAX = 50
 """Most sources that statistics name."""
@@ -52,15 +52,21 @@ class Settling:
         """Bring current items into a state; returns the ids of those that were changed."""
         changed: list[str] = []
         for some in chunks(set(ids)):
-            where = visible(self.reader) & memories.c.id.in_(some)
-            current = where & memories.c.retired_at.is_(None) & (memories.c.state != state)
-            rows = rows_of(self.connection, sa.select(memories).where(current))
+            where = visible(self.reader, named=True) & memories.c.id.in_(some)
+            current: sa.ColumnElement[bool] = memories.c.retired_at.is_(None)
+            if state == "retracted":
+                current |= memories.c.state == "superseded"
+            rows = rows_of(
+                self.connection,
+                sa.select(memories).where(where & current & (memories.c.state != state)),
+            )
             if state == "active":
                 rows = [row for row in rows if self._endorse(row)]
             elif state == "quarantined":
                 self._update([row["number"] for row in rows], state=state)
             else:
-                self._update([row["number"] for row in rows], state=state, retired_at=self.now)
+                since = sa.func.coalesce(memories.c.retired_at, self.now)
+                self._update([row["number"] for row in rows], state=state, retired_at=since)
                 self._bury(rows, change)
             touch(self.connection, rows)
             changed += [str(row["id"]) for row in rows]
@@ -80,26 +86,30 @@ class Settling:
 
     def _bury(self, rows: Iterable[Any], change: Change) -> None:
         """Leave tombstones, so that what was taken back is not learned again."""
+        digests = dict.fromkeys(
+            self.likenesses.rejected(self.reader, row["subject"], text, predicate)
+            for row in rows
+            for text, predicate in _said(row)
+            if text
+        )
         stones = [
             {
-                "digest": self.likenesses.rejected(self.reader, item.subject, text, predicate),
+                "digest": digest,
                 "tenant": self.reader.tenant,
                 "reason": change.reason,
                 "by": change.by,
                 "at": self.now,
             }
-            for item in map(item_of, rows)
-            for text, predicate in _said(item)
-            if text
+            for digest in digests
         ]
         put_once(self.connection, memory_tombstones, stones)
 
 
-def _said(item: Item) -> tuple[tuple[str, str], ...]:
+def _said(row: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     """Return what an item says, each with the predicate for which alone it is said."""
-    value = spoken(item.value)
+    value = spoken(json.loads(row["value"] or "null"))
     # A value such as `yes` is wrong for its predicate alone, however it is worded.
-    return (item.text, ""), (value, ""), (value, item.predicate)
+    return (row["text"], ""), (value, ""), (value, row["predicate"])
 
 
 def _retire(connection: sa.Connection, row: Any, now: float) -> None:
@@ -110,38 +120,6 @@ def _retire(connection: sa.Connection, row: Any, now: float) -> None:
     before &= memories.c.retired_at.is_(None) & (memories.c.number != row["number"])
     before &= memories.c.overlay == row["overlay"]
     connection.execute(sa.update(memories).where(before).values(**replaced(row["valid_from"], now)))
-
-
-def reach(connection: sa.Connection, reader: Reader, source: str, ids: Sequence[str]) -> Reach:
-    """Find items, all that was derived from them, and the runs that got or wrote one of them."""
-    own = (memories.c.tenant == reader.tenant) & (memories.c.app == reader.app)
-    found: dict[str, None] = {}
-    if source:
-        of_source = sa.select(memories.c.id).where(own, memories.c.source == source)
-        found |= dict.fromkeys(connection.execute(of_source.order_by(memories.c.id)).scalars())
-    for some in chunks(set(ids)):
-        named = sa.select(memories.c.id).where(own, memories.c.id.in_(some))
-        found |= dict.fromkeys(connection.execute(named).scalars())
-    fresh = list(found)
-    while fresh:
-        derived: dict[str, None] = {}
-        for some in chunks(fresh):
-            children = sa.select(memory_lineage.c.child).where(memory_lineage.c.parent.in_(some))
-            derived |= dict.fromkeys(connection.execute(children).scalars())
-        fresh = [one for one in derived if one not in found]
-        found |= dict.fromkeys(fresh)
-    readers: set[str] = set()
-    writers: set[str] = set()
-    for some in chunks(found):
-        got = sa.select(memory_reads.c.run_id).distinct().where(memory_reads.c.item.in_(some))
-        readers.update(connection.execute(got).scalars())
-        wrote = sa.select(memories.c.run_id).distinct().where(memories.c.id.in_(some))
-        writers.update(connection.execute(wrote).scalars())
-    return Reach(
-        items=tuple(found),
-        readers=tuple(sorted(readers)),
-        writers=tuple(sorted(writers - {""})),
-    )
 
 
 def still_on_trial(connection: sa.Connection, release: str) -> bool:
@@ -257,6 +235,10 @@ def stats(connection: sa.Connection, reader: Reader, now: float) -> MemoryStats:
         query = sa.select(*columns, number).where(where).group_by(*columns)
         return list(connection.execute(query.order_by(number.desc(), *columns).limit(most)))
 
+    def by_source(where: sa.ColumnElement[bool]) -> dict[str, int]:
+        rows = counted(memories.c.source, where=where, most=SOURCES_MAX)
+        return dict(tuple(row) for row in rows)
+
     versions = (
         sa.select(memory_schemas.c.schema)
         .distinct()
@@ -269,9 +251,8 @@ def stats(connection: sa.Connection, reader: Reader, now: float) -> MemoryStats:
             (kind, state): count
             for kind, state, count in counted(memories.c.kind, memories.c.state, where=own)
         },
-        sources=dict(
-            tuple(row) for row in counted(memories.c.source, where=current, most=SOURCES_MAX)
-        ),
+        sources=by_source(current),
+        quarantined=by_source(own & (memories.c.state == "quarantined")),
         embedders=dict(tuple(row) for row in counted(memories.c.embedder, where=current)),
         schemas=tuple(connection.execute(versions.order_by(memory_schemas.c.schema)).scalars()),
         overlays=dict(

@@ -55,7 +55,10 @@ def filter_of(reader: Reader, query: MemoryQuery, now: float) -> Filter:
         parts.append("m.subject = :subject" + (" AND m.subject <> ''" if query.subject else ""))
         tags.append([subject_of(query.subject)])
     # How something is done is never taken from what nobody promoted.
-    parts.append(f"(m.kind <> 'procedural' OR {_BELIEVED})" if query.quarantined else _BELIEVED)
+    if not query.quarantined:
+        parts.append(_BELIEVED)
+    elif not query.retired:
+        parts.append(f"(m.kind <> 'procedural' OR {_BELIEVED})")
     parts += _times(query, values) + _trial(reader, query, values)
     return Filter(
         sql=" AND ".join(parts),
@@ -71,6 +74,8 @@ _BELIEVED = "(m.state <> 'quarantined' AND (m.state <> 'superseded' OR m.valid_t
 
 
 def _times(query: MemoryQuery, values: dict[str, Any]) -> list[str]:
+    if query.retired:
+        return []
     parts = []
     if query.known_at is None:
         known = "m.retired_at IS NULL"

@@ -134,6 +134,9 @@ from fairlead.core.errors.mcp import (
     McpUnreachable,
 )
 from fairlead.core.errors.memory import (
+    MemoryAppUnknown,
+    MemoryExportFailed,
+    MemoryFileInvalid,
     MemoryInvalid,
     MemoryMissing,
     MemoryRefused,
@@ -279,6 +282,9 @@ __all__ = [
     "McpTimedOut",
     "McpToolFailed",
     "McpUnreachable",
+    "MemoryAppUnknown",
+    "MemoryExportFailed",
+    "MemoryFileInvalid",
     "MemoryInvalid",
     "MemoryMissing",
     "MemoryRefused",

@@ -10,7 +10,7 @@ import pytest
 from fairlead.core.label import Label
 from fairlead.core.memory import QUERY_CHARS_MAX, TIME_MAX, TIME_MIN, MemoryQuery, Note, Reader
 from fairlead.core.vectors import unit, unpack
-from fairlead.ports.memory import Search, Stamp
+from fairlead.ports.memory import Roots, Search, Stamp
 from fairlead.testing.conformance.memory_site import (
     ADA,
     BOB,
@@ -208,7 +208,7 @@ class MemoryFindingConformance:
         assert memory.found("needle") == []
         (item,) = memory.store.history(reader, name, name)
         assert (item.id, item.tenant, item.audience) == (written.id, name, f"user:{name}")
-        assert memory.store.reach(reader, source=name).items == ()
+        assert memory.store.reach(reader, Roots(source=name)).items == ()
         assert memory.settle(written, state="forgotten", by=reader) == [written.id]
         assert memory.one(said, by=reader).merged
         assert memory.one(replace(said, key=""), by=reader).refused

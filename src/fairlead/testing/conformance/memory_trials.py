@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from fairlead.core.memory import Provenance
 from fairlead.core.vectors import unit
-from fairlead.ports.memory import Search, Stamp
+from fairlead.ports.memory import Roots, Search, Stamp
 from fairlead.testing.conformance.memory_site import (
     ADA,
     BOB,
@@ -128,13 +128,13 @@ class MemoryTrialConformance:
         for _ in range(2):
             store.note_reads("r5", 3, [middle.id, middle.id])
         store.note_reads("r6", 1, [other.id])
-        reach = store.reach(OPERATOR, source="tool:mail")
+        reach = store.reach(OPERATOR, Roots(source="tool:mail"))
         assert set(reach.items) == {raw.id, middle.id, last.id}
         assert (reach.readers, reach.writers) == (("r5",), ("r1", "r2", "r3"))
-        assert set(store.reach(OPERATOR, ids=[middle.id]).items) == {middle.id, last.id}
-        assert store.reach(OPERATOR, ids=[last.id]).readers == ()
+        assert set(store.reach(OPERATOR, Roots(ids=(middle.id,))).items) == {middle.id, last.id}
+        assert store.reach(OPERATOR, Roots(ids=(last.id,))).readers == ()
         for foreign in (replace(OPERATOR, tenant="umbra"), replace(OPERATOR, app="shop")):
-            assert store.reach(foreign, source="tool:mail", ids=[raw.id]).items == ()
+            assert store.reach(foreign, Roots(source="tool:mail", ids=(raw.id,))).items == ()
         (item,) = store.get(ADA, [last.id])
         assert set(item.provenance.derived_from) == {raw.id, middle.id}
 
@@ -153,7 +153,18 @@ class MemoryTrialConformance:
         assert memory.store.expire() == 0
         assert [one.id for one in memory.store.each(OPERATOR)] == [left.id]
         assert memory.store.get(OPERATOR, [gone.id]) == []
-        assert memory.store.reach(OPERATOR, ids=[gone.id, left.id]).readers == ()
+        assert (
+            memory.store.reach(
+                OPERATOR,
+                Roots(
+                    ids=(
+                        gone.id,
+                        left.id,
+                    )
+                ),
+            ).readers
+            == ()
+        )
         assert memory.store.get(OPERATOR, [left.id])[0].provenance.derived_from == ()
         near = memory.candidates("", search=Search(terms={}), vector=NEAR, embedder="e")
         assert [one.id for one in near] == [left.id]

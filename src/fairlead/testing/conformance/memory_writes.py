@@ -8,7 +8,7 @@ import pytest
 
 from fairlead.core.memory import Provenance, Reader
 from fairlead.core.vectors import unit
-from fairlead.ports.memory import Stamp
+from fairlead.ports.memory import Roots, Stamp
 from fairlead.testing.conformance.memory_site import (
     ADA,
     BOB,
@@ -231,7 +231,7 @@ class MemoryWriteConformance:
         raw = memory.one(outside("The code is 4711", subject="s"))
         made = Provenance(derivation="summarise@1", derived_from=(raw.id,))
         derived = memory.one(note("Use code 4711", subject="s", provenance=made))
-        reach = memory.store.reach(OPERATOR, ids=[raw.id])
+        reach = memory.store.reach(OPERATOR, Roots(ids=(raw.id,)))
         assert set(reach.items) == {raw.id, derived.id}
         memory.settle(raw, derived, state="retracted")
         for again in (
