@@ -9,7 +9,6 @@ from threading import RLock
 
 from fairlead.core.event import Fact
 from fairlead.core.memory import (
-    CURRENT,
     Item,
     MemoryQuery,
     MemoryState,
@@ -36,11 +35,14 @@ from fairlead.testing.memory_rules import (
     answers,
     believed,
     candidate_of,
+    comes_from,
+    expired,
     held_by,
     item_of,
     overlap,
     refusals,
     slot_of,
+    stats_of,
     stems_of,
     stones,
 )
@@ -274,7 +276,8 @@ class FakeMemoryStore:
                     self.kept[one.id] = replace(one, state=state)
                 else:
                     since = self.clock.now() if one.retired_at is None else one.retired_at
-                    self.kept[one.id] = replace(one, state=state, retired_at=since)
+                    until = None if one.state == "superseded" else one.valid_to
+                    self.kept[one.id] = replace(one, state=state, retired_at=since, valid_to=until)
                     self._stones |= set(stones(reader, one))
             if found:
                 self._say(change.fact)
@@ -292,7 +295,7 @@ class FakeMemoryStore:
     def reach(self, reader: Reader, roots: Roots, *, derived: bool = True) -> Reach:
         """Find items by where they come from, and the runs that got or wrote one of them."""
         own = {one.id: one for one in self._own(reader)}
-        found = {one.id for one in own.values() if _from(one, roots)}
+        found = {one.id for one in own.values() if comes_from(one, roots)}
         while derived:
             made = {
                 one.id for one in own.values() if not found.isdisjoint(one.provenance.derived_from)
@@ -375,45 +378,25 @@ class FakeMemoryStore:
             gone = [one for one in self.kept.values() if one.expires_at <= now]
             if rehearse:
                 return len(gone)
-            self._purge(gone[:most])
-            for tenant, items in Counter(one.tenant for one in gone[:most]).items():
-                data = {"items": items, "by": change.by, "reason": change.reason}
-                self._say(Fact(chain=f"memory:{tenant}", type="memory.expired", data=data))
-            return len(gone[:most])
+            gone = gone[:most]
+            self._purge(gone)
+            self.facts += [expired(change, *one) for one in Counter(g.tenant for g in gone).items()]
+            return len(gone)
 
     def stats(self, reader: Reader) -> MemoryStats:
         """Count what is kept."""
-        seen = list(self.each(reader))
-        current = [one for one in seen if one.state in CURRENT]
         own = (reader.tenant, reader.app)
-        return MemoryStats(
-            items=Counter((one.kind, one.state) for one in seen),
-            sources=Counter(one.provenance.source for one in current),
-            quarantined=Counter(
-                one.provenance.source for one in seen if one.state == "quarantined"
-            ),
-            embedders=Counter(one.embedder for one in current),
+        counted = stats_of(list(self.each(reader)), self.clock.now())
+        return replace(
+            counted,
             schemas=tuple(sorted({one[2] for one in self._schemas if one[:2] == own})),
-            overlays=Counter(one.overlay for one in seen if one.overlay),
             tombstones=sum(one[0] == reader.tenant for one in self._stones),
-            expired=sum(one.expires_at <= self.clock.now() for one in seen),
         )
 
     def each(self, reader: Reader) -> Iterator[Item]:
         """Yield every item that the reader may see, whatever its state, by id."""
         audiences = reader.audiences
         for one in sorted(self._own(reader), key=lambda one: one.id):
-            if audiences is None or (
-                one.audience in audiences and one.overlay in ("", reader.overlay)
-            ):
+            mine = audiences is not None and one.audience in audiences
+            if audiences is None or (mine and one.overlay in ("", reader.overlay)):
                 yield one
-
-
-def _from(item: Item, roots: Roots) -> bool:
-    """Say whether an item comes from one of these."""
-    origins = (item.provenance.source, *item.label.origins)
-    return (
-        item.id in roots.ids
-        or bool(roots.source and roots.source in origins)
-        or bool(roots.release and item.provenance.release == roots.release)
-    )

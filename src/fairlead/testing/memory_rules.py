@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from fairlead.core.event import Fact
 from fairlead.core.likeness import likeness
-from fairlead.core.memory import RETENTION_S, Item, MemoryQuery, Note, Reader, audience_of
+from fairlead.core.memory import (
+    CURRENT,
+    RETENTION_S,
+    Item,
+    MemoryQuery,
+    Note,
+    Reader,
+    audience_of,
+)
 from fairlead.core.text import stem, tokens
-from fairlead.ports.memory import Candidate
+from fairlead.ports.memory import Candidate, Change, MemoryStats, Roots
 
 
 def item_of(writer: Reader, note: Note, now: float, schema: int) -> Item:
@@ -143,3 +153,32 @@ def _was_believed(one: Item) -> bool:
     if one.state == "superseded":
         return one.valid_to is None or one.valid_to > one.valid_from
     return one.state != "quarantined"
+
+
+def comes_from(item: Item, roots: Roots) -> bool:
+    """Say whether an item comes from one of these."""
+    origins = (item.provenance.source, *item.label.origins)
+    return (
+        item.id in roots.ids
+        or bool(roots.source and roots.source in origins)
+        or bool(roots.release and item.provenance.release == roots.release)
+    )
+
+
+def stats_of(items: Sequence[Item], now: float) -> MemoryStats:
+    """Count items."""
+    current = [one for one in items if one.state in CURRENT]
+    return MemoryStats(
+        items=Counter((one.kind, one.state) for one in items),
+        sources=Counter(one.provenance.source for one in current),
+        quarantined=Counter(one.provenance.source for one in items if one.state == "quarantined"),
+        embedders=Counter(one.embedder for one in current),
+        overlays=Counter(one.overlay for one in items if one.overlay),
+        expired=sum(one.expires_at <= now for one in items),
+    )
+
+
+def expired(change: Change, tenant: str, items: int) -> Fact:
+    """Return the event of items of a tenant that are past their retention."""
+    data = {"items": items, "by": change.by, "reason": change.reason}
+    return Fact(chain=f"memory:{tenant}", type="memory.expired", data=data)

@@ -389,23 +389,3 @@ def test_invariant_10_a_secret_reaches_neither_memory_nor_the_journal(shelf: She
     kept = [item, bench.journal.records, bench.engine.steps, bench.record]
     assert "[redacted:" in item.text
     assert secret not in repr(kept)
-
-
-def test_memory_goes_nowhere_inside_another_call(shelf: Shelf) -> None:
-    async def body(run: Any, _: str) -> str:
-        async def inside() -> str:
-            return str((await run.memory.remember(SAID)).id)
-
-        return str(await run.step(inside))
-
-    assert shelf.bench(body).execute().state == "failed"
-    assert shelf.items() == []
-
-
-def test_what_a_release_on_trial_remembers_is_kept_apart(shelf: Shelf) -> None:
-    bench = shelf.bench(remembers())
-    shelf.trial.add(bench.release.digest)
-    assert bench.execute().state == "succeeded"
-    assert shelf.one().overlay == bench.release.digest
-    shelf.trial.clear()
-    assert answer(shelf.run(recalls())) == ""

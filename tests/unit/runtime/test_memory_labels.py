@@ -281,3 +281,23 @@ def test_what_one_user_may_read_is_private_from_then_on(shelf: Shelf) -> None:
     bench = shelf.run(recalls_and_pays, authorizer=allows)
     assert query_on(allows, "pay")["seen"]["private"] is True
     assert bench.record.outcome["label"]["readers"] == ["tenant:default/user:local"]
+
+
+def test_what_a_release_on_trial_remembers_is_kept_apart(shelf: Shelf) -> None:
+    bench = shelf.bench(remembers())
+    shelf.trial.add(bench.release.digest)
+    assert bench.execute().state == "succeeded"
+    assert shelf.one().overlay == bench.release.digest
+    shelf.trial.clear()
+    assert answer(shelf.run(recalls())) == ""
+
+
+def test_memory_goes_nowhere_inside_another_call(shelf: Shelf) -> None:
+    async def body(run: Any, _: str) -> str:
+        async def inside() -> str:
+            return str((await run.memory.remember(SAID)).id)
+
+        return str(await run.step(inside))
+
+    assert shelf.bench(body).execute().state == "failed"
+    assert shelf.items() == []

@@ -108,8 +108,9 @@ class SqlMemoryStore:
                 given = dict(zip((one.id for one in written), stamp.vectors, strict=True))
                 vectors = [given[row["id"]] for row in writing.fresh]
                 self._vectors.insert(connection, writing.fresh, vectors)
-            # What is only found again, or refused, changes nothing that was to be told.
-            if stamp.fact is not None and writing.fresh:
+            # Where nothing new was written, no rule made anything trusted.
+            rule = stamp.fact is not None and stamp.fact.type == "memory.endorsed"
+            if stamp.fact is not None and (writing.fresh or not rule):
                 append(connection, self._clock, said_of(stamp.fact, **_told(written)))
             return written
 

@@ -65,8 +65,13 @@ class Settling:
             elif state == "quarantined":
                 self._update([row["number"] for row in rows], state=state)
             else:
+                # An end that a replacement brought is taken back with what it ended: as of a time
+                # before the replacement it had none.
+                until = sa.case((memories.c.state == "superseded", None), else_=memories.c.valid_to)
                 since = sa.func.coalesce(memories.c.retired_at, self.now)
-                self._update([row["number"] for row in rows], state=state, retired_at=since)
+                self._update(
+                    [row["number"] for row in rows], state=state, retired_at=since, valid_to=until
+                )
                 self._bury(rows, change)
             touch(self.connection, rows)
             changed += [str(row["id"]) for row in rows]
