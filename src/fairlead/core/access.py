@@ -65,6 +65,8 @@ VERBS: dict[str, Need] = {
     "audit checkpoint": "operator",
     "audit verify": "viewer",
     "audit export": "operator",
+    "memory erase": "admin",
+    "memory verify": "operator",
     "budgets list": "viewer",
     **{f"kill {scope}": "operator" for scope in get_args(KillScope)},
     "kill list": "viewer",

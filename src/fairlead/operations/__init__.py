@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from fairlead.bootstrap import Platform, make_gate, open_platform, resolve_app
+from fairlead.core.erasure import Erasure, Target, Trace
 from fairlead.core.errors import CollectionMissing
 from fairlead.core.kill import Kill
 from fairlead.core.release import Release
@@ -63,6 +64,13 @@ from fairlead.operations.conversations import (
     list_conversations,
     show_conversation,
 )
+from fairlead.operations.erasure import (
+    ErasureReport,
+    erase,
+    reapply,
+    resume_erasure,
+    verify_erasure,
+)
 from fairlead.operations.identity import (
     acting,
     allow,
@@ -118,6 +126,8 @@ __all__ = [
     "ConversationRecord",
     "DifferenceGroup",
     "EffectRecord",
+    "Erasure",
+    "ErasureReport",
     "ExportScope",
     "GateReport",
     "Grant",
@@ -136,7 +146,9 @@ __all__ = [
     "Settings",
     "Signal",
     "StartOptions",
+    "Target",
     "ToolDifference",
+    "Trace",
     "TurnRecord",
     "Verb",
     "Verification",
@@ -155,6 +167,7 @@ __all__ = [
     "diff_baselines",
     "diff_mcp",
     "enforce_baseline",
+    "erase",
     "export_audit",
     "fork_run",
     "ingest",
@@ -182,8 +195,10 @@ __all__ = [
     "reach",
     "reached_run",
     "read_stream",
+    "reapply",
     "resolve_app",
     "resolve_effect",
+    "resume_erasure",
     "roll_back_release",
     "route_request",
     "select_runs",
@@ -194,6 +209,7 @@ __all__ = [
     "try_baseline",
     "try_policies",
     "verify_audit",
+    "verify_erasure",
     "verify_events",
     "verify_export",
     "working",

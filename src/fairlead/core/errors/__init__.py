@@ -71,6 +71,15 @@ from fairlead.core.errors.embedding import (
     VectorSizeWrong,
     VectorsMiscounted,
 )
+from fairlead.core.errors.erasure import (
+    ErasedValueInvalid,
+    ErasureHeld,
+    ErasureTooLarge,
+    ErasureUnknown,
+    LedgerUnusable,
+    NotErased,
+    NothingToErase,
+)
 from fairlead.core.errors.given import (
     AppFileMissing,
     AppImportFailed,
@@ -230,6 +239,10 @@ __all__ = [
     "EmbedderNotInstalled",
     "EmbedderTimedOut",
     "EmbedderUnknown",
+    "ErasedValueInvalid",
+    "ErasureHeld",
+    "ErasureTooLarge",
+    "ErasureUnknown",
     "ExportUnreadable",
     "FairleadError",
     "FamilyTooDeep",
@@ -249,6 +262,7 @@ __all__ = [
     "KillSwitchPulled",
     "KillsFull",
     "LeaseLost",
+    "LedgerUnusable",
     "LoopDetected",
     "McpDrifted",
     "McpGarbled",
@@ -270,6 +284,8 @@ __all__ = [
     "ModelUnfit",
     "ModelUnknown",
     "NoPreviousRelease",
+    "NotErased",
+    "NothingToErase",
     "OutsideRun",
     "ProviderBusy",
     "ProviderFailed",

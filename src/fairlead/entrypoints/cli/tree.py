@@ -13,6 +13,7 @@ from fairlead.entrypoints.cli.commands import (
     budgets,
     checks,
     conversations,
+    erasures,
     events,
     kills,
     make,
@@ -107,6 +108,9 @@ for _scope in get_args(KillScope):
     _kill.command(_scope, cls=Command)(kills.killing(_scope))
 _kill.command("list", cls=Command)(kills.list_all)
 _kill.command("lift", cls=Command)(kills.lift)
+_memory = _group("memory", LOOK, "What is remembered beyond a run.")
+_memory.command("erase", cls=Command)(erasures.erase)
+_memory.command("verify", cls=Command)(erasures.verify)
 _events = _group("events", LOOK, "Read the event log, and prove that nobody changed it.")
 _events.command("list", cls=Command)(events.list_all)
 _events.command("verify", cls=Command)(events.verify)
