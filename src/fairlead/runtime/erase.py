@@ -123,10 +123,10 @@ class Erasing:
             if done["runs_living"] and not self._waited(erasure):
                 return self.store.advance(erasure, holder, stage, done)
         elif stage == "scrub":
-            done = {**self._scrub(erasure, known), "not_searched": passed}
+            done = {**self._scrub(erasure, known), "not_searched": passed, "values": len(known)}
+            done["evidence"] = self.store.evidence(known)[:LEFT_MAX]
         elif stage == "rows":
-            done = {"evidence": self.store.evidence(known)[:LEFT_MAX], "values": len(known)}
-            done["rows"] = int(erasure.receipt.get("rows", 0)) + self.store.purge(erasure)
+            done = {"rows": int(erasure.receipt.get("rows", 0)) + self.store.purge(erasure)}
         elif stage == "exports":
             # Behind the rows: from now on nobody can export one of them.
             done = self._exports(erasure)

@@ -42,7 +42,7 @@ class Eraser:
         self._forms = tuple(_forms(kept))
         halves = [part for one in kept for part in _halves(one)]
         self._raw = tuple(_forms(dict.fromkeys((*kept, *halves))))
-        self._overlap = max((len(one) for one in kept), default=0) * 8 + 64
+        self._overlap = max((len(one) for one in kept), default=0) * 32 + 64
 
     def __bool__(self) -> bool:
         return bool(self._forms)
@@ -101,14 +101,17 @@ class Eraser:
         Args:
             chunks: Its bytes, piece by piece.
         """
-        found, rest = 0, ""
+        found, rest = 0, b""
         for data in chunks:
-            text = rest + data.decode("utf-8", "replace")
-            rest = text[-self._overlap :]
-            found += sum(len(form.pattern.findall(text)) for form in self._holds(text, self._raw))
-            # What stands whole in the overlap would be counted twice.
-            found -= sum(len(form.pattern.findall(rest)) for form in self._holds(rest, self._raw))
-        return found + sum(len(form.pattern.findall(rest)) for form in self._holds(rest, self._raw))
+            # What stands whole in the overlap was counted before, and a sign that is cut is whole
+            # there.
+            found += self._raw_count(rest + data) - self._raw_count(rest)
+            rest = (rest + data)[-self._overlap :]
+        return found
+
+    def _raw_count(self, data: bytes) -> int:
+        text = data.decode("utf-8", "replace")
+        return sum(len(form.pattern.findall(text)) for form in self._holds(text, self._raw))
 
     def _inner(self, text: str, depth: int) -> str:
         if not self._holds(text, self._forms):
