@@ -147,6 +147,7 @@ class ErasureStore(Protocol):
         holder: str,
         stage: Stage,
         done: Mapping[str, Json],
+        *,
         fact: Fact | None = None,
     ) -> Erasure:
         """Note what was done, and what comes next.

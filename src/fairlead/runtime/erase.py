@@ -138,7 +138,7 @@ class Erasing:
             done = {"left": list(self._left(erasure))}
             receipt = {"erasure": erasure.id, "by": erasure.by, **erasure.receipt, **done}
             fact = Fact(chain=f"memory:{erasure.tenant}", type="memory.erased", data=receipt)
-        return self.store.advance(erasure, holder, following(stage), done, fact)
+        return self.store.advance(erasure, holder, following(stage), done, fact=fact)
 
     # Stages.
 

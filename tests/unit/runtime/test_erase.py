@@ -82,6 +82,7 @@ class World:
         holder: str,
         stage: Stage,
         done: Mapping[str, Any],
+        *,
         fact: Fact | None = None,
     ) -> Erasure:
         self.called(f"-> {stage}")

@@ -1,9 +1,8 @@
-"""Erasures on SQL: their record, what they hide, and what of it is still there."""
+"""Erasures on SQL: what they hide and remove, and what of it is still there."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import sqlalchemy as sa
 from fairlead.adapters.sql import erasure_rows as rows_with
 from fairlead.adapters.sql.compaction import compact, files_of
 from fairlead.adapters.sql.database import Database, serialize
+from fairlead.adapters.sql.erasure_records import SqlErasureRecords, began
 from fairlead.adapters.sql.erasure_runs import touched_by
 from fairlead.adapters.sql.erasure_targets import (
     Hiding,
@@ -28,7 +28,6 @@ from fairlead.adapters.sql.memory_rows import Likenesses, read_key, rows_of
 from fairlead.adapters.sql.memory_write import Writing
 from fairlead.adapters.sql.references import chunks
 from fairlead.adapters.sql.schema_memory import (
-    erasures,
     memories,
     memory_exported,
     memory_exports,
@@ -36,18 +35,12 @@ from fairlead.adapters.sql.schema_memory import (
     memory_reads,
     memory_tombstones,
 )
-from fairlead.core.digests import Json, canonical_json
 from fairlead.core.erasure import (
-    HOLD_S,
     SAID_CHARS_MIN,
-    STAGES,
     Erasure,
-    Stage,
     Target,
     Trace,
 )
-from fairlead.core.errors import ErasureHeld, ErasureUnknown
-from fairlead.core.event import Fact
 from fairlead.core.memory import Note, Reader
 from fairlead.ports.clock import Clock
 from fairlead.ports.erasure import Exported, MakeEraser, Remains, Scrubbed, Touched, ValueEraser
@@ -59,7 +52,7 @@ class _TakenBack(Exception):
     """Takes a rehearsal back."""
 
 
-class SqlErasureStore:
+class SqlErasureStore(SqlErasureRecords):
     """Keeps erasures, and does in the database what they are made of."""
 
     def __init__(self, database: Database, clock: Clock, eraser: MakeEraser) -> None:
@@ -70,11 +63,10 @@ class SqlErasureStore:
             clock: Time and ids.
             eraser: Returns what finds some values.
         """
-        self._database = database
-        self._clock = clock
+        super().__init__(database, clock)
         self._eraser = eraser
 
-    # The record.
+    # Hidden at once.
 
     def begin(self, tenant: str, app: str, target: Target, order: Order) -> Erasure:
         """Hide what is named and all that was derived from it, and leave tombstones."""
@@ -103,7 +95,7 @@ class SqlErasureStore:
             more = carriers(connection, reader, erasure, target.values)
             erasure = replace(erasure, items=(*erasure.items, *more))
             self._put(connection, erasure)
-            append(connection, self._clock, _began(erasure))
+            append(connection, self._clock, began(erasure))
         return erasure
 
     def restore(self, erasure: Erasure, order: Order) -> Sequence[str]:
@@ -126,7 +118,7 @@ class SqlErasureStore:
                 receipt={"items": len(ids), "tombstones": len(everything), "again": True},
             )
             self._put(connection, fresh)
-            append(connection, self._clock, _began(fresh))
+            append(connection, self._clock, began(fresh))
         return ids
 
     def _hiding(
@@ -139,97 +131,6 @@ class SqlErasureStore:
             by=order.by,
             now=self._clock.now(),
         )
-
-    def get(self, erasure_id: str) -> Erasure:
-        """Return an erasure."""
-        with self._database.reading() as connection:
-            return _erasure(_row(connection, erasure_id))
-
-    def open(self) -> Sequence[str]:
-        """Return the ids of the erasures that have not ended, the oldest first."""
-        query = sa.select(erasures.c.id).where(erasures.c.ended_at.is_(None))
-        with self._database.reading() as connection:
-            return connection.execute(query.order_by(erasures.c.begun_at)).scalars().all()
-
-    def hold(self, erasure_id: str, holder: str) -> Erasure:
-        """Take an erasure for a while, so that one process works at it."""
-        now = self._clock.now()
-        with self._database.transaction() as connection:
-            serialize(connection, f"erasure:{erasure_id}")
-            row = _row(connection, erasure_id)
-            if row.holder not in ("", holder) and row.held_until > now:
-                seconds = int(row.held_until - now) + 1
-                raise ErasureHeld(
-                    f"another process works at erasure {erasure_id}; it has it for {seconds} s",
-                    erasure=erasure_id,
-                )
-            self._set(connection, erasure_id, holder=holder, held_until=now + HOLD_S)
-            return _erasure(row)
-
-    def release(self, erasure_id: str, holder: str) -> None:
-        """Let go of an erasure."""
-        own = (erasures.c.id == erasure_id) & (erasures.c.holder == holder)
-        with self._database.transaction() as connection:
-            connection.execute(sa.update(erasures).where(own).values(holder="", held_until=0.0))
-
-    def advance(
-        self,
-        erasure: Erasure,
-        holder: str,
-        stage: Stage,
-        done: Mapping[str, Json],
-        fact: Fact | None = None,
-    ) -> Erasure:
-        """Note what was done, and what comes next."""
-        now = self._clock.now()
-        with self._database.transaction() as connection:
-            serialize(connection, f"erasure:{erasure.id}")
-            row = _row(connection, erasure.id)
-            if row.holder != holder or STAGES.index(row.stage) > STAGES.index(stage):
-                message = f"another process works at erasure {erasure.id} by now"
-                raise ErasureHeld(message, erasure=erasure.id)
-            ended = now if stage == "done" else None
-            receipt = {**json.loads(row.receipt), **done}
-            self._set(
-                connection,
-                erasure.id,
-                stage=stage,
-                receipt=canonical_json(receipt),
-                ended_at=ended,
-                held_until=now + HOLD_S,
-            )
-            if fact is not None:
-                append(connection, self._clock, fact)
-        return replace(erasure, stage=stage, receipt=receipt, ended_at=ended)
-
-    def note(self, fact: Fact) -> None:
-        """Append an event."""
-        with self._database.transaction() as connection:
-            append(connection, self._clock, fact)
-
-    def _put(self, connection: sa.Connection, erasure: Erasure) -> None:
-        selector = {
-            "app": erasure.app,
-            "items": list(erasure.items),
-            "tombstones": list(erasure.tombstones),
-        }
-        row = {
-            "id": erasure.id,
-            "tenant": erasure.tenant,
-            "selector": canonical_json(selector),
-            "stage": erasure.stage,
-            "by": erasure.by,
-            "reason": erasure.reason,
-            "begun_at": erasure.begun_at,
-            "ended_at": None,
-            "receipt": canonical_json(erasure.receipt),
-            "holder": "",
-            "held_until": 0.0,
-        }
-        connection.execute(sa.insert(erasures).values(row))
-
-    def _set(self, connection: sa.Connection, erasure_id: str, **values: Any) -> None:
-        connection.execute(sa.update(erasures).where(erasures.c.id == erasure_id).values(**values))
 
     # What is looked for.
 
@@ -408,40 +309,3 @@ class SqlErasureStore:
         except _TakenBack:
             pass
         return len(fed), taken
-
-
-def _began(erasure: Erasure) -> Fact:
-    data: dict[str, Json] = {
-        "erasure": erasure.id,
-        "app": erasure.app,
-        "items": len(erasure.items),
-        "tombstones": len(erasure.tombstones),
-        "by": erasure.by,
-        "reason": erasure.reason,
-        "again": bool(erasure.receipt.get("again")),
-    }
-    return Fact(chain=f"memory:{erasure.tenant}", type="memory.erasing", data=data)
-
-
-def _row(connection: sa.Connection, erasure_id: str) -> sa.Row[Any]:
-    row = connection.execute(sa.select(erasures).where(erasures.c.id == erasure_id)).first()
-    if row is None:
-        raise ErasureUnknown(f"there is no erasure {erasure_id}", erasure=erasure_id)
-    return row
-
-
-def _erasure(row: sa.Row[Any]) -> Erasure:
-    selector = json.loads(row.selector)
-    return Erasure(
-        id=row.id,
-        tenant=row.tenant,
-        app=selector["app"],
-        items=tuple(selector["items"]),
-        tombstones=tuple(selector["tombstones"]),
-        stage=row.stage,
-        by=row.by,
-        reason=row.reason,
-        begun_at=row.begun_at,
-        ended_at=row.ended_at,
-        receipt=json.loads(row.receipt),
-    )
