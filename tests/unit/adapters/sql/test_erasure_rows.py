@@ -12,7 +12,7 @@ from fairlead.adapters.sql.database import Database
 from fairlead.adapters.sql.documents import SqlDocumentStore
 from fairlead.adapters.sql.schema import blobs, documents, runs, signals
 from fairlead.adapters.sql.schema_bounds import kill_switches
-from fairlead.adapters.sql.schema_memory import erased_blobs
+from fairlead.adapters.sql.schema_memory import erased_blobs, erasures
 from fairlead.core.errors import (
     StoreCorrupt,
 )
@@ -58,7 +58,12 @@ def test_a_payload_that_somebody_changed_is_no_erasure(office: Office) -> None:
     with pytest.raises(StoreCorrupt):
         office.get(name)
     # Nor when the table says so, and no event does.
-    office.do(sa.insert(erased_blobs).values(digest=name, erasure="e-forged"))
+    text = dict.fromkeys(("selector", "reason", "receipt", "holder"), "")
+    forged = {"id": "e-forged", "tenant": "acme", "stage": "done", "by": "eve", **text}
+    office.do(
+        sa.insert(erasures).values(**forged, begun_at=1.0, ended_at=2.0, held_until=0.0),
+        sa.insert(erased_blobs).values(digest=name, erasure="e-forged"),
+    )
     with office.database.reading() as connection:
         assert f"payload {name[:12]} was changed" in list(differences(connection))
 
@@ -127,3 +132,6 @@ def test_documents_keep_their_places_and_are_found_by_the_rest(office: Office) -
     for tenant, word, count in (("acme", CANARY, 0), ("acme", "sibling", 1), ("other", CANARY, 1)):
         query = Query(tenant=tenant, collections=("notes",), text=word, top_k=3)
         assert len(store.search(query)) == count, (tenant, word)
+    # Nor does an index have its words any more, except for the other tenant's.
+    places = {one.place: one.count for one in office.store.traces(Eraser([CANARY]))}
+    assert places == dict.fromkeys(places, 1)

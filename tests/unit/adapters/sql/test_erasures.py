@@ -231,10 +231,19 @@ def test_what_was_derived_while_it_went_on_goes_too(office: Office) -> None:
 
 
 def test_rows_that_are_removed_stand_in_no_file_after_compaction(office: Office) -> None:
+    engine = office.database.engine
+    if engine.dialect.name == "sqlite":
+        # Some are built to write over what is deleted, and others are not.
+        off = "PRAGMA secure_delete=OFF"
+        sa.event.listen(engine, "connect", lambda connection, _: connection.execute(off))
+        engine.dispose()
     ids = office.write(
         *(note(f"{CANARY}-{place} is one of her things") for place in range(200)),
         note("sibling-7kq2 is one of his things", "c:2"),
     )
+    with office.database.glance() as connection:
+        # PostgreSQL's planner keeps samples of what columns hold.
+        connection.exec_driver_sql("ANALYZE")
     erasure = office.begin(subject="c:1")
     office.store.purge(erasure)
     assert list(office.store.compact()) == []
