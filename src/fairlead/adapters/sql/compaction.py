@@ -11,8 +11,8 @@ import sqlalchemy as sa
 from fairlead.adapters.sql.database import Database
 from fairlead.core.errors import FairleadError, StoreLocked
 
-CHECKPOINT_WAIT_S = 30.0
-"""Seconds to wait for whoever reads from SQLite's log."""
+READERS_WAIT_S = 30.0
+"""Seconds to wait for whoever still reads what was removed."""
 
 VACUUM_WAIT_S = 3_600
 """Seconds that PostgreSQL may take to write one table anew."""
@@ -45,7 +45,7 @@ def _compact_file(database: Database) -> Sequence[str]:
             connection.exec_driver_sql(f"INSERT INTO {name} ({name}) VALUES ('optimize')")
     with database.glance() as connection:
         connection.exec_driver_sql("VACUUM")
-        until = time.monotonic() + CHECKPOINT_WAIT_S
+        until = time.monotonic() + READERS_WAIT_S
         while connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()[0]:
             if time.monotonic() > until:
                 raise StoreLocked(
@@ -59,6 +59,7 @@ def _compact_file(database: Database) -> Sequence[str]:
 def _compact_server(database: Database) -> Sequence[str]:
     left = []
     with database.glance() as connection:
+        _wait_for_readers(database, connection)
         connection.exec_driver_sql(f"SET statement_timeout = '{VACUUM_WAIT_S}s'")
         try:
             for schema, name in connection.execute(_TABLES).all():
@@ -75,6 +76,26 @@ def _compact_server(database: Database) -> Sequence[str]:
     return left
 
 
+def _wait_for_readers(database: Database, connection: sa.Connection) -> None:
+    """Wait for every transaction that may still see what was removed: it would be copied."""
+    now = connection.exec_driver_sql("SELECT CAST(pg_current_xact_id() AS text)").scalar_one()
+    until = time.monotonic() + READERS_WAIT_S
+    while connection.execute(_OLDER, {"now": now}).scalar_one():
+        if time.monotonic() > until:
+            raise StoreLocked(
+                f"old rows of {database.where} cannot be removed: a transaction still reads them",
+                database=database.where,
+            )
+        time.sleep(0.05)
+
+
+# What is older has a larger age; `xid` is the lower half of the number.
+_OLDER = sa.text(
+    "SELECT count(*) FROM pg_stat_activity AS other, "
+    "(SELECT CAST(CAST(:now AS xid8) AS xid) AS at) AS own "
+    "WHERE other.datname = current_database() AND other.pid <> pg_backend_pid() "
+    "AND (age(other.backend_xmin) > age(own.at) OR age(other.backend_xid) > age(own.at))"
+)
 _TABLES = sa.text(
     "SELECT schemaname, tablename FROM pg_tables WHERE schemaname IN (current_schema(), 'dbos') "
     "AND tableowner = current_user ORDER BY 1, 2"
