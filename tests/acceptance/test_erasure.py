@@ -40,7 +40,7 @@ from fairlead.operations import (
 from fairlead.ports.memory import Search, Stamp
 from fairlead.testing.faults import Fault, FaultPlan, Kill
 from tests.acceptance.support.cli import Cli
-from tests.acceptance.support.memory_app import write_memory_app
+from tests.acceptance.support.erasure_app import write_erasure_app
 from tests.acceptance.support.scene import ROOT, Scene, scene, wait_for
 from tests.acceptance.support.workers import STAY
 
@@ -59,7 +59,7 @@ OPERATOR = Reader(tenant="default", app="memory")
 def stage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Scene]:
     """The app on each database, and workers for it."""
     url = "" if request.param == "sqlite" else request.getfixturevalue("postgres_url")
-    with scene(tmp_path / "app", concurrency=4, write=write_memory_app, url=url) as made:
+    with scene(tmp_path / "app", concurrency=4, write=write_erasure_app, url=url) as made:
         yield made
 
 
@@ -273,7 +273,7 @@ def test_a_run_that_lives_is_waited_for_and_a_worker_ends_the_erasure(stage: Sce
 
 
 def test_a_restored_backup_is_brought_up_to_date(tmp_path: Path) -> None:
-    with scene(tmp_path / "app", concurrency=4, write=write_memory_app) as stage:
+    with scene(tmp_path / "app", concurrency=4, write=write_erasure_app) as stage:
         live(stage)
         backup = tmp_path / "backup.db"
         with stage.platform.database.glance() as connection:
@@ -316,7 +316,7 @@ def test_principals_of_another_tenant_keep_what_is_the_same(stage: Scene) -> Non
 
 
 def test_the_command_line_erases_verifies_and_refuses_bad_input(tmp_path: Path) -> None:
-    with scene(tmp_path / "app", write=write_memory_app) as stage:
+    with scene(tmp_path / "app", write=write_erasure_app) as stage:
         notes = [
             Note(kind="semantic", text=TEXT, subject="customer:1"),
             Note(kind="semantic", text=KEPT, subject="customer:2"),

@@ -72,7 +72,7 @@ app = fl.App("memory", workflows=[tell, ask, linger])
 '''
 
 
-def write_memory_app(folder: Path, *, concurrency: int = 4) -> Path:
+def write_erasure_app(folder: Path, *, concurrency: int = 4) -> Path:
     """Write the app into a folder.
 
     Args:
