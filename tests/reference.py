@@ -19,6 +19,7 @@ from fairlead.core.errors import error_classes
 from fairlead.core.event import EVENT_TYPES
 from fairlead.core.limits import Limits
 from fairlead.core.rates import DEFAULT_RATE
+from fairlead.delivery.memory import RULES_MAX
 from fairlead.entrypoints.cli.tree import tree
 from fairlead.settings import SETTINGS
 
@@ -48,6 +49,23 @@ WORKFLOW_KEYS: tuple[Row, ...] = (
         "integrity",
         f"{_NONE}, else untrusted",
         "`trusted` when only people whom the team trusts write the collection.",
+    ),
+    (
+        "remember.kinds",
+        _NONE,
+        "A list of kinds of memory that it may use: `working`, `episodic`, `semantic`, "
+        "`procedural`. A workflow that declares no memory has no `[workflow.NAME.remember]`.",
+    ),
+    ("remember.top_k", f"{_NONE}, else 5", "Most items for a question, from 1 to 100."),
+    (
+        "remember.min_score",
+        f"{_NONE}, else 0.0",
+        "Items below this relevance (0.0 to 1.0) are left out.",
+    ),
+    (
+        "remember.grounding",
+        f"{_NONE}, else false",
+        "Whether `run.answer` recalls for its question, beside what it retrieves.",
     ),
     ("limits.steps", f"{_NONE}, else {_LIMITS.steps}", "Most calls of any kind in one run."),
     ("limits.cost_usd", f"{_NONE}, else {_LIMITS.cost_usd:g}", "Most US dollars for one run."),
@@ -143,6 +161,40 @@ OTHER_TABLES: tuple[tuple[str, str, tuple[Row, ...]], ...] = (
         ),
     ),
     (
+        "`[memory]`",
+        "What the release says of all its memory.",
+        (
+            ("schema", "1", "Version of the app's memory schema that it writes, from 1."),
+            (
+                "reads",
+                "`[schema, schema]`",
+                "The oldest and the newest version that it reads. Where another one has written, "
+                "memory is refused with FL-803.",
+            ),
+            ("embedder", "`none`", "Id of the embedding model; `none` finds by words alone."),
+        ),
+    ),
+    (
+        "`[[memory.admit]]`",
+        "What may become memory, by where it comes from. The first rule that speaks of an origin "
+        "counts, the strictest verdict over all origins holds. Without a rule, what came from "
+        f"outside and what a model said is quarantined. At most {RULES_MAX} rules.",
+        (
+            (
+                "source",
+                "required",
+                "An origin, such as `tool:read_mail`; `*` stands for any letters.",
+            ),
+            (
+                "admit",
+                "required",
+                "`active`: it is believed, and trusted from then on, which is recorded; "
+                "`quarantined`: it is only quoted; `refused`: it is not remembered.",
+            ),
+            ("kinds", "all", "A list of kinds of memory that the rule is about."),
+        ),
+    ),
+    (
         "`[policy]`",
         "Policies that are only tried; see the how-to on trying a policy.",
         (
@@ -202,6 +254,7 @@ GROUPS = {
     "7": "The event log",
     "53": "Who asks, and what they may do",
     "8": "What is remembered",
+    "85": "Embedding models",
 }
 """Titles by how a code's number begins; the longest beginning counts."""
 

@@ -17,10 +17,13 @@ ENGINES = {
     "cedarpy",
     "dbos",
     "jsonschema_rs",
+    "numpy",
     "opentelemetry",
     "pydantic",
     "pydantic_ai",
+    "safetensors",
     "sqlalchemy",
+    "tokenizers",
 }
 
 

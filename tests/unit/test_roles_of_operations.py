@@ -82,6 +82,12 @@ ACTS: dict[str, tuple[str, Act]] = {
     "kills": ("viewer", operations.list_kills),
     "kill": ("operator", lambda p: operations.pull_kill(p, "tool", "pay", ORDER)),
     "lift": ("operator", lambda p: operations.lift_kill(p, "tool", "pay", ORDER)),
+    "backup": ("admin", operations.back_up_store),
+    "drill": ("admin", lambda p: operations.drill_store(p, Path("nowhere"))),
+    "restore": (
+        "admin",
+        lambda p: operations.restore_store(p.settings, Path("nowhere"), by=p.principal),
+    ),
     "audit_init": ("admin", operations.init_audit),
     "audit_checkpoint": ("operator", operations.make_checkpoint),
     "audit_verify": ("viewer", operations.verify_audit),

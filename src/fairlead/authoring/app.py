@@ -8,6 +8,7 @@ from typing import Any
 
 from fairlead.authoring.guardrail import Guardrail
 from fairlead.authoring.mcp import McpTool
+from fairlead.authoring.memory import Remembered
 from fairlead.authoring.tool import Tool
 from fairlead.authoring.workflow import Workflow
 from fairlead.core.errors import InvalidDeclaration, UnknownWorkflow
@@ -36,6 +37,8 @@ class App:
         own = [tool for w in workflows for tool in w.callable_tools]
         _unique(name, "tools", [*own, *dict.fromkeys(t for w in workflows for t in w.mcp_tools)])
         _unique(name, "guardrails", [rail for w in workflows for rail in w.guardrails])
+        for workflow in workflows:
+            _follows(name, workflow, by_name)
 
     def workflow(self, name: str) -> Workflow[Any, Any]:
         """Return a workflow by name.
@@ -74,3 +77,24 @@ def _unique(
     for item in items:
         if seen.setdefault(item.name, item) is not item:
             raise InvalidDeclaration(f"app {app}: two {what} are named {item.name!r}", app=app)
+
+
+def _follows(
+    app: str, workflow: Workflow[Any, Any], by_name: dict[str, Workflow[Any, Any]]
+) -> None:
+    """Refuse a deriving workflow that is not there, or that takes something else."""
+    terms = workflow.memory.remember
+    if terms is None or not terms.derive:
+        return
+    follows = by_name.get(terms.derive)
+    if follows is None:
+        raise InvalidDeclaration(
+            f"app {app}: workflow {workflow.name} derives with {terms.derive}, which is none of "
+            "the app's",
+            app=app,
+        )
+    if follows.input is not Remembered:
+        raise InvalidDeclaration(
+            f"app {app}: workflow {terms.derive} derives, so its input is fairlead.Remembered",
+            app=app,
+        )

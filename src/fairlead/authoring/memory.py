@@ -50,7 +50,10 @@ class Remember(RememberTerms):
         grounding: Whether `run.answer` recalls for its question, beside what it retrieves.
         derive: A workflow of the app that makes more of what a run remembered, such as a summary.
             It starts once after each run that remembered something and succeeded, as a run of its
-            own, and gets a `Remembered`.
+            own, of the same release and for the same principal, and gets a `Remembered`. To start
+            it is a call of the first run: the policies decide it, and the kill switches stop it,
+            but the first run's limits do not. No derivation starts another one. Name
+            `derived_from` in what it remembers, so that it is trusted no more than its sources.
     """
 
     def __init__(
@@ -62,13 +65,16 @@ class Remember(RememberTerms):
         grounding: bool = False,
         derive: Any = None,
     ) -> None:
+        follows = "" if derive is None else getattr(derive, "name", None)
+        if not isinstance(follows, str):
+            raise InvalidDeclaration(f"memory: {derive!r} derives, and is no workflow")
         try:
             super().__init__(
                 kinds=tuple(kinds),
                 top_k=top_k,
                 min_score=min_score,
                 grounding=grounding,
-                derive="" if derive is None else derive.name,
+                derive=follows,
             )
         except ValueError as error:
             raise InvalidDeclaration(f"memory: {error}") from error
@@ -175,8 +181,11 @@ class RunMemory(Protocol):
             details: See `Details`.
 
         Raises:
-            MemoryRefused: The release's rules do not let it become memory.
-            MemoryInvalid: It is empty, too long, or holds control characters.
+            MemoryRefused: The release's rules do not let it become memory, or something that it
+                is made of was taken back.
+            MemoryMissing: The run sees nothing of what it is made of.
+            MemoryInvalid: It is empty, too long, or holds control characters, or a detail is
+                unknown.
         """
         ...
 
@@ -206,7 +215,7 @@ class RunMemory(Protocol):
         ...
 
     async def supersede(self, id: str, text: str, **details: Unpack[Details]) -> Written:
-        """Replace an item; its kind, subject and predicate stay.
+        """Replace an item; its kind, subject, predicate and readers stay.
 
         Args:
             id: The item.
@@ -224,6 +233,6 @@ class RunMemory(Protocol):
         They stay on record. To remove them for good, an operator erases them.
 
         Returns:
-            The ids of the items that were current and are forgotten now.
+            The ids of those items that are forgotten now, by this call or before.
         """
         ...

@@ -7,6 +7,7 @@ from fairlead.bootstrap.audit import (
     make_keys,
     public_of,
 )
+from fairlead.bootstrap.backup import backup_files, restore_place, restored_platform, snapshot_of
 from fairlead.bootstrap.embedding import open_embedder
 from fairlead.bootstrap.gate import make_gate
 from fairlead.bootstrap.opening import make_tokens, open_mcp, open_platform
@@ -15,6 +16,7 @@ from fairlead.bootstrap.policies import compile_texts, read_baseline_files, read
 
 __all__ = [
     "Platform",
+    "backup_files",
     "checkpoint_file",
     "compile_texts",
     "load_app",
@@ -31,4 +33,7 @@ __all__ = [
     "read_baseline_files",
     "read_policy_files",
     "resolve_app",
+    "restore_place",
+    "restored_platform",
+    "snapshot_of",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from threading import Lock
 
 from fairlead.core.errors import EmbedderUnknown
@@ -10,6 +11,9 @@ from fairlead.ports.embedder import Embedder
 
 NONE = "none"
 MINILM = "minilm"
+
+MINILM_BATCH_TEXTS = 32
+"""Texts that MiniLM is given at once."""
 
 
 def open_embedder(
@@ -39,6 +43,8 @@ def open_embedder(
     if name == MINILM:
         from fairlead.adapters.minilm.embedder import MiniLmEmbedder
 
+        # On busy cores a text may take a second: what is given at once must end in time.
+        bounds = replace(bounds, batch_texts=min(bounds.batch_texts, MINILM_BATCH_TEXTS))
         return checked(MiniLmEmbedder(), stored=stored, bounds=bounds)
     provider, _, model = name.partition(":")
     if not provider or not model:
@@ -65,3 +71,11 @@ class Embedders:
             if name not in self._made:
                 self._made[name] = open_embedder(name)
             return self._made[name]
+
+    def close(self) -> None:
+        """Close what was opened."""
+        with self._lock:
+            made, self._made = self._made, {NONE: None}
+        for one in made.values():
+            if one is not None:
+                one.close()

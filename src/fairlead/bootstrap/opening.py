@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,9 @@ from fairlead.runtime.redacting import redacting
 from fairlead.settings import Settings
 
 if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+    from fairlead.adapters.dbos.queue import DbosRunQueue
     from fairlead.adapters.sql.database import Database
 
 
@@ -38,7 +42,6 @@ def open_platform(
         FairleadError: The database cannot be used: FL-200 to FL-205.
     """
     from fairlead.adapters.dbos.queue import DbosRunQueue
-    from fairlead.adapters.mcp.client import LazyMcpClient
     from fairlead.adapters.sql.database import Database
     from fairlead.adapters.sql.faults import translated
 
@@ -53,27 +56,82 @@ def open_platform(
     # From here on: a database that is made under faults would be no test of what uses it.
     faults.connections(database.engine)
     faults.connections(connections)
-    platform = Platform(
-        settings=settings,
+    platform = _assembled(
+        Place(settings=settings, database=database, connections=connections, queue=queue),
         clock=clock,
-        database=database,
-        engine_connections=connections,
-        queue=faults.queue(queue),
-        **_stores(database, clock, faults),
-        embedders=Embedders(),
         telemetry=telemetry or _telemetry(settings),
-        tokens=make_tokens(settings),
-        mcp=LazyMcpClient(settings.folder, os.environ, hiding),
         faults=faults,
     )
     try:
         yield platform
     finally:
         platform.mcp.close()
+        platform.embedders.close()
         platform.telemetry.flush()
         queue.close()
         connections.dispose()
         database.close()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where a platform stands.
+
+    Attributes:
+        settings: The app's settings.
+        database: The database.
+        connections: The same database with the engine's own transaction control.
+        queue: Where runs wait.
+    """
+
+    settings: Settings
+    database: Database
+    connections: sa.Engine
+    queue: DbosRunQueue
+
+
+@contextmanager
+def on_database(settings: Settings, database: Database, queue: Any) -> Iterator[Platform]:
+    """Yield a platform on a database that somebody else opened and closes.
+
+    Args:
+        settings: The app's settings.
+        database: The database; see `bootstrap/backup.py`.
+        queue: Where runs wait.
+    """
+    from fairlead.adapters.otel.null import NullTelemetry
+
+    connections = database.make_engine(immediate=False)
+    platform = _assembled(
+        Place(settings=settings, database=database, connections=connections, queue=queue),
+        clock=SystemClock(),
+        telemetry=NullTelemetry(),
+        faults=NO_FAULTS,
+    )
+    try:
+        yield platform
+    finally:
+        platform.mcp.close()
+        platform.embedders.close()
+        connections.dispose()
+
+
+def _assembled(place: Place, *, clock: Clock, telemetry: Telemetry, faults: Faults) -> Platform:
+    from fairlead.adapters.mcp.client import LazyMcpClient
+
+    return Platform(
+        settings=place.settings,
+        clock=clock,
+        database=place.database,
+        engine_connections=place.connections,
+        queue=faults.queue(place.queue),
+        **_stores(place.database, clock, faults),
+        embedders=Embedders(),
+        telemetry=telemetry,
+        tokens=make_tokens(place.settings),
+        mcp=LazyMcpClient(place.settings.folder, os.environ, hiding),
+        faults=faults,
+    )
 
 
 def _stores(database: Database, clock: Clock, faults: Faults) -> dict[str, Any]:

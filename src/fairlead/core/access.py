@@ -68,6 +68,9 @@ VERBS: dict[str, Need] = {
     "memory erase": "admin",
     "memory verify": "operator",
     "budgets list": "viewer",
+    # A backup holds what every tenant said.
+    "backup": "admin",
+    "restore": "admin",
     **{f"kill {scope}": "operator" for scope in get_args(KillScope)},
     "kill list": "viewer",
     "kill lift": "operator",

@@ -12,7 +12,7 @@ from typing import Literal, TypeAlias
 
 from fairlead.core.digests import Json
 from fairlead.core.identity import Principal
-from fairlead.core.label import Label, label_from_json, label_to_json
+from fairlead.core.label import PUBLIC, Label, label_from_json, label_to_json
 
 MemoryKind: TypeAlias = Literal["working", "episodic", "semantic", "procedural"]
 """`working`: a run's own state; `episodic`: what happened; `semantic`: facts; `procedural`: how
@@ -24,6 +24,9 @@ MemoryState: TypeAlias = Literal["active", "quarantined", "superseded", "retract
 """`active` and `quarantined` items are current. A quarantined one is recalled as quoted data."""
 
 CURRENT: tuple[MemoryState, ...] = ("active", "quarantined")
+
+TAKEN_BACK: tuple[MemoryState, ...] = ("retracted", "forgotten")
+"""What was taken back is not remembered again, and nothing more is made of it."""
 
 RETENTION_S: dict[MemoryKind, float] = {
     "working": 86_400.0,
@@ -83,6 +86,10 @@ class Provenance:
     derived_from: tuple[str, ...] = ()
 
 
+NOWHERE = Provenance()
+"""Nothing is said of where it comes from."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Note:
     """Something that is to be remembered.
@@ -112,9 +119,9 @@ class Note:
     subject: str = ""
     predicate: str = ""
     value: Json = None
-    label: Label = field(default_factory=Label)
+    label: Label = PUBLIC
     state: MemoryState = "active"
-    provenance: Provenance = field(default_factory=Provenance)
+    provenance: Provenance = NOWHERE
     valid_from: float | None = None
     valid_to: float | None = None
     expires_at: float | None = None

@@ -99,6 +99,8 @@ class RememberTerms:
         for kind in self.kinds:
             if kind not in MEMORY_KINDS:
                 raise ValueError(f"there is no memory of kind {kind!r}")
+        if type(self.top_k) is not int:
+            raise ValueError(f"top_k must be a whole number, not {self.top_k!r}")
         if not 1 <= self.top_k <= TOP_K_MAX:
             raise ValueError(f"top_k must be from 1 to {TOP_K_MAX}")
         if not 0.0 <= self.min_score <= 1.0:

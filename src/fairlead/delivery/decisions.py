@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from fairlead.core.digests import digest
 from fairlead.core.label import UNDECLARED, joined, own_label
-from fairlead.core.policy import Decision
+from fairlead.core.policy import ACTIONS, Decision
 from fairlead.core.release import Manifest
 from fairlead.guardrails.decide import Act, Bundle, Situation
 from fairlead.guardrails.shapes import SchemaCheck
@@ -56,11 +56,23 @@ def case_findings(manifest: Manifest, cases: Sequence[DecisionCase]) -> list[str
             continue
         if case.workflow and case.workflow not in manifest.workflows:
             found.append(f"{_place(case)}: there is no workflow named {case.workflow}")
+        kinds = _kinds(manifest, case.workflow)
+        if ACTIONS[case.action] == "Memory" and case.resource not in kinds:
+            who = f"workflow {case.workflow}" if case.workflow else "no workflow"
+            no = "no" if case.workflow else "any"
+            found.append(f"{_place(case)}: {who} declares {no} {case.resource} memory")
         if case.action == "call":
             odd = checks[case.resource].finding(dict(case.arguments))
             if odd is not None:
                 found.append(f"{_place(case)}: its arguments do not fit the contract: {odd}")
     return found
+
+
+def _kinds(manifest: Manifest, workflow: str) -> set[str]:
+    """Return the kinds of memory that a workflow declares; that any does, when none is named."""
+    terms = manifest.workflows.values()
+    some = [one for one in terms if one.remember and workflow in ("", one.name)]
+    return {kind for one in some if one.remember for kind in one.remember.kinds}
 
 
 def decision_findings(bundle: Bundle, cases: Sequence[DecisionCase]) -> Iterator[str]:
@@ -88,6 +100,9 @@ def _decided(bundle: Bundle, case: DecisionCase) -> Decision:
         said = (label.resolved(case.principal, f"tool:{tool}") for label in labels.values())
         seen = seen.join(joined(said))
     labels_of = {name: case.labels.get(name, seen) for name in case.arguments}
+    if ACTIONS[case.action] == "Memory":
+        # What is remembered may rest on all of it.
+        labels_of = {"": seen}
     return bundle.decide(
         case.point,
         case.principal,

@@ -170,9 +170,13 @@ class Gate:
         declared = {name for t in terms for name in (t.model, *t.fallbacks) if name}
         findings = policy_findings(
             rules,
-            tools=sorted(self.manifest.contracts),
-            collections=sorted({t.recall.collection for t in terms if t.recall}),
-            models=sorted(declared | {self.generator.check(agent) for agent in self._agents()}),
+            {
+                "Tool": self.manifest.contracts,
+                "Collection": {t.recall.collection for t in terms if t.recall},
+                "Model": declared | {self.generator.check(agent) for agent in self._agents()},
+                "Memory": {kind for t in terms if t.remember for kind in t.remember.kinds},
+                "Workflow": self.manifest.workflows,
+            },
         )
         findings += authorizer.findings(
             self.manifest.contracts, workflows=tuple(self.manifest.workflows)

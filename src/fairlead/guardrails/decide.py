@@ -10,7 +10,8 @@ What a rule may look at, beside principal, action and resource (`core/facts.py` 
   tool's contract;
 - `context.arguments`: the tool's arguments, numbers in the form that the contract declares;
 - `context.targets`, `context.payload`: the label of the arguments that the contract names so;
-  `context.labels`: of all arguments together; each with `integrity`, `private` and `origins`;
+  `context.labels`: of all arguments together, or of what is remembered; each with `integrity`,
+  `private` and `origins`;
 - `context.seen`: the same of everything that the run has received so far, with `tools`, the names
   of the tools that it has called.
 """
@@ -45,7 +46,8 @@ class Act:
 
     Attributes:
         action: What is done.
-        resource: Name of the model, tool, collection or workflow that it is done to.
+        resource: Name of the model, tool, collection or workflow that it is done to, or a kind of
+            memory.
         arguments: A tool's arguments; empty for everything else.
     """
 

@@ -32,6 +32,10 @@ _SIGNS = dict(
 )
 
 
+AROUND_MAX = 100
+"""So deep the names around a value are told; redaction of objects looks no deeper."""
+
+
 class Part(NamedTuple):
     """A value in a JSON text; objects and lists only where they have a name.
 
@@ -39,11 +43,16 @@ class Part(NamedTuple):
         name: The name that it has in the object around it, if it has one.
         start: Offset of its first character.
         end: Offset after its last character.
+        around: The names of the objects and lists around it, the outermost first, and at most
+            AROUND_MAX of them; None for one without a name.
+        item: Whether it stands in a list.
     """
 
     name: str | None
     start: int
     end: int
+    around: tuple[str | None, ...] = ()
+    item: bool = False
 
 
 @dataclass(frozen=True)
@@ -138,6 +147,7 @@ def parts(text: str) -> Iterator[Part]:
     """
     # Of each object and list that is open: the name it has, and where it begins.
     around: list[tuple[str | None, int]] = []
+    names: tuple[str | None, ...] = ()
     name: str | None = None
     before = ""  # a text that is a name when a colon follows
     for token in _TOKEN.finditer(text):
@@ -150,13 +160,17 @@ def parts(text: str) -> Iterator[Part]:
             name = None
         elif sign in "{[":
             around.append((name, start))
+            if len(around) <= AROUND_MAX:
+                names = (*names, name)
             name = None
         elif sign in "}]":
             if around:
                 yield from _closed(around.pop(), end)
+                names = names[: len(around)]
             name = None
         else:
-            yield Part(name, start, end)
+            item = name is None and bool(around) and text[around[-1][1]] == "["
+            yield Part(name, start, end, names, item)
             before = token.group() if sign == '"' and name is None else ""
             name = None
     while around:

@@ -5,42 +5,38 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from fairlead.core.policy import ACTIONS, Rule
+from fairlead.core.policy import ACTIONS, ResourceKind, Rule
 from fairlead.guardrails.shapes import field_paths
 
-_ACTION_OF: dict[str, str] = {kind: action for action, kind in ACTIONS.items()}
+_KINDS: tuple[ResourceKind, ...] = ("Tool", "Collection", "Model", "Memory", "Workflow")
+_ACTIONS_ON = {
+    kind: frozenset[str](action for action, on in ACTIONS.items() if on == kind) for kind in _KINDS
+}
 
 
 def policy_findings(
-    rules: Sequence[Rule],
-    *,
-    tools: Iterable[str],
-    collections: Iterable[str],
-    models: Iterable[str],
+    rules: Sequence[Rule], names: Mapping[ResourceKind, Iterable[str]]
 ) -> list[str]:
     """Find what no rule permits and which rules match nothing.
 
-    Only heads are read: a rule whose conditions are never true still counts as covering.
+    Only heads are read: a rule whose conditions are never true still counts as covering. A kind of
+    memory is covered by a rule on any action on it: what is only written is not recalled. No rule
+    has to cover a workflow: who may start one from outside is no policy's matter.
 
     Args:
         rules: The heads of all rules.
-        tools: Names of the release's tools.
-        collections: Names of the collections that it retrieves from.
-        models: Names of its models.
+        names: What the release has of each kind of resource, by name.
 
     Returns:
         One line per finding, in a stable order; none means that all is well.
     """
-    named: Mapping[str, frozenset[str]] = {
-        "Tool": frozenset(tools),
-        "Collection": frozenset(collections),
-        "Model": frozenset(models),
-    }
+    named = {kind: frozenset(names.get(kind, ())) for kind in _KINDS}
     permits = [rule for rule in rules if rule.effect == "permit"]
     found = [
         f"{kind.lower()} {name} is covered by no rule"
-        for kind, names in named.items()
-        for name in sorted(names)
+        for kind, known in named.items()
+        if kind != "Workflow"
+        for name in sorted(known)
         if not any(_covers(rule, kind, name) for rule in permits)
     ]
     for rule in rules:
@@ -106,15 +102,15 @@ def _head_covers(wide: Rule, narrow: Rule) -> bool:
     return wide.resource in (None, narrow.resource)
 
 
-def _covers(rule: Rule, kind: str, name: str) -> bool:
+def _covers(rule: Rule, kind: ResourceKind, name: str) -> bool:
     return (
-        (not rule.actions or _ACTION_OF[kind] in rule.actions)
+        (not rule.actions or not _ACTIONS_ON[kind].isdisjoint(rule.actions))
         and rule.resource_kind in (None, kind)
         and rule.resource in (None, name)
     )
 
 
-def _dead_parts(rule: Rule, named: Mapping[str, frozenset[str]]) -> Iterator[str]:
+def _dead_parts(rule: Rule, named: Mapping[ResourceKind, frozenset[str]]) -> Iterator[str]:
     known: dict[str, str] = {name: kind for name, kind in ACTIONS.items() if name in rule.actions}
     kind = rule.resource_kind
     unknown = [name for name in rule.actions if name not in known]
@@ -130,7 +126,9 @@ def _dead_parts(rule: Rule, named: Mapping[str, frozenset[str]]) -> Iterator[str
         yield f"{start}: {name} is done to a {known[name]}, never to a {kind}"
     if kind is None:
         return
-    if kind not in named:
+    known_names = next((names for one, names in named.items() if one == kind), None)
+    if known_names is None:
         yield f"rule {rule.id} matches nothing: there is no kind of resource named {kind}"
-    elif rule.resource is not None and rule.resource not in named[kind]:
-        yield (f"rule {rule.id} matches nothing: there is no {kind.lower()} named {rule.resource}")
+    elif rule.resource is not None and rule.resource not in known_names:
+        what = "declared kind of memory" if kind == "Memory" else kind.lower()
+        yield f"rule {rule.id} matches nothing: there is no {what} named {rule.resource}"

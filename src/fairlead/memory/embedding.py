@@ -121,6 +121,10 @@ class CheckedEmbedder:
         self._dimensions = size
         return made
 
+    def close(self) -> None:
+        """Give back what the embedder holds."""
+        self._inner.close()
+
     def _batches(self, texts: Sequence[str]) -> Iterator[list[str]]:
         batch, chars = list[str](), 0
         for text in texts:

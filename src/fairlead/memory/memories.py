@@ -18,7 +18,15 @@ from fairlead.core.memory import (
 )
 from fairlead.core.memory_terms import MemoryTerms
 from fairlead.memory.notes import check_notes
-from fairlead.memory.ranking import asked_stems, rank
+from fairlead.memory.question import asked_stems
+from fairlead.memory.ranking import (
+    CANDIDATES_EXPANDED,
+    CANDIDATES_MAX,
+    CANDIDATES_SIMILAR,
+    CANDIDATES_WORDS,
+    NEIGHBOURS,
+    rank,
+)
 from fairlead.ports.embedder import Embedder
 from fairlead.ports.memory import MemoryStore, Search, Stamp
 
@@ -53,7 +61,7 @@ class Memories:
         model = self.embedder(self.terms.embedder)
         if model is None or not notes:
             return stamp
-        texts = [f"{note.actor}: {note.text}" if note.actor else note.text for note in notes]
+        texts = [_embedded(note) for note in notes]
         return replace(stamp, embedder=model.id, vectors=model.embed(texts, purpose="document"))
 
     def write(self, writer: Reader, notes: Sequence[Note], stamp: Stamp) -> Sequence[Written]:
@@ -102,7 +110,15 @@ class Memories:
         terms = asked_stems(query.text)
         if not query.kinds or not (terms or query.vector):
             return ()
-        found = self.store.candidates(reader, query, Search(terms=terms))
+        search = Search(
+            terms=terms,
+            lexical_max=CANDIDATES_WORDS,
+            vector_max=CANDIDATES_SIMILAR,
+            around=NEIGHBOURS,
+            seeds_max=CANDIDATES_EXPANDED,
+            most=CANDIDATES_MAX,
+        )
+        found = self.store.candidates(reader, query, search)
         scored = rank(
             query.text, found.found, found.statistics, top_k=query.top_k, min_score=query.min_score
         )
@@ -132,3 +148,9 @@ class Memories:
                 f"reads {oldest} to {newest}",
                 app=reader.app,
             )
+
+
+def _embedded(note: Note) -> str:
+    """Return what a note's vector is made of: who says it, or what it is about, and the text."""
+    lead = note.actor or note.subject
+    return f"{lead}: {note.text}" if lead else note.text

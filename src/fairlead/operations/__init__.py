@@ -26,6 +26,14 @@ from fairlead.operations.audit import (
     verify_events,
     verify_export,
 )
+from fairlead.operations.backup import (
+    AfterRestore,
+    Restored,
+    RestoreOptions,
+    back_up_store,
+    drill_store,
+    restore_store,
+)
 from fairlead.operations.baselines import (
     BaselineRow,
     Live,
@@ -103,6 +111,7 @@ from fairlead.operations.requests import (
 )
 from fairlead.ports.approvals import ApprovalRecord
 from fairlead.ports.audit import ExportScope
+from fairlead.ports.backup import Written
 from fairlead.ports.conversations import ConversationRecord, TurnRecord
 from fairlead.ports.effects import EffectRecord
 from fairlead.ports.pruning import Pruned
@@ -115,6 +124,7 @@ from fairlead.runtime.worker import Worker
 from fairlead.settings import Settings, load_settings
 
 __all__ = [
+    "AfterRestore",
     "ApprovalRecord",
     "AuditKey",
     "AuditReport",
@@ -140,6 +150,8 @@ __all__ = [
     "Pruned",
     "Pulled",
     "Release",
+    "RestoreOptions",
+    "Restored",
     "RunRecord",
     "Selection",
     "ServerState",
@@ -154,11 +166,13 @@ __all__ = [
     "Verification",
     "Worker",
     "WorkerRecord",
+    "Written",
     "acting",
     "activate_release",
     "answer_approval",
     "asking",
     "authenticate",
+    "back_up_store",
     "check_app",
     "check_baseline",
     "control_runs",
@@ -166,6 +180,7 @@ __all__ = [
     "create_token",
     "diff_baselines",
     "diff_mcp",
+    "drill_store",
     "enforce_baseline",
     "erase",
     "export_audit",
@@ -198,6 +213,7 @@ __all__ = [
     "reapply",
     "resolve_app",
     "resolve_effect",
+    "restore_store",
     "resume_erasure",
     "roll_back_release",
     "route_request",

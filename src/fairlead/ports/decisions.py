@@ -21,7 +21,7 @@ class DecisionCase:
         path: The file that it stands in.
         principal: Who asks.
         action: What is done.
-        resource: The tool, model, collection or workflow that it is done to.
+        resource: The tool, model, collection, workflow or kind of memory that it is done to.
         expect: What must be decided.
         arguments: A tool's arguments.
         labels: Labels of some arguments; any other one may rest on all that was seen.

@@ -37,3 +37,7 @@ class Embedder(Protocol):
             FairleadError: It cannot; no vector is returned then.
         """
         ...
+
+    def close(self) -> None:
+        """Give back what it holds, such as connections; it may be used again."""
+        ...

@@ -59,14 +59,16 @@ class Search:
         lexical_max: Most candidates by their words.
         vector_max: Most candidates by their vectors.
         around: Places to each side in a thread that are candidates as well.
-        seeds_max: Of how many of the best candidates the surroundings are looked at.
+        seeds_max: Of how many of the best of each kind the surroundings are looked at.
+        most: Most candidates altogether.
     """
 
     terms: Mapping[str, str]
-    lexical_max: int = 100
-    vector_max: int = 100
+    lexical_max: int = 80
+    vector_max: int = 40
     around: int = 2
-    seeds_max: int = 40
+    seeds_max: int = 20
+    most: int = 200
 
 
 @dataclass(frozen=True, kw_only=True)

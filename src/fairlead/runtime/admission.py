@@ -29,6 +29,9 @@ from fairlead.ports.runs import Room, RunRecord, RunStore
 INPUT_BYTES_MAX = 1_000_000
 """Largest input of a run, as JSON text."""
 
+DERIVED = "derive:"
+"""How the start keys of runs begin that follow another one; nobody else uses them."""
+
 NAME_CHARS_MAX = 200
 """Longest name of a tenant, a user, a conversation or a start."""
 
@@ -56,6 +59,10 @@ class StartOptions:
             raise InvalidInput(f"priority must be from -100 to 100, not {self.priority}")
         if self.key is not None:
             _named("a start key", self.key)
+            if self.key.startswith(DERIVED):
+                raise InvalidInput(
+                    f"no start key begins with {DERIVED}: such runs start by themselves"
+                )
         if self.conversation is not None:
             _named("a conversation's id", self.conversation)
 

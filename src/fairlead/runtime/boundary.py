@@ -47,6 +47,7 @@ from fairlead.core.guarding import Check
 from fairlead.core.label import Labels
 from fairlead.core.limits import INLINE_BYTES_MAX
 from fairlead.core.policy import Decision
+from fairlead.guardrails.decide import Situation
 from fairlead.guardrails.labels import Flow
 from fairlead.ports.boundary import Driver, current_call
 from fairlead.ports.engine import Engine
@@ -55,6 +56,7 @@ from fairlead.runtime import interceptors
 from fairlead.runtime.asking import ask_person, by_workflow
 from fairlead.runtime.calling import denial, value_of
 from fairlead.runtime.interceptors.attempt import Attempt, Next, Ruling
+from fairlead.runtime.interceptors.policy import situation_of
 from fairlead.runtime.persist import persist
 from fairlead.runtime.scope import RunScope, Services, Tally
 from fairlead.runtime.screening import Asking, Screened, refused_by, screened
@@ -140,7 +142,7 @@ class Boundary:
         self._bound = bound
 
     def compensate(self) -> None:
-        """From here on undo: the limits that ended the run do not stop that."""
+        """From here on undo, or hand on: the run's own limits do not stop that."""
         self._compensating = True
 
     def share(self) -> None:
@@ -157,11 +159,7 @@ class Boundary:
         return error_classes()[refusal.code](f"the run was stopped: {refusal.reason}", run=run_id)
 
     async def close(self) -> None:
-        """Let the call that is being made end, and refuse every later one.
-
-        A body that ends while calls that it gathered still wait leaves nothing behind that would
-        act after the run's end.
-        """
+        """Let the call that is being made end, and refuse every later one, gathered or not."""
         self._closed = True
         async with self._turn:
             pass
@@ -270,6 +268,11 @@ class Boundary:
     def flow(self) -> Flow:
         """What the run has received so far."""
         return self._tally.flow
+
+    @property
+    def situation(self) -> Situation:
+        """What the run is at, as the policies see it."""
+        return situation_of(self.scope, self._tally)
 
     async def _ask(self, attempt: Attempt, wanted: Ask) -> Attempt:
         """W2: ask a person, wait durably, and go on with what they said."""

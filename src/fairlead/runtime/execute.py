@@ -42,6 +42,7 @@ from fairlead.ports.runs import Ending, RunRecord, RunStore
 from fairlead.runtime.boundary import Boundary
 from fairlead.runtime.children import Children
 from fairlead.runtime.conversing import join
+from fairlead.runtime.deriving import derive, is_derivation
 from fairlead.runtime.memory import DurableMemory
 from fairlead.runtime.persist import persist
 from fairlead.runtime.pipeline import Path, outcome_of
@@ -183,6 +184,9 @@ class Runner:
                 left = await compensate(path.boundary, self.app.tools)
                 outcome = _with_left(outcome, left)
             outcome = await path.verdicts.settled(outcome)
+            if outcome.state == "succeeded":
+                workflows = self._release(begun.release)[0].manifest.workflows
+                await derive(path.boundary, begun, path.memory.written, workflows)
             said = _said(path, begun, outcome, output)
             label = path.boundary.flow.whole
             return _Ended(outcome=outcome, output=output, said=said, label=label)
@@ -269,7 +273,8 @@ class Runner:
             root = await persist(self.services.clock, self.stores.runs.get, root.parent_id)
             generation += 1
         limits = manifest.workflows[root.workflow].limits
-        return Family(root_id=root.id, limits=limits, generation=generation)
+        derived = is_derivation(root)
+        return Family(root_id=root.id, limits=limits, generation=generation, derived=derived)
 
     def _release(self, digest: str) -> tuple[Release, Rules]:
         known = self._releases.get(digest)

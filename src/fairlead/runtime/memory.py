@@ -11,10 +11,19 @@ from typing import Any, TypeVar, Unpack, cast
 from fairlead.authoring.memory import Details, Wanted
 from fairlead.core.context import Context
 from fairlead.core.digests import Json
-from fairlead.core.errors import MemoryInvalid, MemoryMissing, MemoryRefused, MemoryUndeclared
+from fairlead.core.errors import (
+    EmbedderFailed,
+    EmbedderTimedOut,
+    MemoryMissing,
+    MemoryRefused,
+    MemoryUndeclared,
+    ProviderBusy,
+    ProviderFailed,
+)
 from fairlead.core.event import Fact
 from fairlead.core.label import Label, joined, own_label
 from fairlead.core.memory import (
+    TAKEN_BACK,
     Item,
     MemoryKind,
     MemoryQuery,
@@ -30,17 +39,26 @@ from fairlead.core.memory import (
     recalled_to_json,
 )
 from fairlead.core.memory_terms import Admission, RememberTerms, admission_of
-from fairlead.guardrails.decide import Act, Situation
+from fairlead.guardrails.decide import Act
 from fairlead.memory.memories import Memories
-from fairlead.ports.boundary import Driven
+from fairlead.ports.boundary import Driven, DriverError
 from fairlead.ports.memory import Change
 from fairlead.runtime.boundary import Boundary
+from fairlead.runtime.noting import (
+    check_details,
+    check_wanted,
+    label_of,
+    plain,
+    said_of,
+    seconds_of,
+    source_of,
+)
 from fairlead.runtime.persist import persist
 
 T = TypeVar("T")
 
-_OUTSIDE = ("tool:", "retrieval:", "signal:", "unlabelled", "others", "child:", "model:")
-"""How the origins begin that an item is first of all from, the most suspicious ones first."""
+_MAY_PASS = (EmbedderFailed, EmbedderTimedOut, ProviderBusy, ProviderFailed)
+"""What an embedding model says that may pass."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +78,7 @@ class DurableMemory:
         return await self._write("remember", text, details, "")
 
     async def supersede(self, id: str, text: str, **details: Unpack[Details]) -> Written:
-        """Replace an item; its kind, subject and predicate stay."""
+        """Replace an item; its kind, subject, predicate and readers stay."""
         (before,) = await self.get(id) or (None,)
         if before is None:
             raise MemoryMissing(f"there is no item {id} for this run", item=id)
@@ -69,11 +87,14 @@ class DurableMemory:
             "subject": before.subject,
             "predicate": before.predicate,
         }
+        if before.audience.startswith("user:"):
+            kept["readers"] = "user"
         return await self._write("supersede", text, cast(Details, {**details, **kept}), id)
 
     async def recall(self, question: str, **wanted: Unpack[Wanted]) -> tuple[Recalled, ...]:
         """Recall what bears on a question, best first; nothing when nothing is near."""
         terms = self._terms()
+        check_wanted(wanted)
         asked = tuple(wanted.get("kinds", terms.kinds))
         allowed = self._readable(self._declared(asked))
         query = MemoryQuery(
@@ -83,21 +104,20 @@ class DurableMemory:
             subject=wanted.get("subject"),
             top_k=wanted.get("top_k", terms.top_k),
             min_score=wanted.get("min_score", terms.min_score),
-            known_at=_seconds(wanted.get("as_of")),
-            valid_at=_seconds(wanted.get("valid_at")),
+            known_at=seconds_of(wanted.get("as_of")),
+            valid_at=seconds_of(wanted.get("valid_at")),
             quarantined=wanted.get("quoted", True),
         )
 
         async def drive(_: Context) -> Driven:
-            # A model may take long: it holds up none of the threads that the store uses.
-            asked = await asyncio.to_thread(self._memories.asked, query)
+            asked = await _slow(self._memories.asked, query)
             found = await self._ask(self._memories.recall, self._reader, asked)
             named = [replace(one, allowed_by=allowed.get(one.item.kind, ())) for one in found]
             await self._noted([one.item for one in named])
             value = [recalled_to_json(one) for one in named]
             return Driven(value=value, labels={"": self._label_of(one.item for one in named)})
 
-        arguments = {**_plain(asdict(query)), "kinds": list(query.kinds)}
+        arguments = {**plain(asdict(query)), "kinds": list(query.kinds)}
         return tuple(map(recalled_from_json, await self._call("recall", arguments, drive)))
 
     async def get(self, *ids: str) -> tuple[Item, ...]:
@@ -108,7 +128,7 @@ class DurableMemory:
         self, subject: str, predicate: str = "", *, as_of: datetime | None = None
     ) -> tuple[Item, ...]:
         """Return what was said of a subject, oldest record first."""
-        known_at = _seconds(as_of)
+        known_at = seconds_of(as_of)
         arguments = {"subject": subject, "predicate": predicate, "as_of": known_at}
         return await self._read(
             "history",
@@ -134,8 +154,11 @@ class DurableMemory:
                     data={"items": known, "by": by, "run": self._context.run_id},
                 ),
             )
-            gone = await self._ask(store.settle, who, known, "forgotten", change)
-            return Driven(value=list(gone), labels={"": own_label(self._context.principal)})
+            await self._ask(store.settle, who, known, "forgotten", change)
+            # Not what was changed: executed again after a crash, it has the same answer.
+            after = await self._ask(store.get, who, known)
+            gone = [one.id for one in after if one.state == "forgotten"]
+            return Driven(value=gone, labels={"": own_label(self._context.principal)})
 
         arguments = {"kinds": list(terms.kinds), "ids": list(ids)}
         return tuple(await self._call("forget", arguments, drive))
@@ -145,7 +168,8 @@ class DurableMemory:
     async def _write(self, name: str, text: str, details: Details, supersedes: str) -> Written:
         kind = details.get("kind", "semantic")
         self._declared((kind,))
-        arguments = _plain({"text": text, **details, "supersedes": supersedes})
+        check_details(details)
+        arguments = plain({"text": text, **details, "supersedes": supersedes})
         arguments |= {"kinds": [kind]}
 
         async def drive(context: Context) -> Driven:
@@ -155,8 +179,9 @@ class DurableMemory:
                 raise MemoryRefused(f"it was not remembered: {admission.reason}")
             note = replace(note, label=admission.label, state=admission.admit)
             fact = self._endorsed(admission, note)
-            stamp = await asyncio.to_thread(self._memories.stamped, [note], fact)
+            stamp = await _slow(self._memories.stamped, [note], fact)
             (written,) = await self._ask(self._memories.write, self._reader, [note], stamp)
+            written = await self._own(written, note)
             label = own_label(self._context.principal)
             return Driven(value=asdict(written), labels={"": label})
 
@@ -165,13 +190,35 @@ class DurableMemory:
             self.written.append(written.id)
         return written
 
+    async def _own(self, written: Written, note: Note) -> Written:
+        """Tell this call's own item from another one that says the same.
+
+        A worker may die when the item was written and before that was recorded: executed again,
+        the call finds it under its key.
+        """
+        if not written.merged:
+            return written
+        (item,) = await self._ask(self._memories.store.get, self._reader, [written.id]) or (None,)
+        made = note.provenance
+        if item is None or (item.provenance.run_id, item.provenance.call) != (
+            made.run_id,
+            made.call,
+        ):
+            return written
+        return replace(written, merged=False, superseded=item.supersedes)
+
     async def _note(self, text: str, details: Details, supersedes: str, key: str) -> Note:
         parents = tuple(details.get("derived_from", ()))
         known = await self._ask(self._memories.store.get, self._reader, parents)
         missing = sorted(set(parents) - {one.id for one in known})
         if missing:
             raise MemoryMissing(f"there is no item {missing[0]} for this run", item=missing[0])
-        label = self._label_said(text, details).join(joined(_label(one) for one in known))
+        gone = next((one.id for one in known if one.state in TAKEN_BACK), None)
+        if gone is not None:
+            raise MemoryRefused(
+                f"it was not remembered: it is made of {gone}, which was taken back"
+            )
+        label = self._label_said(text, details).join(joined(label_of(one) for one in known))
         context = self._context
         at = self.boundary.services.clock.now()
         keep = details.get("keep")
@@ -189,12 +236,12 @@ class DurableMemory:
                 call=self.boundary.next_number,
                 release=context.release,
                 by=f"user:{context.principal.user}",
-                source=_source(label),
+                source=source_of(label),
                 derivation=details.get("derivation", made),
                 derived_from=parents,
             ),
-            valid_from=_seconds(details.get("valid_from")),
-            valid_to=_seconds(details.get("valid_to")),
+            valid_from=seconds_of(details.get("valid_from")),
+            valid_to=seconds_of(details.get("valid_to")),
             expires_at=None if keep is None else at + keep.total_seconds(),
             actor=details.get("actor", ""),
             thread=details.get("thread", ""),
@@ -205,8 +252,7 @@ class DurableMemory:
 
     def _label_said(self, text: str, details: Details) -> Label:
         """Return what is known of what is to be remembered, by where the run has it from."""
-        said = [text, details.get("value"), details.get("subject", "")]
-        label = self.boundary.flow.label_of([one for one in said if one])
+        label = self.boundary.flow.label_of(said_of(text, details))
         if details.get("readers", "tenant") == "user":
             principal = self._context.principal
             only = f"tenant:{principal.tenant}/user:{principal.user}"
@@ -247,8 +293,7 @@ class DurableMemory:
 
     def _readable(self, kinds: Sequence[MemoryKind]) -> dict[MemoryKind, tuple[str, ...]]:
         """Return the kinds that the policies let the principal recall, with the rules' ids."""
-        scope = self.boundary.scope
-        situation = Situation(workflow=scope.terms.name, seen=self.boundary.flow.whole)
+        scope, situation = self.boundary.scope, self.boundary.situation
         found: dict[MemoryKind, tuple[str, ...]] = {}
         for kind in kinds:
             act = Act(action="recall", resource=kind)
@@ -268,7 +313,7 @@ class DurableMemory:
 
     def _label_of(self, items: Iterable[Item]) -> Label:
         """Return what rests on what was recalled; of nothing, the run's own word that it is so."""
-        labels = [_label(one) for one in items]
+        labels = [label_of(one) for one in items]
         return joined(labels) if labels else own_label(self._context.principal)
 
     # The run.
@@ -320,40 +365,13 @@ class DurableMemory:
         return kinds
 
 
-def _label(item: Item) -> Label:
-    """Return an item's label as others rest on it: what is quarantined is not trusted."""
-    return item.label.join(Label(integrity="untrusted")) if item.quoted else item.label
+async def _slow(function: Callable[..., T], *args: Any) -> T:
+    """Ask an embedding model, which may take long: it holds up none of the store's threads.
 
-
-def _source(label: Label) -> str:
-    """Return the origin that an item is first of all from."""
-    for beginning in _OUTSIDE:
-        for origin in label.origins:
-            if origin.startswith(beginning):
-                return origin
-    users = [origin for origin in label.origins if origin.startswith("user:")]
-    return (users or list(label.origins) or [""])[0]
-
-
-def _seconds(at: datetime | None) -> float | None:
-    if at is None:
-        return None
-    if at.tzinfo is None:
-        raise MemoryInvalid(f"the time {at} has no zone")
-    return at.timestamp()
-
-
-def _plain(values: dict[str, Any]) -> dict[str, Json]:
-    """Return arguments as JSON: times in seconds, and nothing of what nobody said."""
-    plain = {}
-    for name, value in values.items():
-        if value is None or name in ("vector", "embedder"):
-            continue
-        if isinstance(value, datetime):
-            value = _seconds(value)
-        elif hasattr(value, "total_seconds"):
-            value = value.total_seconds()
-        elif isinstance(value, tuple):
-            value = list(value)
-        plain[name] = value
-    return plain
+    Raises:
+        DriverError: The model is busy or away; another try may succeed.
+    """
+    try:
+        return await asyncio.to_thread(function, *args)
+    except _MAY_PASS as error:
+        raise DriverError(error.message, transient=True, code=error.code) from error

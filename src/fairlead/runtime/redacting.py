@@ -19,6 +19,7 @@ from fairlead.ports.engine import Engine
 StoreT = TypeVar("StoreT")
 
 _MANY = 16
+_PLAIN = frozenset((type(None), bool, int, float, bytes))
 _JSON_SIGNS = ("{", "[", "\\")
 
 
@@ -54,8 +55,9 @@ def _clean(values: Sequence[Any]) -> bool:
     False says nothing. A text that may be JSON is looked at by itself, for what its names say.
     """
     texts: list[str] = []
+    seen: set[int] = set()
     for value in values:
-        if not _gather(value, texts):
+        if not _gather(value, texts, seen):
             return False
     joined = "\n".join(dict.fromkeys(texts))
     if any(sign in joined for sign in _JSON_SIGNS):
@@ -63,21 +65,33 @@ def _clean(values: Sequence[Any]) -> bool:
     return redacted(joined, SECRETS)[0] is joined
 
 
-def _gather(value: Any, texts: list[str]) -> bool:
+def _gather(value: Any, texts: list[str], seen: set[int]) -> bool:
     """Gather the texts of a value; False when it holds an object, whose names count."""
-    if isinstance(value, str):
+    kind: Any = type(value)
+    if kind is str:
         texts.append(value)
-    elif isinstance(value, dict):
-        return False
+    elif kind in _PLAIN or id(value) in seen:
+        return True
     elif isinstance(value, list | tuple):
-        return all(_gather(item, texts) for item in value)
+        seen.add(id(value))
+        return all(_gather(item, texts, seen) for item in value)
     elif is_dataclass(value) and not isinstance(value, type):
-        return all(_gather(getattr(value, name), texts) for name in _names(type(value)))
+        seen.add(id(value))
+        for name in _names(kind):
+            part = getattr(value, name)
+            # By far the most of all: told apart before anything else is asked of it.
+            if type(part) is str:
+                texts.append(part)
+            elif type(part) not in _PLAIN and not _gather(part, texts, seen):
+                return False
+    else:
+        # An object's names count, and of anything else nothing is known.
+        return False
     return True
 
 
 @lru_cache(maxsize=256)
-def _names(cls: type) -> tuple[str, ...]:
+def _names(cls: Any) -> tuple[str, ...]:
     return tuple(one.name for one in fields(cls) if one.init)
 
 

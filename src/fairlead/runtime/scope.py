@@ -93,11 +93,13 @@ class Family:
         root_id: The oldest of them.
         limits: The oldest one's limits, which all share.
         generation: How many parents the run has.
+        derived: Whether the oldest makes more of what another run remembered.
     """
 
     root_id: str
     limits: Limits
     generation: int = 0
+    derived: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,7 @@ from fairlead.testing.durable import (
     FakeStreams,
     FakeWaits,
 )
+from fairlead.testing.embedding import FaultyEmbedder, HashEmbedder
 from fairlead.testing.fakes import (
     FakeAuthorizer,
     FakeClock,
@@ -23,6 +24,7 @@ from fairlead.testing.fakes import (
 from fairlead.testing.faults import Fault, FaultPlan, FaultyClock
 from fairlead.testing.ledger import FakeEffects
 from fairlead.testing.mcp import FakeMcp
+from fairlead.testing.memory import FakeMemoryStore
 from fairlead.testing.models import ScriptedModel
 from fairlead.testing.provider import Asked, ProviderServer, Reply
 from fairlead.testing.throttle import FakeThrottle
@@ -43,6 +45,7 @@ __all__ = [
     "FakeJournal",
     "FakeKills",
     "FakeMcp",
+    "FakeMemoryStore",
     "FakePrices",
     "FakeSeat",
     "FakeStreams",
@@ -52,6 +55,8 @@ __all__ = [
     "Fault",
     "FaultPlan",
     "FaultyClock",
+    "FaultyEmbedder",
+    "HashEmbedder",
     "ProviderServer",
     "Reply",
     "ScriptedModel",

@@ -15,13 +15,16 @@ from types import TracebackType
 from typing import Any, Literal, TypeAlias
 
 from fairlead.core.digests import Json
+from fairlead.core.vectors import unpack
 from fairlead.testing import wire
+from fairlead.testing.embedding import HashEmbedder
 from fairlead.testing.wire import Finish, Protocol, Said
 
 BODY_BYTES_MAX = 50_000_000
 """Largest request that is read."""
 
 _PROTOCOLS: dict[str, Protocol] = {"/chat/completions": "chat", "/responses": "responses"}
+_EMBEDDINGS = "/embeddings"
 _SECRET = frozenset(("authorization", "api-key", "x-api-key", "cookie"))
 
 
@@ -75,6 +78,8 @@ class Reply:
         cut: Share of the body (0.0 to 1.0) after which the connection closes; None for never.
         slice_bytes: Bytes that are sent at once; None for all.
         pause_s: Seconds before each slice.
+        vectors: What `/embeddings` answers, with None for null; None for one vector per text, by
+            its words.
     """
 
     text: str = ""
@@ -90,6 +95,7 @@ class Reply:
     cut: float | None = None
     slice_bytes: int | None = None
     pause_s: float = 0.0
+    vectors: Sequence[Sequence[float | None]] | None = None
 
 
 Script: TypeAlias = Sequence[Reply] | Callable[[Asked], Reply]
@@ -98,8 +104,8 @@ Script: TypeAlias = Sequence[Reply] | Callable[[Asked], Reply]
 class ProviderServer:
     """A server that answers as a script says, in a thread of its own, until its block ends.
 
-    It speaks chat completions and responses, whole and as a stream, below `base_url`. Workers in
-    other processes reach it through the variables in `environment`.
+    It speaks chat completions and responses, whole and as a stream, and embeddings, below
+    `base_url`. Workers in other processes reach it through the variables in `environment`.
 
     Attributes:
         asked: Every request, in order.
@@ -197,7 +203,8 @@ class _Prepared:
 
 def _prepare(asked: Asked, reply: Reply) -> _Prepared:
     protocol = next((p for end, p in _PROTOCOLS.items() if asked.path.endswith(end)), None)
-    if protocol is None:
+    embeds = asked.path.endswith(_EMBEDDINGS)
+    if protocol is None and not embeds:
         body = wire.refusal(404, "not_found")
         return _Prepared(reply=Reply(), status=404, kind="application/json", body=body)
     given = asked.body if isinstance(asked.body, dict) else {}
@@ -208,6 +215,8 @@ def _prepare(asked: Asked, reply: Reply) -> _Prepared:
     if reply.status >= 400:
         body = wire.refusal(reply.status, reply.code)
         return _Prepared(reply=reply, status=reply.status, kind=kind, body=body)
+    if protocol is None:
+        return _Prepared(reply=reply, status=200, kind=kind, body=_embedded(asked, given, reply))
     said = Said(
         number=asked.number,
         model=reply.model or asked.model,
@@ -223,6 +232,21 @@ def _prepare(asked: Asked, reply: Reply) -> _Prepared:
         else wire.whole(said, protocol)
     )
     return _Prepared(reply=reply, status=reply.status, kind=kind, body=body)
+
+
+def _embedded(asked: Asked, given: dict[str, Json], reply: Reply) -> bytes:
+    texts = given.get("input") or []
+    texts = [texts] if isinstance(texts, str) else texts
+    vectors = reply.vectors
+    if vectors is None:
+        made = HashEmbedder().embed([str(text) for text in texts], purpose="document")
+        vectors = [list(unpack(vector)) for vector in made]
+    return wire.embeddings(
+        vectors,
+        model=reply.model or asked.model,
+        tokens=(reply.usage or _counted(asked, reply))[0],
+        in_base64=given.get("encoding_format") == "base64",
+    )
 
 
 def _counted(asked: Asked, reply: Reply) -> tuple[int, int]:

@@ -1,13 +1,16 @@
-"""What a provider says on the wire: chat completions and responses, whole or as a stream."""
+"""What a provider says on the wire: chat completions and responses, whole or as a stream, and
+embeddings."""
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from fairlead.core.digests import Json
+from fairlead.core.vectors import pack
 
 Finish: TypeAlias = Literal["", "stop", "length", "content_filter", "none"]
 Protocol: TypeAlias = Literal["chat", "responses"]
@@ -70,6 +73,27 @@ def stream(said: Said, protocol: Protocol, *, with_usage: bool) -> bytes:
         f"event: {event['type']}\ndata: {json.dumps({**event, 'sequence_number': number})}\n\n"
         for number, event in enumerate(_events(said))
     ).encode()
+
+
+def embeddings(
+    vectors: Sequence[Sequence[float | None]], *, model: str, tokens: int, in_base64: bool
+) -> bytes:
+    """Return vectors as one JSON document.
+
+    Args:
+        vectors: The vectors; None in one goes out as null.
+        model: Id of the model that answers.
+        tokens: Tokens of the texts.
+        in_base64: Whether vectors go out as the base64 of their floats; one with a null cannot.
+    """
+    data = []
+    for index, vector in enumerate(vectors):
+        numbers = [number for number in vector if number is not None]
+        packs = in_base64 and len(numbers) == len(vector)
+        shown = base64.b64encode(pack(numbers)).decode() if packs else list(vector)
+        data.append({"object": "embedding", "index": index, "embedding": shown})
+    usage = {"prompt_tokens": tokens, "total_tokens": tokens}
+    return json.dumps({"object": "list", "data": data, "model": model, "usage": usage}).encode()
 
 
 def refusal(status: int, code: str) -> bytes:

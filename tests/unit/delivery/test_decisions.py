@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from fairlead.core.label import Label
+from fairlead.core.memory_terms import RememberTerms
 from fairlead.core.policy import Query
 from fairlead.core.release import Manifest
 from fairlead.delivery.decisions import case_findings, decision_findings, declared_decisions
@@ -204,3 +205,39 @@ def test_a_file_that_changed_meanwhile_is_found(part: str, path: str, what: list
 def test_the_gate_says_what_changed_meanwhile() -> None:
     found = checks(WHOLE, changed=lambda: ["it changed"])["digest"]
     assert (found.conclusion, found.findings) == ("failure", ("it changed",))
+
+
+def test_an_act_on_memory_rests_on_all_that_was_seen() -> None:
+    one = DecisionCase(
+        name="mail",
+        path="guardrails/m.yaml",
+        principal=SMALL.principal,
+        action="remember",
+        resource="semantic",
+        expect="deny",
+        seen=Label(integrity="untrusted"),
+    )
+    told = asked(one)
+    assert (told.action, told.resource) == ("remember", "semantic")
+    assert told.context["labels"]["integrity"] == "untrusted"
+
+
+def test_a_case_on_memory_that_nobody_declares_shows_nothing() -> None:
+    one = DecisionCase(
+        name="mail",
+        path="guardrails/m.yaml",
+        principal=SMALL.principal,
+        action="recall",
+        resource="semantic",
+        expect="allow",
+    )
+    place = "guardrails/m.yaml, case mail"
+    assert case_findings(MANIFEST, [one]) == [f"{place}: no workflow declares any semantic memory"]
+    terms = MANIFEST.workflows["ask"]
+    remembers = replace(terms, remember=RememberTerms(kinds=("semantic",)))
+    manifest = replace(MANIFEST, workflows={"ask": remembers})
+    assert case_findings(manifest, [one, replace(one, workflow="ask")]) == []
+    other = replace(one, workflow="ask", resource="episodic")
+    assert case_findings(manifest, [other]) == [
+        f"{place}: workflow ask declares no episodic memory"
+    ]

@@ -14,6 +14,7 @@ from fairlead.adapters.cedar.authorizer import compile_policies
 from fairlead.core.baseline import Baseline
 from fairlead.core.errors import InvalidConfig, ModelKeyMissing
 from fairlead.core.mcp import McpPin
+from fairlead.core.memory_terms import RememberTerms
 from fairlead.core.policy import Rule
 from fairlead.core.release import Manifest
 from fairlead.delivery.evaluate import CaseResult, Evaluation
@@ -254,3 +255,20 @@ def test_a_redaction_of_what_no_result_has_fails_the_gate() -> None:
         gate = replace(gate_of(manifest), compile=lambda _, text=text: compile_policies(text))
         policy = next(check for check in gate.run() if check.name == "policy")
         assert policy.conclusion == conclusion, policy.findings
+
+
+def test_a_kind_of_memory_that_no_rule_covers_fails() -> None:
+    rules = """
+    @id("rest") permit(principal, action in [Action::"call", Action::"generate"], resource);
+    @id("docs") permit(principal, action == Action::"retrieve", resource);
+    @id("one") permit(principal, action == Action::"recall", resource == Memory::"semantic");
+    @id("old") permit(principal, action == Action::"recall", resource == Memory::"procedural");
+    """
+    authorizer: Any = compile_policies({"policies/p.cedar": rules})
+    manifest = terms(remember=RememberTerms(kinds=("semantic", "episodic")))
+    checks = gate_of(manifest, authorizer=authorizer).run()
+    (policy,) = [check for check in checks if check.name == "policy"]
+    assert list(policy.findings) == [
+        "memory episodic is covered by no rule",
+        "rule old matches nothing: there is no declared kind of memory named procedural",
+    ]

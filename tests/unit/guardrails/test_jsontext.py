@@ -115,4 +115,5 @@ def test_what_begins_as_json(text: str, opens: bool) -> None:
 
 
 def test_an_object_without_a_name_is_no_part() -> None:
-    assert list(parts('[{"a": 1}]')) == [Part(None, 2, 5), Part("a", 7, 8)]
+    around = (None, None)
+    assert list(parts('[{"a": 1}]')) == [Part(None, 2, 5, around), Part("a", 7, 8, around)]

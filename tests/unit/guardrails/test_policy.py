@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fairlead.core.policy import ACTIONS, Obligations, Rule
+from fairlead.core.policy import ACTIONS, Obligations, ResourceKind, Rule
 from fairlead.guardrails.policy import policy_findings, redaction_findings
 
 
@@ -23,8 +23,17 @@ def rule(ident: str = "r", **fields: Any) -> Rule:
     return Rule(id=ident, **values)
 
 
+NAMES: dict[ResourceKind, list[str]] = {
+    "Tool": ["refund"],
+    "Collection": ["docs"],
+    "Model": ["openai:m"],
+    "Memory": ["semantic"],
+    "Workflow": ["pay"],
+}
+
+
 def findings(*rules: Rule) -> list[str]:
-    return policy_findings(rules, tools=["refund"], collections=["docs"], models=["openai:m"])
+    return policy_findings(rules, NAMES)
 
 
 ALL = rule("all")
@@ -35,6 +44,7 @@ def test_nothing_is_covered_without_rules() -> None:
         "tool refund is covered by no rule",
         "collection docs is covered by no rule",
         "model openai:m is covered by no rule",
+        "memory semantic is covered by no rule",
     ]
 
 
@@ -48,6 +58,7 @@ def test_one_rule_each() -> None:
             rule("a", actions=("call",), resource="refund", resource_kind="Tool"),
             rule("b", actions=("retrieve",)),
             rule("c", resource_kind="Model"),
+            rule("d", actions=("remember",)),
         )
         == []
     )
@@ -58,7 +69,8 @@ def test_a_forbid_covers_nothing() -> None:
 
 
 def test_another_action_or_tool_does_not_cover() -> None:
-    found = findings(rule("a", actions=("retrieve",)), rule("b", resource_kind="Model"))
+    other = (rule("a", actions=("retrieve",)), rule("b", resource_kind="Model"))
+    found = findings(*other, rule("c", resource_kind="Memory"))
     assert found == ["tool refund is covered by no rule"]
 
 
@@ -67,6 +79,32 @@ def test_unknown_resource() -> None:
     assert findings(ALL, gone) == ["rule old matches nothing: there is no tool named refnd"]
     stop = rule("stop", effect="forbid", resource="wiki", resource_kind="Collection")
     assert findings(ALL, stop) == ["rule stop matches nothing: there is no collection named wiki"]
+
+
+def test_a_kind_of_memory_is_covered_by_any_action_on_it() -> None:
+    for action in ("recall", "remember", "forget"):
+        one = rule("m", actions=(action,), resource="semantic", resource_kind="Memory")
+        assert "memory semantic is covered by no rule" not in findings(one)
+    other = rule("m", actions=("call", "retrieve", "generate", "start"))
+    assert "memory semantic is covered by no rule" in findings(other)
+
+
+def test_a_kind_of_memory_that_no_workflow_declares() -> None:
+    dead = rule("old", actions=("recall",), resource="procedural", resource_kind="Memory")
+    assert findings(ALL, dead) == [
+        "rule old matches nothing: there is no declared kind of memory named procedural"
+    ]
+    misfit = rule("x", actions=("remember",), resource="refund", resource_kind="Tool")
+    assert findings(ALL, misfit) == [
+        "rule x matches nothing: remember is done to a Memory, never to a Tool"
+    ]
+
+
+def test_a_rule_on_a_workflow_needs_one_of_that_name_and_no_workflow_needs_a_rule() -> None:
+    start = rule("s", actions=("start",), resource="pay", resource_kind="Workflow")
+    assert findings(ALL, start) == []
+    gone = rule("s", actions=("start",), resource="pya", resource_kind="Workflow")
+    assert findings(ALL, gone) == ["rule s matches nothing: there is no workflow named pya"]
 
 
 def test_unknown_kind() -> None:
@@ -109,7 +147,7 @@ _rules = st.builds(
 @given(rules=st.lists(_rules, max_size=5), tools=st.frozensets(_names))
 def test_one_more_permit_never_uncovers(rules: list[Rule], tools: frozenset[str]) -> None:
     def uncovered(some: list[Rule]) -> set[str]:
-        found = policy_findings(some, tools=tools, collections=(), models=())
+        found = policy_findings(some, {"Tool": tools})
         return {line for line in found if line.endswith("is covered by no rule")}
 
     assert uncovered([*rules, ALL]) == set()

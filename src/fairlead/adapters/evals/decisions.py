@@ -13,7 +13,8 @@ from fairlead.adapters.evals.cases import listed_cases
 from fairlead.core.errors import InvalidConfig
 from fairlead.core.identity import ROLES, Principal, Role
 from fairlead.core.label import Label
-from fairlead.core.policy import Action, DecisionEffect, Point
+from fairlead.core.memory import MEMORY_KINDS
+from fairlead.core.policy import ACTIONS, Action, DecisionEffect, Point
 from fairlead.ports.decisions import DecisionCase
 
 _EFFECTS = get_args(DecisionEffect)
@@ -22,7 +23,11 @@ _ACTIONS: dict[str, Action] = {
     "model": "generate",
     "collection": "retrieve",
     "workflow": "start",
+    "recall": "recall",
+    "remember": "remember",
+    "forget": "forget",
 }
+"""What a case calls, and what is done to it; the last three name a kind of memory."""
 _KEYS = frozenset(
     ("name", "principal", "workflow", "point", "call", "seen", "expect", "rules", "role", "redact")
 )
@@ -63,7 +68,7 @@ def _case(path: str, number: int, item: Any) -> DecisionCase:
     call = _table(table.get("call"), "call", frozenset((*_ACTIONS, "arguments", "labels")))
     kinds = [kind for kind in _ACTIONS if kind in call]
     if len(kinds) != 1:
-        raise _Odd("call names one tool, model, collection or workflow")
+        raise _Odd(f"call names one of: {', '.join(_ACTIONS)}")
     (kind,) = kinds
     if kind != "tool" and set(call) - {kind}:
         raise _Odd("only a tool has arguments")
@@ -76,7 +81,7 @@ def _case(path: str, number: int, item: Any) -> DecisionCase:
         path=path,
         principal=principal,
         action=_ACTIONS[kind],
-        resource=_text(call[kind], f"call.{kind}"),
+        resource=_resource(kind, call[kind]),
         expect=_one_of(table.get("expect"), "expect", _EFFECTS),
         arguments=arguments,
         labels={name: _label(one, f"call.labels.{name}", principal) for name, one in given.items()},
@@ -90,6 +95,12 @@ def _case(path: str, number: int, item: Any) -> DecisionCase:
         role=_text(table.get("role", ""), "role"),
         redact=_texts(table.get("redact", ()), "redact"),
     )
+
+
+def _resource(kind: str, item: Any) -> str:
+    if ACTIONS[_ACTIONS[kind]] == "Memory":
+        return str(_one_of(item, f"call.{kind}", MEMORY_KINDS))
+    return _text(item, f"call.{kind}")
 
 
 def _principal(item: Any) -> Principal:

@@ -63,6 +63,11 @@ class MiniLmEmbedder:
                 made[place] = vector.tobytes()
         return made
 
+    def close(self) -> None:
+        """Let go of the weights."""
+        with self._lock:
+            self._loaded = None
+
     def _load(self) -> tuple[Any, Bert]:
         with self._lock:
             if self._loaded is None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from concurrent.futures import TimeoutError as TookTooLong
-from threading import Lock, Thread
+from threading import Event, Lock, Thread
+from typing import Any
 
-from pydantic_ai.embeddings import EmbeddingModel, infer_embedding_model
+from pydantic_ai.embeddings import infer_embedding_model
+from pydantic_ai.providers import Provider, infer_provider
 
 from fairlead.adapters.pydantic_ai.failures import driver_error, model_error
 from fairlead.core.errors import (
@@ -46,9 +47,24 @@ class PydanticEmbedder:
         """
         self.id = name
         self._timeout_s = timeout_s
-        self._model = _made(name)
+        try:
+            self._model = infer_embedding_model(name, provider_factory=self._provided)
+        except Exception as error:
+            found = model_error(name, error)
+            if isinstance(found, ModelUnknown):
+                raise EmbedderUnknown(
+                    f"embedder {name} is not known: {error}", embedder=name
+                ) from error
+            raise found from error
         self._lock = Lock()
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._requests: _Requests | None = None
+
+    def _provided(self, name: str) -> Provider[Any]:
+        self._provider = infer_provider(name)
+        # Two layers of retries multiply, and only the outer one is bounded.
+        if hasattr(self._provider.client, "max_retries"):
+            self._provider.client.max_retries = 0
+        return self._provider
 
     def embed(self, texts: Sequence[str], *, purpose: Purpose) -> list[Vector]:
         """Return one vector per text, in order, each of length 1.
@@ -62,28 +78,29 @@ class PydanticEmbedder:
             VectorNotFinite: The provider returned what is no number.
             CallFailed: The provider failed or refused; FL-613 to FL-616 and FL-852 say how.
         """
-        asked = self._model.embed(list(texts), input_type=purpose)
-        future = asyncio.run_coroutine_threadsafe(
-            asyncio.wait_for(asked, self._timeout_s), self._running()
-        )
+        # Under the lock, so that nothing is asked of a loop that `close` ends.
+        with self._lock:
+            if self._requests is None:
+                self._requests = _Requests(self._provider)
+            asked = self._model.embed(list(texts), input_type=purpose)
+            future = asyncio.run_coroutine_threadsafe(
+                asyncio.wait_for(asked, self._timeout_s), self._requests.loop
+            )
         try:
             return [unit(numbers) for numbers in future.result().embeddings]
-        except (TimeoutError, TookTooLong):
+        except TimeoutError:
             raise EmbedderTimedOut(
                 f"embedder {self.id} gave no answer within {self._timeout_s:g} s", embedder=self.id
             ) from None
         except Exception as error:
             raise self._failure(error) from error
 
-    def _running(self) -> asyncio.AbstractEventLoop:
-        """Return the loop of all requests: connections that are kept belong to one loop."""
+    def close(self) -> None:
+        """End what is under way, and close the connections."""
         with self._lock:
-            if self._loop is None:
-                self._loop = asyncio.new_event_loop()
-                Thread(
-                    target=self._loop.run_forever, name="fairlead-embedding", daemon=True
-                ).start()
-            return self._loop
+            requests, self._requests = self._requests, None
+        if requests is not None:
+            requests.close()
 
     def _failure(self, error: Exception) -> CallFailed:
         if isinstance(error, TypeError) and "must be real number" in str(error):
@@ -100,18 +117,31 @@ class PydanticEmbedder:
         return cls(f"embedder {self.id} failed: {reason}", embedder=self.id)
 
 
-def _made(name: str) -> EmbeddingModel:
-    try:
-        model = infer_embedding_model(name)
-    except Exception as error:
-        found = model_error(name, error)
-        if isinstance(found, ModelUnknown):
-            raise EmbedderUnknown(
-                f"embedder {name} is not known: {error}", embedder=name
-            ) from error
-        raise found from error
-    # Two layers of retries multiply, and only the outer one is bounded.
-    client = getattr(model, "_client", None)
-    if client is not None and hasattr(client, "max_retries"):
-        client.max_retries = 0
-    return model
+class _Requests:
+    """The loop of all requests, in a thread: connections that are kept belong to one loop.
+
+    Attributes:
+        loop: The loop; it runs until `close`.
+    """
+
+    loop: asyncio.AbstractEventLoop
+
+    def __init__(self, provider: Provider[Any]) -> None:
+        self._provider = provider
+        self._began = Event()
+        self._thread = Thread(
+            target=lambda: asyncio.run(self._serve()), name="fairlead-embedding", daemon=True
+        )
+        self._thread.start()
+        self._began.wait()
+
+    async def _serve(self) -> None:
+        self.loop, self._over = asyncio.get_running_loop(), asyncio.Event()
+        # Set at once: whoever waits for it must not wait for a provider that fails to open.
+        self._began.set()
+        async with self._provider:
+            await self._over.wait()
+
+    def close(self) -> None:
+        self.loop.call_soon_threadsafe(self._over.set)
+        self._thread.join()

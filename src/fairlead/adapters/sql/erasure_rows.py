@@ -276,7 +276,7 @@ class Scrubbing:
             return False
         changed = fresh.encode("utf-8", "surrogateescape")
         connection.execute(sa.update(blobs).where(one).values(data=changed))
-        put_once(connection, erased_blobs, {"digest": name, "erasure": self.erasure.id})
+        put_once(connection, erased_blobs, [{"digest": name, "erasure": self.erasure.id}])
         return True
 
 

@@ -195,7 +195,7 @@ class Hiding:
             "by": self.by,
             "at": self.now,
         }
-        put_once(self.connection, memory_tombstones, stone)
+        put_once(self.connection, memory_tombstones, [stone])
 
 
 def carriers(

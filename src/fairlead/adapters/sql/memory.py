@@ -40,6 +40,9 @@ from fairlead.ports.memory import (
     Statistics,
 )
 
+AT_PLACE_MAX = 4
+"""Most items at one place of a thread, on average, that stand beside a candidate."""
+
 _CANDIDATE = (
     memories.c.number,
     memories.c.id,
@@ -49,6 +52,7 @@ _CANDIDATE = (
     memories.c.scope,
     memories.c.thread,
     memories.c.place,
+    memories.c.subject,
 )
 _ALL = sa.select(*(memories.c[name] for name in COLUMNS))
 
@@ -95,7 +99,8 @@ class SqlMemoryStore:
                 given = dict(zip((one.id for one in written), stamp.vectors, strict=True))
                 vectors = [given[row["id"]] for row in writing.fresh]
                 self._vectors.insert(connection, writing.fresh, vectors)
-            if stamp.fact is not None:
+            # What is only found again, or refused, changes nothing that was to be told.
+            if stamp.fact is not None and writing.fresh:
                 append(connection, self._clock, stamp.fact)
             return written
 
@@ -116,9 +121,13 @@ class SqlMemoryStore:
                 near = Nearness(vector=query.vector, embedder=query.embedder)
                 cosines = self._vectors.nearest(connection, within, near, search.vector_max)
             seeds = [*numbers[: search.seeds_max], *list(cosines)[: search.seeds_max]]
-            known = list(dict.fromkeys([*numbers, *cosines]))
+            known = list(dict.fromkeys([*numbers, *cosines]))[: search.most]
             rows = self._rows(connection, known)
-            rows |= self._around(connection, within, [rows[one] for one in seeds], search.around)
+            best = [rows[one] for one in seeds if one in rows]
+            beside = self._around(connection, within, best, search.around)
+            for number, row in beside.items():
+                if len(rows) < search.most:
+                    rows.setdefault(number, row)
             if near is not None:
                 rest = [number for number in rows if number not in cosines]
                 cosines |= self._vectors.similarities(connection, rest, near)
@@ -130,6 +139,7 @@ class SqlMemoryStore:
                 at=row.valid_from,
                 thread=row.thread,
                 place=row.place,
+                title=row.subject,
                 similarity=cosines.get(number),
             )
             for number, row in rows.items()
@@ -168,11 +178,23 @@ class SqlMemoryStore:
             listed = ", ".join(str(int(place)) for place in sorted(wanted))
             statement = (
                 f"SELECT {names} FROM memories m WHERE m.scope = :at_scope "
-                f"AND m.thread = :at_thread AND m.place IN ({listed}) AND {within.sql}"
+                f"AND m.thread = :at_thread AND m.thread <> '' AND m.place IN ({listed}) "
+                f"AND {within.sql} ORDER BY m.number LIMIT {AT_PLACE_MAX * len(wanted)}"
             )
             rows = connection.execute(sa.text(statement), values)
             found.update({row.number: row for row in rows})
-        return found
+        own = {(row.scope, row.thread): set[int]() for row in seeds}
+        for row in seeds:
+            own[row.scope, row.thread].add(row.place)
+        # The nearest first: the candidates have a bound.
+        nearest = sorted(
+            found.values(),
+            key=lambda row: (
+                min(abs(row.place - place) for place in own[row.scope, row.thread]),
+                row.number,
+            ),
+        )
+        return {row.number: row for row in nearest}
 
     def get(self, reader: Reader, ids: Sequence[str]) -> Sequence[Item]:
         """Return those of the items that the reader may see, in the order of the ids."""
@@ -188,6 +210,8 @@ class SqlMemoryStore:
     ) -> Sequence[Item]:
         """Return what was said of a subject, oldest record first."""
         query = _ALL.where(visible(reader), memories.c.subject == subject)
+        if subject:
+            query = query.where(memories.c.subject != "")
         if predicate:
             query = query.where(memories.c.predicate == predicate)
         if known_at is not None:
@@ -246,9 +270,11 @@ class SqlMemoryStore:
         """Note that a run got items; a second time changes nothing."""
         now = self._clock.now()
         with self._database.transaction() as connection:
-            for one in dict.fromkeys(ids):
-                noted = {"item": one, "run_id": run_id, "call": call, "read_at": now}
-                put_once(connection, memory_reads, noted)
+            noted = [
+                {"item": one, "run_id": run_id, "call": call, "read_at": now}
+                for one in dict.fromkeys(ids)
+            ]
+            put_once(connection, memory_reads, noted)
 
     def merge_overlay(self, app: str, release: str, change: Change) -> int:
         """Make what was remembered in a release's trial everybody's; returns how many items."""

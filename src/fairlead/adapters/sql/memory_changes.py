@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from fairlead.adapters.sql.database import serialize
 from fairlead.adapters.sql.events import append
 from fairlead.adapters.sql.memory_rows import Likenesses, item_of, rows_of, spoken, visible
-from fairlead.adapters.sql.memory_write import put_once, touch
+from fairlead.adapters.sql.memory_write import put_once, replaced, touch
 from fairlead.adapters.sql.references import chunks
 from fairlead.adapters.sql.schema_memory import (
     memories,
@@ -24,14 +24,12 @@ from fairlead.adapters.sql.schema_memory import (
 from fairlead.adapters.sql.schema_releases import activations
 from fairlead.core.digests import canonical_json
 from fairlead.core.label import label_from_json, label_to_json
-from fairlead.core.memory import CURRENT, MemoryState, Reader
+from fairlead.core.memory import CURRENT, Item, MemoryState, Reader
 from fairlead.ports.clock import Clock
 from fairlead.ports.memory import Change, MemoryStats, Reach
 
 SOURCES_MAX = 50
 """Most sources that statistics name."""
-
-_TAKEN_BACK: tuple[MemoryState, ...] = ("retracted", "forgotten")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,37 +74,42 @@ class Settling:
     def _endorse(self, row: Any) -> bool:
         """Make one item trusted; it then replaces what it had only proposed to replace."""
         label = replace(label_from_json(json.loads(row["label"])), integrity="trusted")
-        if row["slot"]:
-            retire_slot(self.connection, row, self.now)
+        _retire(self.connection, row, self.now)
         self._update([row["number"]], state="active", label=canonical_json(label_to_json(label)))
         return True
 
     def _bury(self, rows: Iterable[Any], change: Change) -> None:
         """Leave tombstones, so that what was taken back is not learned again."""
-        for row in rows:
-            item = item_of(row)
-            said = [item.text, spoken(item.value)]
-            for text in filter(None, said):
-                stone = {
-                    "digest": self.likenesses.rejected(self.reader, item.subject, text),
-                    "tenant": self.reader.tenant,
-                    "reason": change.reason,
-                    "by": change.by,
-                    "at": self.now,
-                }
-                put_once(self.connection, memory_tombstones, stone)
+        stones = [
+            {
+                "digest": self.likenesses.rejected(self.reader, item.subject, text, predicate),
+                "tenant": self.reader.tenant,
+                "reason": change.reason,
+                "by": change.by,
+                "at": self.now,
+            }
+            for item in map(item_of, rows)
+            for text, predicate in _said(item)
+            if text
+        ]
+        put_once(self.connection, memory_tombstones, stones)
 
 
-def retire_slot(connection: sa.Connection, row: Any, now: float) -> None:
-    """Retire what a slot held before one of its items became the current one."""
-    others = (memories.c.slot == row["slot"]) & (memories.c.number != row["number"])
-    held = others & memories.c.retired_at.is_(None) & (memories.c.state == "active")
-    held &= memories.c.overlay == row["overlay"]
-    connection.execute(
-        sa.update(memories)
-        .where(held)
-        .values(state="superseded", retired_at=now, valid_to=row["valid_from"])
-    )
+def _said(item: Item) -> tuple[tuple[str, str], ...]:
+    """Return what an item says, each with the predicate for which alone it is said."""
+    value = spoken(item.value)
+    # A value such as `yes` is wrong for its predicate alone, however it is worded.
+    return (item.text, ""), (value, ""), (value, item.predicate)
+
+
+def _retire(connection: sa.Connection, row: Any, now: float) -> None:
+    """Retire what an item replaces that becomes current: what it names, and what its slot held."""
+    before = (memories.c.id == row["supersedes"]) & (memories.c.scope == row["scope"])
+    if row["slot"]:
+        before |= (memories.c.slot == row["slot"]) & (memories.c.state == "active")
+    before &= memories.c.retired_at.is_(None) & (memories.c.number != row["number"])
+    before &= memories.c.overlay == row["overlay"]
+    connection.execute(sa.update(memories).where(before).values(**replaced(row["valid_from"], now)))
 
 
 def reach(connection: sa.Connection, reader: Reader, source: str, ids: Sequence[str]) -> Reach:
@@ -123,11 +126,7 @@ def reach(connection: sa.Connection, reader: Reader, source: str, ids: Sequence[
     while fresh:
         derived: dict[str, None] = {}
         for some in chunks(fresh):
-            children = (
-                sa.select(memory_lineage.c.child)
-                .join(memories, memories.c.id == memory_lineage.c.child)
-                .where(memory_lineage.c.parent.in_(some), own)
-            )
+            children = sa.select(memory_lineage.c.child).where(memory_lineage.c.parent.in_(some))
             derived |= dict.fromkeys(connection.execute(children).scalars())
         fresh = [one for one in derived if one not in found]
         found |= dict.fromkeys(fresh)
@@ -174,21 +173,16 @@ def merge_overlay(
     rows = rows_of(connection, sa.select(memories).where(on_trial).order_by(memories.c.number))
     now = clock.now()
     for row in rows:
-        current = row["retired_at"] is None and row["state"] == "active"
-        if current and row["slot"]:
-            retire_slot(connection, {**row, "overlay": ""}, now)
-        elif current and row["supersedes"]:
-            connection.execute(
-                sa.update(memories)
-                .where(memories.c.id == row["supersedes"], memories.c.retired_at.is_(None))
-                .where(memories.c.scope == row["scope"], memories.c.overlay == "")
-                .values(state="superseded", retired_at=now, valid_to=row["valid_from"])
-            )
+        if row["state"] == "active":
+            _retire(connection, {**row, "overlay": ""}, now)
+        elif row["state"] == "superseded":
+            # It took the place of something, until another one of the trial took its own.
+            _retire(connection, {**row, "overlay": "", "slot": None}, now)
     connection.execute(sa.update(memories).where(on_trial).values(overlay=""))
     seen = {(row["tenant"], row["schema"]) for row in rows}
     for tenant, version in sorted(seen):
         noted = {"tenant": tenant, "app": app, "schema": version, "overlay": ""}
-        put_once(connection, memory_schemas, noted)
+        put_once(connection, memory_schemas, [noted])
     _close_trial(connection, trial)
     touch(connection, rows)
     if change.fact is not None and rows:

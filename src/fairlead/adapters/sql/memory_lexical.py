@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import sqlalchemy as sa
 
 from fairlead.adapters.sql import index_fts5, index_tsvector
+from fairlead.adapters.sql.copying import copy_rows
 from fairlead.adapters.sql.memory_filter import Filter
 from fairlead.adapters.sql.ranking import Statistics
 
@@ -65,17 +66,14 @@ class MemoryTsvector:
 
     def insert(self, connection: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> None:
         """Store the words of new items."""
-        words = [
+        words = (
             {
                 "number": row["number"],
                 "words": index_tsvector.vector_of(row["tags"].split(), row["meta"], row["text"]),
             }
             for row in rows
-        ]
-        statement = (
-            "INSERT INTO memories_words (number, words) VALUES (:number, CAST(:words AS tsvector))"
         )
-        connection.execute(sa.text(statement), words)
+        copy_rows(connection, "memories_words", ("number", "words"), words)
 
     def look_up(
         self, connection: sa.Connection, within: Filter, terms: Mapping[str, str], most: int

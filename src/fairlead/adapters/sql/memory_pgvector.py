@@ -10,11 +10,15 @@ from typing import Any
 import sqlalchemy as sa
 
 from fairlead.adapters.sql.any_of import listed
+from fairlead.adapters.sql.copying import copy_rows
 from fairlead.adapters.sql.memory_filter import Filter
 from fairlead.adapters.sql.memory_vectors import Nearness, scopes_of
 from fairlead.core.errors import VectorsUnavailable
 
 PGVECTOR_MIN = (0, 8)
+
+VECTORS = "memory_vectors"
+"""The table: on PostgreSQL it is made with the first vector."""
 
 # A table of its own, whose rows go with their items; why without an index, memory_vectors.py says.
 _PGVECTOR = (
@@ -31,6 +35,9 @@ _PGVECTOR = (
 )
 
 
+_COMPARABLE = "vector_dims(v.vector) = vector_dims(CAST(:asked AS vector))"
+
+
 class MemoryPgvector:
     """PostgreSQL: pgvector compares, in the order of its exact operator."""
 
@@ -42,22 +49,10 @@ class MemoryPgvector:
     ) -> None:
         """Store the vectors of new items."""
         self._prepare(connection)
-        statement = (
-            "INSERT INTO memory_vectors (number, scope, embedder, vector) "
-            "VALUES (:number, :scope, :embedder, CAST(:vector AS vector))"
+        given = (
+            {**row, "vector": _written(vector)} for row, vector in zip(rows, vectors, strict=True)
         )
-        connection.execute(
-            sa.text(statement),
-            [
-                {
-                    "number": row["number"],
-                    "scope": row["scope"],
-                    "embedder": row["embedder"],
-                    "vector": _written(vector),
-                }
-                for row, vector in zip(rows, vectors, strict=True)
-            ],
-        )
+        copy_rows(connection, VECTORS, ("number", "scope", "embedder", "vector"), given)
 
     def remove(self, connection: sa.Connection, numbers: Sequence[int]) -> None:
         """Do nothing: they go with their items."""
@@ -73,7 +68,8 @@ class MemoryPgvector:
         statement = sa.text(
             "SELECT m.number, -(v.vector <#> CAST(:asked AS vector)) AS cosine "
             "FROM memory_vectors v JOIN memories m ON m.number = v.number "
-            f"WHERE v.scope IN {named} AND v.embedder = :embedder AND {within.sql} "
+            f"WHERE v.scope IN {named} AND v.embedder = :embedder AND {_COMPARABLE} "
+            f"AND {within.sql} "
             "ORDER BY v.vector <#> CAST(:asked AS vector), m.number LIMIT :most"
         )
         values = {
@@ -92,8 +88,8 @@ class MemoryPgvector:
         if not numbers or not self._made(connection):
             return {}
         statement = sa.text(
-            "SELECT number, -(vector <#> CAST(:asked AS vector)) FROM memory_vectors "
-            "WHERE number = ANY(:numbers) AND embedder = :embedder"
+            "SELECT v.number, -(v.vector <#> CAST(:asked AS vector)) FROM memory_vectors v "
+            f"WHERE v.number = ANY(:numbers) AND v.embedder = :embedder AND {_COMPARABLE}"
         )
         values = {
             "asked": _written(near.vector),
@@ -111,17 +107,28 @@ class MemoryPgvector:
 
     def _prepare(self, connection: sa.Connection) -> None:
         """Make the table with the first vector: without one a server needs no pgvector."""
-        if self._made(connection):
-            return
-        offered = connection.execute(
-            sa.text("SELECT default_version FROM pg_available_extensions WHERE name = 'vector'")
-        ).scalar()
-        if offered is None or _version(offered) < PGVECTOR_MIN:
-            what = "has no pgvector" if offered is None else f"has pgvector {offered}"
-            raise VectorsUnavailable(f"the PostgreSQL server {what}; vectors need 0.8 or newer")
-        for statement in _PGVECTOR:
-            connection.exec_driver_sql(statement)
-        self._ready = True
+        if not self._made(connection):
+            make_table(connection)
+            self._ready = True
+
+
+def make_table(connection: sa.Connection) -> None:
+    """Make the table of vectors, unless it is there.
+
+    Args:
+        connection: A writing transaction.
+
+    Raises:
+        VectorsUnavailable: The server has no pgvector, or an old one.
+    """
+    offered = connection.execute(
+        sa.text("SELECT default_version FROM pg_available_extensions WHERE name = 'vector'")
+    ).scalar()
+    if offered is None or _version(offered) < PGVECTOR_MIN:
+        what = "has no pgvector" if offered is None else f"has pgvector {offered}"
+        raise VectorsUnavailable(f"the PostgreSQL server {what}; vectors need 0.8 or newer")
+    for statement in _PGVECTOR:
+        connection.exec_driver_sql(statement)
 
 
 def _version(text: str) -> tuple[int, ...]:

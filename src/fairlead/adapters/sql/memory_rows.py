@@ -76,8 +76,8 @@ def _day(number: int) -> str:
 
 
 def meta_of(note: Note, at: float) -> str:
-    """Return what an item is found by beside its text: who says it, and when."""
-    return f"{note.actor} {_day(int(at // 86_400))}"
+    """Return what an item is found by beside its text: who says it, of what, and when."""
+    return f"{note.actor} {note.subject} {_day(int(at // 86_400))}"
 
 
 class Likenesses:
@@ -101,9 +101,10 @@ class Likenesses:
         """Return the tombstone of what nobody of a tenant may remember again."""
         return keyed(self._key, "erased", tenant, likeness(text))
 
-    def rejected(self, reader: Reader, subject: str, text: str) -> str:
+    def rejected(self, reader: Reader, subject: str, text: str, predicate: str = "") -> str:
         """Return the tombstone of what may not be remembered again of a subject."""
-        return keyed(self._key, "rejected", reader.tenant, reader.app, subject, likeness(text))
+        of = (subject, predicate) if predicate else (subject,)
+        return keyed(self._key, "rejected", reader.tenant, reader.app, *of, likeness(text))
 
     def refusals(self, writer: Reader, note: Note) -> tuple[str, ...]:
         """Return the tombstones that would refuse a note."""
@@ -114,6 +115,8 @@ class Likenesses:
         said = spoken(note.value)
         if said:
             digests.append(self.erased(writer.tenant, said))
+        if said and note.predicate:
+            digests.append(self.rejected(writer, note.subject, said, note.predicate))
         return tuple(digests)
 
     def evidence(self, value: str) -> str:
@@ -138,6 +141,11 @@ def slot_of(scope: str, note: Note) -> str | None:
         return None
     name = _SEPARATOR.join((scope, note.subject, note.predicate)).encode(errors="replace")
     return hashlib.sha256(name).hexdigest()[:32]
+
+
+def write_key_of(writer: Reader, key: str) -> str | None:
+    """Return the key of a write within a tenant's app; None without one."""
+    return word_of("w", writer.tenant, writer.app, key) if key else None
 
 
 def row_of(writer: Reader, note: Note, likenesses: Likenesses, now: float) -> dict[str, Any]:
@@ -192,7 +200,7 @@ def row_of(writer: Reader, note: Note, likenesses: Likenesses, now: float) -> di
         "schema": 1,
         "overlay": writer.overlay,
         "embedder": "",
-        "write_key": note.key or None,
+        "write_key": write_key_of(writer, note.key),
     }
 
 

@@ -71,10 +71,21 @@ memories = sa.Table(
     sa.Index(
         "memories_by_overlay", "overlay", sqlite_where=IN_OVERLAY, postgresql_where=IN_OVERLAY
     ),
-    sa.Index("memories_by_place", "scope", "thread", "place"),
-    sa.Index("memories_by_source", "tenant", "source"),
-    sa.Index("memories_by_run", "run_id"),
-    sa.Index("memories_by_subject", "tenant", "subject"),
+    # The tenant comes last: else a database takes it for a way to items that are named by id.
+    *(
+        sa.Index(
+            f"memories_by_{name}",
+            *columns,
+            sqlite_where=sa.text(f"{columns[0]} <> ''"),
+            postgresql_where=sa.text(f"{columns[0]} <> ''"),
+        )
+        for name, columns in (
+            ("place", ("thread", "scope", "place")),
+            ("source", ("source", "tenant")),
+            ("run", ("run_id",)),
+            ("subject", ("subject", "tenant")),
+        )
+    ),
 )
 
 memory_scopes = sa.Table(

@@ -31,6 +31,8 @@ ORDER = (
     "approvals",
     "effects",
     "events",
+    "backup",
+    "restore",
     "token",
 )
 """Groups would stand after commands; this is the order of a day's work."""

@@ -9,6 +9,7 @@ import typer
 from fairlead.core.kill import KillScope
 from fairlead.entrypoints.cli.commands import (
     audit,
+    backups,
     baselines,
     budgets,
     checks,
@@ -119,6 +120,8 @@ _audit.command("init", cls=Command)(audit.init)
 _audit.command("checkpoint", cls=Command)(audit.checkpoint)
 _audit.command("verify", cls=Command)(audit.verify)
 _audit.command("export", cls=Command)(audit.export)
+tree.command("backup", cls=Command, rich_help_panel=LOOK)(backups.backup)
+tree.command("restore", cls=Command, rich_help_panel=LOOK)(backups.restore)
 _token = _group("token", LOOK, "Tokens that say who asks: make the key, sign one, read one.")
 _token.command("init", cls=Command)(token.init)
 _token.command("create", cls=Command)(token.create)

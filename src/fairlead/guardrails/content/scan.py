@@ -6,10 +6,11 @@ from collections.abc import Collection, Iterator
 
 from fairlead.guardrails.content.keys import keys
 from fairlead.guardrails.content.kinds import KINDS, PERSONAL_DATA, SECRETS, Finding
-from fairlead.guardrails.content.names import is_secret_name, is_secret_value, named
+from fairlead.guardrails.content.names import Under, named, under
 from fairlead.guardrails.content.numbers import cards, emails, ibans, plain
 from fairlead.guardrails.jsontext import (
     TEXTS_MAX,
+    Part,
     Reading,
     behind_escape,
     inner,
@@ -86,18 +87,30 @@ def _members(text: str, *, level: int) -> Iterator[Finding]:
         span = inner(text, part)
         if span is None:
             continue
-        secret = part.name is not None and is_secret_name(part.name)
+        held = _held(part)
         written = text[slice(*span)]
-        if not secret and "\\" not in written:
+        if held is None and "\\" not in written:
             continue
         reading = unescaped(written)
         said = written if reading is None else reading.text
-        if part.name is not None and secret and is_secret_value(said, part.name):
+        if held is not None and held.holds(said):
             yield Finding("named-secret", *span)
         elif reading is not None and level < TEXTS_MAX and opens_json(said):
             for one in _members(said, level=level + 1):
                 found = _written(one, reading)
                 yield Finding(found.kind, span[0] + found.start, span[0] + found.end)
+
+
+def _held(part: Part) -> Under | None:
+    """Return under which name of a secret a text in a JSON text stands; None for none."""
+    if part.name is None and not part.item:
+        # It is a name itself.
+        return None
+    above: Under | None = None
+    for name in part.around:
+        if name is not None:
+            above = under(name, [], above)
+    return above if part.name is None else under(part.name, "", above)
 
 
 def _plain(text: str, kinds: Collection[str]) -> Iterator[Finding]:

@@ -54,8 +54,11 @@ def test_a_case_is_read() -> None:
     [
         ("5", "it is an object"),
         ("{expect: allow}", "call is an object"),
-        ("{call: {}, expect: allow}", "call names one tool, model, collection or workflow"),
-        ("{call: {tool: a, model: b}, expect: allow}", "call names one tool"),
+        (
+            "{call: {}, expect: allow}",
+            "call names one of: tool, model, collection, workflow",
+        ),
+        ("{call: {tool: a, model: b}, expect: allow}", "call names one of: tool"),
         ("{call: {model: a, arguments: {}}, expect: allow}", "only a tool has arguments"),
         ("{call: {tool: 5}, expect: allow}", "call.tool is a text, not 5"),
         ("{call: {tool: a}}", "expect is allow, redact, ask or deny, not None"),
@@ -93,3 +96,12 @@ def test_names_are_unique_and_their_number_has_a_bound() -> None:
         parse_decisions("g.yaml", f"cases: [{one}, {one}]")
     with pytest.raises(InvalidConfig, match=f"more than {CASES_MAX} cases"):
         parse_decisions("g.yaml", f"cases: [{', '.join([one] * (CASES_MAX + 1))}]")
+
+
+@pytest.mark.parametrize("act", ["recall", "remember", "forget"])
+def test_an_act_on_a_kind_of_memory(act: str) -> None:
+    text = f"cases: [{{call: {{{act}: semantic}}, expect: deny}}]"
+    (case,) = parse_decisions("guardrails/m.yaml", text)
+    assert (case.action, case.resource) == (act, "semantic")
+    with pytest.raises(InvalidConfig, match=f"call.{act} is working, episodic"):
+        parse_decisions("guardrails/m.yaml", text.replace("semantic", "facts"))

@@ -119,3 +119,14 @@ def test_odd_texts_are_left_as_they_are(text: str) -> None:
     left, found = redacted({"text": text})
     assert found == ()
     assert left["text"] is text
+
+
+def test_a_list_under_a_secrets_name_hides_nothing_in_a_json_text() -> None:
+    text = '{"db password": ["aB3+aB3+x"], "date of password": ["2026-01-02"], "n": ["aB3+aB3+x"]}'
+    assert redacted_text(text) == (
+        '{"db password": ["[redacted:named-secret]"], "date of password": ["2026-01-02"], '
+        '"n": ["aB3+aB3+x"]}',
+        ("named-secret",),
+    )
+    nested = '[{"password": {"of the shop": "aB3+aB3+x", "hint": "aB3+aB3+x"}}]'
+    assert redacted(json.loads(nested))[0] == json.loads(redacted_text(nested)[0])

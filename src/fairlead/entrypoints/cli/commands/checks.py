@@ -60,10 +60,17 @@ def intent_show(workflow: Workflow = None, *, app: App = HERE, as_json: AsJson =
 
         found, _, manifest = resolve_app(load_settings(app))
         names = [found.workflow(workflow).name] if workflow else sorted(found.workflows)
+        shown = [manifest.workflows[name] for name in names]
         if screen.as_json:
-            pages: dict[str, Any] = {n: asdict(manifest.workflows[n].intent) for n in names}
+            pages: dict[str, Any] = {
+                one.name: {
+                    **asdict(one.intent),
+                    "memory": one.remember and asdict(one.remember),
+                }
+                for one in shown
+            }
             screen.json(pages)
         else:
             from fairlead.entrypoints.cli.views.intent import intent_view
 
-            screen.show(*(intent_view(name, manifest.workflows[name].intent) for name in names))
+            screen.show(*(intent_view(one.name, one.intent, one.remember) for one in shown))

@@ -6,10 +6,12 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from fairlead.core.intent import IntentPage
+from fairlead.core.memory_terms import RememberTerms
+from fairlead.entrypoints.cli.views.release import remembered_text
 from fairlead.entrypoints.cli.views.style import heading, indented, plain
 
 
-def intent_view(workflow: str, page: IntentPage) -> Group:
+def intent_view(workflow: str, page: IntentPage, remember: RememberTerms | None = None) -> Group:
     """Return a workflow's intent page; what is missing is said."""
     gaps = page.gaps()
     parts: list[RenderableType] = [
@@ -23,6 +25,7 @@ def intent_view(workflow: str, page: IntentPage) -> Group:
         ("non-goals", page.non_goals),
         ("objectives", page.objectives),
         ("limits", page.limits),
+        *((("memory", (remembered_text(remember),)),) if remember else ()),
         ("compliance", page.compliance),
         ("resilience", page.resilience),
     ):

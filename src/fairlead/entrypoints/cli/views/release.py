@@ -11,6 +11,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from fairlead.core.digests import Json
+from fairlead.core.memory_terms import RememberTerms
 from fairlead.core.release import Release, WorkflowTerms
 from fairlead.entrypoints.cli.texts import moment, one_line
 from fairlead.entrypoints.cli.views.listings import release_state
@@ -90,6 +91,7 @@ def _terms(terms: WorkflowTerms) -> Any:
         ("owner", terms.intent.owner),
         ("model", terms.model or "-"),
         ("recall", searched),
+        ("memory", remembered_text(terms.remember)),
         ("tools", ", ".join(terms.tools) or "-"),
         ("guardrails", ", ".join(terms.guardrails) or "-"),
         ("limits", bounds),
@@ -97,6 +99,18 @@ def _terms(terms: WorkflowTerms) -> Any:
     ):
         made.add_row(name, Text(one_line(value)))
     return made
+
+
+def remembered_text(terms: RememberTerms | None) -> str:
+    """Return in one line what a workflow remembers and recalls."""
+    if terms is None:
+        return "-"
+    parts = [f"{', '.join(terms.kinds)}; {terms.top_k} items from {terms.min_score:g}"]
+    if terms.grounding:
+        parts.append("recalled for each answer")
+    if terms.derive:
+        parts.append(f"{terms.derive} follows")
+    return "; ".join(parts)
 
 
 def _gate(evidence: Evidence | None) -> list[RenderableType]:

@@ -9,12 +9,13 @@ from rich.console import Console, RenderableType
 from fairlead.core.guarding import Check
 from fairlead.core.identity import Principal
 from fairlead.core.intent import IntentPage
+from fairlead.core.memory_terms import RememberTerms
 from fairlead.core.outcome import Outcome
 from fairlead.delivery.gate import CheckRun
 from fairlead.entrypoints.cli.views.gate import gate_view
 from fairlead.entrypoints.cli.views.intent import intent_view
 from fairlead.entrypoints.cli.views.outcome import answer_text, outcome_view
-from fairlead.entrypoints.cli.views.release import diff_view
+from fairlead.entrypoints.cli.views.release import diff_view, remembered_text
 from fairlead.ports.runs import RunRecord
 
 RUN = RunRecord(
@@ -84,3 +85,13 @@ def test_a_diff_shows_texts_line_by_line() -> None:
     )
     assert said == ("w.prompt\n   One.\n  -Two.\n  +Three.\nw.limits.steps\n  - 8\n  + (nothing)")
     assert text(*diff_view([])) == "the releases are the same"
+
+
+def test_what_a_workflow_remembers_stands_on_its_pages() -> None:
+    terms = RememberTerms(kinds=("episodic", "semantic"), top_k=3, grounding=True, derive="sum")
+    line = "episodic, semantic; 3 items from 0; recalled for each answer; sum follows"
+    assert remembered_text(terms) == line
+    assert remembered_text(None) == "-"
+    page = IntentPage(summary="Decide refunds", owner="group:a/b")
+    assert f"  memory\n    {line}" in text(intent_view("refund", page, terms))
+    assert "memory" not in text(intent_view("refund", page))

@@ -96,19 +96,16 @@ def _items() -> None:
             for name in ("place", "call", "seen", "schema")
         ),
     )
-    for name, columns in {
-        "likeness": ["scope", "likeness"],
-        "place": ["scope", "thread", "place"],
-        "source": ["tenant", "source"],
-        "run": ["run_id"],
-        "subject": ["tenant", "subject"],
-    }.items():
-        op.create_index(f"memories_by_{name}", "memories", columns)
+    op.create_index("memories_by_likeness", "memories", ["scope", "likeness"])
     op.create_index("memories_by_id", "memories", ["id"], unique=True)
     for name, columns, when, unique in (
         ("slot", ["slot", "retired_at"], "slot IS NOT NULL", False),
         ("key", ["write_key"], "write_key IS NOT NULL", True),
         ("overlay", ["overlay"], "overlay <> ''", False),
+        ("place", ["thread", "scope", "place"], "thread <> ''", False),
+        ("source", ["source", "tenant"], "source <> ''", False),
+        ("run", ["run_id"], "run_id <> ''", False),
+        ("subject", ["subject", "tenant"], "subject <> ''", False),
     ):
         op.create_index(
             f"memories_by_{name}",

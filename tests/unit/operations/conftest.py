@@ -1,0 +1,37 @@
+"""A store on each kind of database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from fairlead.operations import (
+    Settings,
+    load_settings,
+)
+from tests.databases import KINDS, address
+from tests.unit.operations.stores import Site, fill
+
+
+@pytest.fixture(params=KINDS)
+def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
+    app, other = tmp_path / "app", tmp_path / "other"
+    for folder in (app, other, tmp_path / "backups"):
+        folder.mkdir()
+    (app / "fairlead.toml").write_text("")
+
+    @contextmanager
+    def elsewhere() -> Iterator[Settings]:
+        with address(request.param, request, other) as url:
+            yield replace(settings, database_url=url)
+
+    with address(request.param, request, app) as url:
+        settings = replace(load_settings(app, {}), database_url=url, synchronous="normal")
+        made = Site(settings=settings, folder=tmp_path / "backups", elsewhere=elsewhere)
+        with made.open() as platform:
+            fill(platform)
+        yield made
