@@ -74,6 +74,13 @@ ACTS: dict[str, tuple[str, Act]] = {
     "resolve": ("operator", lambda p: operations.resolve_effect(p, "e1", True, ORDER)),
     "conversations": ("viewer", operations.list_conversations),
     "conversation": ("viewer", lambda p: operations.show_conversation(p, "c1")),
+    "erase": (
+        "admin",
+        lambda p: operations.erase(p, operations.Target(ids=("m",)), ORDER),
+    ),
+    "resume_erasure": ("admin", lambda p: operations.resume_erasure(p, "e")),
+    "reapply": ("admin", operations.reapply),
+    "verify_erasure": ("operator", lambda p: operations.verify_erasure(p, "e")),
     "events": ("viewer", operations.list_events),
     "verify": ("viewer", operations.verify_events),
     "budgets": ("viewer", operations.list_budgets),

@@ -14,6 +14,7 @@ from fairlead.core.release import Manifest
 from fairlead.delivery.release import Releases
 from fairlead.delivery.resolve import code_digest, read_config, resolve
 from fairlead.guardrails.content import masked
+from fairlead.guardrails.content.erasing import Eraser
 from fairlead.memory.ingest import Ingestion
 from fairlead.ports.app_files import AppFiles
 from fairlead.ports.clock import Clock
@@ -25,6 +26,7 @@ from fairlead.ports.tokens import Tokens
 from fairlead.runtime.admission import Admission
 from fairlead.runtime.audit import Auditing, Cadence
 from fairlead.runtime.control import Control
+from fairlead.runtime.erase import Erasing, Resuming
 from fairlead.runtime.execute import Runner, Stores
 from fairlead.runtime.prune import Pruning
 from fairlead.runtime.redacting import redacting
@@ -32,7 +34,7 @@ from fairlead.runtime.scope import MemoryAccess, Services
 from fairlead.runtime.seats import Seats
 from fairlead.runtime.switches import Switches
 from fairlead.runtime.worker import Lease, Registry, Worker
-from fairlead.settings import Settings
+from fairlead.settings import KEPT_IN, Settings
 
 if TYPE_CHECKING:
     # Adapters load their libraries; whoever only reads `--help` does not wait for them.
@@ -200,6 +202,24 @@ class Platform:
         )
 
     @property
+    def erasing(self) -> Erasing:
+        """What erases for certain."""
+        from fairlead.adapters.files.erasures import JsonlLedger, LocalErasureFiles
+        from fairlead.adapters.sql.erasures import SqlErasureStore
+        from fairlead.adapters.sql.pruning import SqlPruneStore
+
+        store = SqlErasureStore(self.database, self.clock, Eraser)
+        return Erasing(
+            store=self.faults.store("erasures", store),
+            pruning=self.faults.store("pruning", SqlPruneStore(self.database, self.clock)),
+            queue=self.queue,
+            ledger=JsonlLedger(self.settings.erasures_file),
+            files=LocalErasureFiles(self.settings.folder / KEPT_IN),
+            eraser=Eraser,
+            clock=self.clock,
+        )
+
+    @property
     def audit(self) -> SqlAuditStore:
         """Where checkpoints of the event log are kept."""
         from fairlead.adapters.sql.audit import SqlAuditStore
@@ -282,6 +302,7 @@ class Platform:
             cadence=Cadence(
                 auditing=self.auditing if settings.every_s else None, every_s=settings.every_s
             ),
+            resuming=Resuming(erasing=lambda: self.erasing),
         )
 
     @property

@@ -78,6 +78,8 @@ VERBS: dict[str, Need] = {
     "audit checkpoint": "operator",
     "audit verify": "viewer",
     "audit export": "operator",
+    "memory erase": "admin",
+    "memory verify": "operator",
     "budgets list": "viewer",
     # A backup holds what every tenant said.
     "backup": "admin",

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from fairlead.bootstrap import Platform, make_gate, open_platform, resolve_app
+from fairlead.core.erasure import Erasure, Target, Trace
 from fairlead.core.errors import CollectionMissing
 from fairlead.core.kill import Kill
 from fairlead.core.release import Release
@@ -70,6 +71,13 @@ from fairlead.operations.conversations import (
     Conversation,
     list_conversations,
     show_conversation,
+)
+from fairlead.operations.erasure import (
+    ErasureReport,
+    erase,
+    reapply,
+    resume_erasure,
+    verify_erasure,
 )
 from fairlead.operations.identity import (
     acting,
@@ -156,6 +164,8 @@ __all__ = [
     "DifferenceGroup",
     "EffectRecord",
     "ExportOrder",
+    "Erasure",
+    "ErasureReport",
     "ExportScope",
     "GateReport",
     "Grant",
@@ -186,7 +196,9 @@ __all__ = [
     "Settled",
     "Signal",
     "StartOptions",
+    "Target",
     "ToolDifference",
+    "Trace",
     "TurnRecord",
     "Verb",
     "Verification",
@@ -209,6 +221,7 @@ __all__ = [
     "diff_mcp",
     "drill_store",
     "enforce_baseline",
+    "erase",
     "export_audit",
     "export_memory",
     "forget_memory",
@@ -243,10 +256,12 @@ __all__ = [
     "reach",
     "reached_run",
     "read_stream",
+    "reapply",
     "resolve_app",
     "resolve_effect",
     "restore_store",
     "retract_memory",
+    "resume_erasure",
     "roll_back_release",
     "route_request",
     "search_memory",
@@ -260,6 +275,7 @@ __all__ = [
     "try_baseline",
     "try_policies",
     "verify_audit",
+    "verify_erasure",
     "verify_events",
     "verify_export",
     "working",

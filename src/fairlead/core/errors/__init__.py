@@ -83,6 +83,15 @@ from fairlead.core.errors.embedding import (
     VectorSizeWrong,
     VectorsMiscounted,
 )
+from fairlead.core.errors.erasure import (
+    ErasedValueInvalid,
+    ErasureHeld,
+    ErasureTooLarge,
+    ErasureUnknown,
+    LedgerUnusable,
+    NotErased,
+    NothingToErase,
+)
 from fairlead.core.errors.given import (
     AppFileMissing,
     AppImportFailed,
@@ -252,6 +261,10 @@ __all__ = [
     "EmbedderNotInstalled",
     "EmbedderTimedOut",
     "EmbedderUnknown",
+    "ErasedValueInvalid",
+    "ErasureHeld",
+    "ErasureTooLarge",
+    "ErasureUnknown",
     "ExportUnreadable",
     "FairleadError",
     "FamilyTooDeep",
@@ -271,6 +284,7 @@ __all__ = [
     "KillSwitchPulled",
     "KillsFull",
     "LeaseLost",
+    "LedgerUnusable",
     "LoopDetected",
     "McpDrifted",
     "McpGarbled",
@@ -295,6 +309,8 @@ __all__ = [
     "ModelUnfit",
     "ModelUnknown",
     "NoPreviousRelease",
+    "NotErased",
+    "NothingToErase",
     "OutsideRun",
     "ProviderBusy",
     "ProviderFailed",

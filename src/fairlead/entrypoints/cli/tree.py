@@ -14,6 +14,7 @@ from fairlead.entrypoints.cli.commands import (
     budgets,
     checks,
     conversations,
+    erasures,
     events,
     kills,
     make,
@@ -122,6 +123,8 @@ _memory.command("promote", cls=Command)(memory_changes.promote)
 _memory.command("retract", cls=Command)(memory_changes.retract)
 _memory.command("forget", cls=Command)(memory_changes.forget)
 _memory.command("export", cls=Command)(memory.export)
+_memory.command("erase", cls=Command)(erasures.erase)
+_memory.command("verify", cls=Command)(erasures.verify)
 _events = _group("events", LOOK, "Read the event log, and prove that nobody changed it.")
 _events.command("list", cls=Command)(events.list_all)
 _events.command("verify", cls=Command)(events.verify)
