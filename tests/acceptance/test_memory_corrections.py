@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from fairlead.ports.memory import Roots
 from tests.acceptance.support.memory_app import Desk
 
 pytestmark = pytest.mark.acceptance
@@ -78,7 +79,7 @@ def test_what_was_made_of_a_corrected_value_is_known_by_it(place: Desk) -> None:
     first = place.note("the customer pays by card", **PAYS)["id"]
     summary = place.note("in short: card", subject="customer:42", derived_from=[first])["id"]
     place.run("change", {"supersede": first, "text": "the customer pays by transfer"})
-    reach = place.platform.memory.reach(place.reader(), ids=[first])
+    reach = place.platform.memory.reach(place.reader(), Roots(ids=(first,)))
     assert set(reach.items) == {first, summary}
     place.settle("retracted", summary)
     assert place.ask("in short: card?") == []

@@ -6,6 +6,7 @@ import pytest
 
 from fairlead.core.memory import Reader
 from fairlead.core.prompting import parse
+from fairlead.ports.memory import Roots
 from tests.acceptance.support.memory_app import Desk
 
 pytestmark = pytest.mark.acceptance
@@ -59,11 +60,11 @@ def test_what_a_source_is_taken_back_for_reaches_all_that_was_made_of_it(place: 
     facts = extract(place, MAIL)
     others = extract(place, "the supplier sits in Bruges", "other.txt")
     (raw,) = {one for fact in facts for one in sources(place, fact)}
-    reach = place.platform.memory.reach(READER, ids=[raw])
+    reach = place.platform.memory.reach(READER, Roots(ids=(raw,)))
     assert set(reach.items) == {raw, *facts}
     readers = place.ask("what does the customer own?")
     assert readers
-    assert len(place.platform.memory.reach(READER, ids=[raw]).readers) == 1
+    assert len(place.platform.memory.reach(READER, Roots(ids=(raw,))).readers) == 1
     assert set(place.settle("retracted", *reach.items)) == {raw, *facts}
     # Each kind of what was derived: the raw event, the facts, and what is recalled.
     assert {place.item(one).state for one in (raw, *facts)} == {"retracted"}

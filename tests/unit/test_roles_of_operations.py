@@ -21,6 +21,7 @@ from fairlead.core.errors import (
 )
 from fairlead.core.identity import Role
 from fairlead.core.kill import KillScope
+from fairlead.core.memory import MemoryQuery, Note
 from fairlead.operations import (
     Grant,
     Order,
@@ -41,6 +42,10 @@ from fairlead.ports.runs import Room, RunRecord
 ORDER = Order(by="somebody else", reason="a test")
 ONE = Selection(ids=("r1",))
 NOBODY = Principal(user="ada", tenant="acme", scopes=(), issuer="fairlead")
+
+ASKED = MemoryQuery(text="tea", kinds=("semantic",))
+NOTE = Note(kind="semantic", text="tea")
+ROOTS = operations.Roots(source="tool:x")
 
 Act = Callable[[Platform], Any]
 
@@ -69,6 +74,13 @@ ACTS: dict[str, tuple[str, Act]] = {
     "resolve": ("operator", lambda p: operations.resolve_effect(p, "e1", True, ORDER)),
     "conversations": ("viewer", operations.list_conversations),
     "conversation": ("viewer", lambda p: operations.show_conversation(p, "c1")),
+    "erase": (
+        "admin",
+        lambda p: operations.erase(p, operations.Target(ids=("m",)), ORDER),
+    ),
+    "resume_erasure": ("admin", lambda p: operations.resume_erasure(p, "e")),
+    "reapply": ("admin", operations.reapply),
+    "verify_erasure": ("operator", lambda p: operations.verify_erasure(p, "e")),
     "events": ("viewer", operations.list_events),
     "verify": ("viewer", operations.verify_events),
     "budgets": ("viewer", operations.list_budgets),
@@ -80,6 +92,24 @@ ACTS: dict[str, tuple[str, Act]] = {
     "restore": (
         "admin",
         lambda p: operations.restore_store(p.settings, Path("nowhere"), by=p.principal),
+    ),
+    "memory_search": ("viewer", lambda p: operations.search_memory(p, ASKED)),
+    "memory_show": ("viewer", lambda p: operations.show_memory(p, "m-1")),
+    "memory_history": ("viewer", lambda p: operations.memory_history(p, "s")),
+    "memory_stats": ("viewer", operations.memory_stats),
+    "memory_add": ("operator", lambda p: operations.add_memory(p, NOTE, "x")),
+    "memory_import": (
+        "operator",
+        lambda p: operations.import_memory(p, Path("nowhere"), operations.ImportOrder(by="x")),
+    ),
+    "memory_supersede": ("operator", lambda p: operations.supersede_memory(p, "m-1", "t", "x")),
+    "memory_quarantine": ("operator", lambda p: operations.quarantine_memory(p, ROOTS, ORDER)),
+    "memory_promote": ("approver", lambda p: operations.promote_memory(p, ["m-1"], ORDER)),
+    "memory_retract": ("operator", lambda p: operations.retract_memory(p, ROOTS, ORDER)),
+    "memory_forget": ("operator", lambda p: operations.forget_memory(p, ["m-1"], ORDER)),
+    "memory_export": (
+        "admin",
+        lambda p: operations.export_memory(p, Path("nowhere/f"), operations.ExportOrder(by="x")),
     ),
     "audit_init": ("admin", operations.init_audit),
     "audit_checkpoint": ("operator", operations.make_checkpoint),

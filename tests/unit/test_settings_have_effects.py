@@ -17,6 +17,7 @@ from fairlead.adapters.files.reader import FolderReader
 from fairlead.adapters.otel import telemetry as otel
 from fairlead.adapters.otel.null import NullTelemetry
 from fairlead.bootstrap import Platform, load_app, make_gate, open_platform, resolve_app
+from fairlead.core.erasure import Erasure
 from fairlead.core.errors import FairleadError
 from fairlead.entrypoints.cli.scaffold import make_app
 from fairlead.operations import init_audit
@@ -140,6 +141,18 @@ def copied_to(platform: Platform) -> str:
     return str(found.relative_to(platform.settings.folder))
 
 
+def noted_in(platform: Platform) -> str:
+    """Return where an erasure is noted, below the app's folder."""
+    nothing: dict[str, Any] = {"items": (), "tombstones": (), "begun_at": 0.0, "receipt": {}}
+    who = {"tenant": "t", "app": "a", "by": "ann", "reason": "why"}
+    platform.erasing.ledger.add(
+        Erasure(id="e-noted", stage="ledger", ended_at=None, **who, **nothing)
+    )
+    (found,) = [path for path in platform.settings.folder.rglob("*") if b"e-noted" in _read(path)]
+    found.unlink()
+    return str(found.relative_to(platform.settings.folder))
+
+
 def _read(path: Path) -> bytes:
     return path.read_bytes() if path.is_file() else b""
 
@@ -257,6 +270,12 @@ EFFECTS: dict[str, Effect] = {
     ),
     "audit.key_file": Effect(
         of=on_platform(key_beside), default=".fairlead/audit.key", file=('"k"', "k"), env=("e", "e")
+    ),
+    "memory.erasures_file": Effect(
+        of=on_platform(noted_in),
+        default=".fairlead/erasures.jsonl",
+        file=('"kept/e.jsonl"', "kept/e.jsonl"),
+        env=("there.jsonl", "there.jsonl"),
     ),
     "audit.file": Effect(
         of=on_platform(copied_to),

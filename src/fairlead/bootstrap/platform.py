@@ -14,6 +14,7 @@ from fairlead.core.release import Manifest
 from fairlead.delivery.release import Releases
 from fairlead.delivery.resolve import code_digest, read_config, resolve
 from fairlead.guardrails.content import masked
+from fairlead.guardrails.content.erasing import Eraser
 from fairlead.memory.ingest import Ingestion
 from fairlead.ports.app_files import AppFiles
 from fairlead.ports.clock import Clock
@@ -25,6 +26,7 @@ from fairlead.ports.tokens import Tokens
 from fairlead.runtime.admission import Admission
 from fairlead.runtime.audit import Auditing, Cadence
 from fairlead.runtime.control import Control
+from fairlead.runtime.erase import Erasing, Resuming
 from fairlead.runtime.execute import Runner, Stores
 from fairlead.runtime.prune import Pruning
 from fairlead.runtime.redacting import redacting
@@ -32,7 +34,7 @@ from fairlead.runtime.scope import MemoryAccess, Services
 from fairlead.runtime.seats import Seats
 from fairlead.runtime.switches import Switches
 from fairlead.runtime.worker import Lease, Registry, Worker
-from fairlead.settings import Settings
+from fairlead.settings import KEPT_IN, Settings
 
 if TYPE_CHECKING:
     # Adapters load their libraries; whoever only reads `--help` does not wait for them.
@@ -52,6 +54,7 @@ if TYPE_CHECKING:
     from fairlead.adapters.sql.journal import SqlJournal
     from fairlead.adapters.sql.kills import SqlKillStore
     from fairlead.adapters.sql.memory import SqlMemoryStore
+    from fairlead.adapters.sql.memory_exports import SqlMemoryExports
     from fairlead.adapters.sql.recorded import SqlRecordedCalls
     from fairlead.adapters.sql.releases import SqlReleaseStore
     from fairlead.adapters.sql.runs import SqlRunStore
@@ -186,6 +189,34 @@ class Platform:
             releases=self.release_store,
             clock=self.clock,
             keep=self.settings.keep_per_release,
+            memory=self.memory,
+        )
+
+    @property
+    def memory_exports(self) -> SqlMemoryExports:
+        """Which items went into which file."""
+        from fairlead.adapters.sql.memory_exports import SqlMemoryExports
+
+        return self.faults.store(
+            "memory_exports", redacting(SqlMemoryExports(self.database, self.clock))
+        )
+
+    @property
+    def erasing(self) -> Erasing:
+        """What erases for certain."""
+        from fairlead.adapters.files.erasures import JsonlLedger, LocalErasureFiles
+        from fairlead.adapters.sql.erasures import SqlErasureStore
+        from fairlead.adapters.sql.pruning import SqlPruneStore
+
+        store = SqlErasureStore(self.database, self.clock, Eraser)
+        return Erasing(
+            store=self.faults.store("erasures", store),
+            pruning=self.faults.store("pruning", SqlPruneStore(self.database, self.clock)),
+            queue=self.queue,
+            ledger=JsonlLedger(self.settings.erasures_file),
+            files=LocalErasureFiles(self.settings.folder / KEPT_IN),
+            eraser=Eraser,
+            clock=self.clock,
         )
 
     @property
@@ -271,6 +302,7 @@ class Platform:
             cadence=Cadence(
                 auditing=self.auditing if settings.every_s else None, every_s=settings.every_s
             ),
+            resuming=Resuming(erasing=lambda: self.erasing),
         )
 
     @property

@@ -244,6 +244,18 @@ def audience_of(label: Label, tenant: str) -> str:
     return f"user:{users[0]}" if len(users) == 1 else NOBODY
 
 
+def readers_of(audience: str, tenant: str) -> tuple[str, ...]:
+    """Return the readers of a label that gives an item this audience; nobody for a run's own.
+
+    Args:
+        audience: Who may recall it.
+        tenant: Whose item it is.
+    """
+    if audience == EVERYONE:
+        return (f"tenant:{tenant}",)
+    return (f"tenant:{tenant}/{audience}",) if audience.startswith("user:") else ()
+
+
 @dataclass(frozen=True, kw_only=True)
 class MemoryQuery:
     """What is to be recalled.
@@ -257,6 +269,7 @@ class MemoryQuery:
         known_at: Seconds since 1970: what was recorded and current then; None for now.
         valid_at: Seconds since 1970: what was so then; None leaves out only what has ended.
         quarantined: Whether quarantined items are recalled, as quoted data.
+        retired: Whether what was superseded or taken back is found too: for operators who look.
         vector: The question's embedding as float32, little-endian; None for none.
         embedder: The model that made it.
     """
@@ -269,6 +282,7 @@ class MemoryQuery:
     known_at: float | None = None
     valid_at: float | None = None
     quarantined: bool = True
+    retired: bool = False
     vector: bytes | None = field(default=None, repr=False)
     embedder: str = ""
 

@@ -8,7 +8,8 @@ from fairlead.core.errors import InvalidConfig
 from fairlead.core.memory_terms import AdmitRule, MemoryTerms, RememberTerms
 from fairlead.delivery.tables import known
 
-_KEYS = frozenset(("schema", "reads", "embedder", "admit"))
+# The last one is this installation's, and no part of a release.
+_KEYS = frozenset(("schema", "reads", "embedder", "admit", "erasures_file"))
 _RULE_KEYS = frozenset(("source", "admit", "kinds"))
 _REMEMBER_KEYS = frozenset(("kinds", "top_k", "min_score", "grounding"))
 RULES_MAX = 100

@@ -43,7 +43,7 @@ def check_notes(notes: Sequence[Note]) -> None:
     if len(notes) > WRITE_ITEMS_MAX:
         raise MemoryInvalid(f"{len(notes)} items at once; {WRITE_ITEMS_MAX} are the most")
     for place, note in enumerate(notes, start=1):
-        found = _finding(note)
+        found = note_finding(note)
         if found is not None:
             which = f"item {place} of {len(notes)}" if len(notes) > 1 else "the item"
             raise MemoryInvalid(f"{which}: {found}")
@@ -68,7 +68,12 @@ def text_finding(text: str, most: int) -> str | None:
     return None
 
 
-def _finding(note: Note) -> str | None:
+def note_finding(note: Note) -> str | None:
+    """Return what is wrong with a note, in words; None when it can be kept.
+
+    Args:
+        note: What is to be remembered.
+    """
     if note.kind not in MEMORY_KINDS:
         return f"there is no memory of kind {note.kind!r}"
     if not note.text.strip():

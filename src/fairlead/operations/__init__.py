@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from fairlead.bootstrap import Platform, make_gate, open_platform, resolve_app
+from fairlead.core.erasure import Erasure, Target, Trace
 from fairlead.core.errors import CollectionMissing
 from fairlead.core.kill import Kill
 from fairlead.core.release import Release
@@ -71,6 +72,13 @@ from fairlead.operations.conversations import (
     list_conversations,
     show_conversation,
 )
+from fairlead.operations.erasure import (
+    ErasureReport,
+    erase,
+    reapply,
+    resume_erasure,
+    verify_erasure,
+)
 from fairlead.operations.identity import (
     acting,
     allow,
@@ -91,6 +99,31 @@ from fairlead.operations.mcp import (
     list_mcp,
     pin_mcp,
 )
+from fairlead.operations.memory import (
+    MemoryFound,
+    MemoryItem,
+    memory_history,
+    memory_stats,
+    search_memory,
+    show_memory,
+)
+from fairlead.operations.memory_changes import (
+    Retraction,
+    Settled,
+    add_memory,
+    forget_memory,
+    promote_memory,
+    quarantine_memory,
+    retract_memory,
+    supersede_memory,
+)
+from fairlead.operations.memory_files import (
+    ExportOrder,
+    Imported,
+    ImportOrder,
+    export_memory,
+    import_memory,
+)
 from fairlead.operations.policies import DifferenceGroup, policy_differences, try_policies
 from fairlead.operations.pruning import prune_runs
 from fairlead.operations.releases import activate_release, roll_back_release
@@ -106,6 +139,8 @@ from fairlead.ports.audit import ExportScope
 from fairlead.ports.backup import Written
 from fairlead.ports.conversations import ConversationRecord, TurnRecord
 from fairlead.ports.effects import EffectRecord
+from fairlead.ports.memory import MemoryStats, Reach, Roots
+from fairlead.ports.memory_exports import MemoryExport
 from fairlead.ports.pruning import Pruned
 from fairlead.ports.releases import Evidence
 from fairlead.ports.runs import Order, RunRecord
@@ -128,27 +163,42 @@ __all__ = [
     "ConversationRecord",
     "DifferenceGroup",
     "EffectRecord",
+    "ExportOrder",
+    "Erasure",
+    "ErasureReport",
     "ExportScope",
     "GateReport",
     "Grant",
+    "ImportOrder",
+    "Imported",
     "Ingested",
     "Kill",
     "Live",
+    "MemoryExport",
+    "MemoryFound",
+    "MemoryItem",
+    "MemoryStats",
     "Order",
     "Platform",
     "PolicyContext",
     "Pruned",
     "Pulled",
+    "Reach",
     "Release",
     "RestoreOptions",
     "Restored",
+    "Retraction",
+    "Roots",
     "RunRecord",
     "Selection",
     "ServerState",
     "Settings",
+    "Settled",
     "Signal",
     "StartOptions",
+    "Target",
     "ToolDifference",
+    "Trace",
     "TurnRecord",
     "Verb",
     "Verification",
@@ -157,6 +207,7 @@ __all__ = [
     "Written",
     "acting",
     "activate_release",
+    "add_memory",
     "answer_approval",
     "asking",
     "authenticate",
@@ -170,8 +221,12 @@ __all__ = [
     "diff_mcp",
     "drill_store",
     "enforce_baseline",
+    "erase",
     "export_audit",
+    "export_memory",
+    "forget_memory",
     "fork_run",
+    "import_memory",
     "ingest",
     "init_audit",
     "lift_kill",
@@ -186,30 +241,41 @@ __all__ = [
     "make_checkpoint",
     "make_token_key",
     "make_worker",
+    "memory_history",
+    "memory_stats",
     "open_platform",
     "operator",
     "outcome_of_run",
     "pin_mcp",
     "policy_differences",
+    "promote_memory",
     "prune_runs",
     "publish_baseline",
     "pull_kill",
+    "quarantine_memory",
     "reach",
     "reached_run",
     "read_stream",
+    "reapply",
     "resolve_app",
     "resolve_effect",
     "restore_store",
+    "retract_memory",
+    "resume_erasure",
     "roll_back_release",
     "route_request",
+    "search_memory",
     "select_runs",
     "send_signal",
     "show_approval",
     "show_conversation",
+    "show_memory",
+    "supersede_memory",
     "token_claims",
     "try_baseline",
     "try_policies",
     "verify_audit",
+    "verify_erasure",
     "verify_events",
     "verify_export",
     "working",

@@ -94,6 +94,25 @@ class Change:
     fact: Fact | None = None
 
 
+BY_AGE = Change(by="retention", reason="past its retention")
+"""Nobody in person."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Roots:
+    """Where items come from; what one of these names counts.
+
+    Attributes:
+        source: Their source, or one of the origins that their label names.
+        ids: Their ids.
+        release: Digest of the release that wrote them.
+    """
+
+    source: str = ""
+    ids: tuple[str, ...] = ()
+    release: str = ""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Reach:
     """How far something reached.
@@ -116,6 +135,7 @@ class MemoryStats:
     Attributes:
         items: Number of items by kind and state.
         sources: Number of current items by source, the most frequent ones first.
+        quarantined: Number of those in quarantine by source, the most frequent ones first.
         embedders: Number of current items by embedding model; the empty name for none.
         schemas: Versions of the memory schema that have written.
         overlays: Number of items by release whose trial they belong to.
@@ -125,6 +145,7 @@ class MemoryStats:
 
     items: Mapping[tuple[str, str], int]
     sources: Mapping[str, int] = field(default_factory=dict)
+    quarantined: Mapping[str, int] = field(default_factory=dict)
     embedders: Mapping[str, int] = field(default_factory=dict)
     schemas: tuple[int, ...] = ()
     overlays: Mapping[str, int] = field(default_factory=dict)
@@ -203,12 +224,19 @@ class MemoryStore(Protocol):
         """Bring current items into a state; returns the ids of those that were changed.
 
         To `active` is an endorsement: the item becomes trusted, and replaces the current one of
-        its subject and predicate. `forgotten` and `retracted` items leave a tombstone.
+        its subject and predicate. `forgotten` and `retracted` items leave a tombstone. What was
+        superseded is retracted as well: it never held. The fact says how many were `changed`.
         """
         ...
 
-    def reach(self, reader: Reader, *, source: str = "", ids: Sequence[str] = ()) -> Reach:
-        """Find items by their source or their ids, what was derived from them, and who got them."""
+    def reach(self, reader: Reader, roots: Roots, *, derived: bool = True) -> Reach:
+        """Find items by where they come from, and the runs that got or wrote one of them.
+
+        Args:
+            reader: Whose items.
+            roots: Where they come from.
+            derived: Whether what was made out of them is found as well, and out of that.
+        """
         ...
 
     def note_reads(self, run_id: str, call: int, ids: Sequence[str]) -> None:
@@ -227,8 +255,17 @@ class MemoryStore(Protocol):
         """Return the versions of the memory schema that have written what the reader may see."""
         ...
 
-    def expire(self, most: int = 10_000) -> int:
-        """Remove items that are past their retention, in every tenant; returns how many."""
+    def expire(self, most: int = 10_000, *, change: Change = BY_AGE, rehearse: bool = False) -> int:
+        """Remove items that are past their retention, in every tenant, with an event for each.
+
+        Args:
+            most: Most items.
+            change: Who has them removed, and why.
+            rehearse: Only count them, without a bound.
+
+        Returns:
+            How many.
+        """
         ...
 
     def stats(self, reader: Reader) -> MemoryStats:

@@ -64,11 +64,13 @@ class Pruned:
         runs: Runs of which only the row and the events are left.
         payloads: Payloads that nobody refers to any more.
         bytes: Their size.
+        memories: Items of memory that were past their retention.
     """
 
     runs: int = 0
     payloads: int = 0
     bytes: int = 0
+    memories: int = 0
 
     def __add__(self, other: Pruned) -> Pruned:
         """Return both together."""
@@ -76,6 +78,7 @@ class Pruned:
             runs=self.runs + other.runs,
             payloads=self.payloads + other.payloads,
             bytes=self.bytes + other.bytes,
+            memories=self.memories + other.memories,
         )
 
 

@@ -89,7 +89,7 @@ def plain(values: Mapping[str, Any]) -> dict[str, Json]:
     """Return arguments as JSON: times in seconds, and nothing of what nobody said."""
     found: dict[str, Json] = {}
     for name, value in values.items():
-        if value in (None, "") or name in ("vector", "embedder"):
+        if value in (None, "") or name in ("vector", "embedder", "retired"):
             continue
         if isinstance(value, datetime):
             value = seconds_of(value)

@@ -1,5 +1,7 @@
 """Keeps history bounded: what is left of runs that ended long ago is removed, batch by batch.
 
+What is remembered goes with it once it is past its retention.
+
 A run, its children and its forks are one history: forks share the keys of its effects, and parents
 read how their children ended. It goes as a whole, once its youngest run is old enough.
 """
@@ -13,12 +15,16 @@ from fairlead.core.errors import ReleaseDamaged, UnknownRelease
 from fairlead.core.release import WorkflowTerms
 from fairlead.ports.clock import Clock
 from fairlead.ports.engine import RunQueue
+from fairlead.ports.memory import Change, MemoryStore
 from fairlead.ports.pruning import Member, Place, Pruned, PruneStore, RunGroup
 from fairlead.ports.releases import ReleaseStore
 from fairlead.ports.runs import Order
 
 BATCH_RUNS = 100
 """Runs of one transaction; a history that is larger by itself is one all the same."""
+
+BATCH_ITEMS = 10_000
+"""Items of memory that are removed in one transaction."""
 
 AT_REST_S = 3600.0
 """Seconds after its end before which no run is pruned: a call that was in flight when its run was
@@ -57,6 +63,7 @@ class Pruning:
         clock: Time.
         keep: Runs of each release and workflow, the newest ones, that are kept for replay however
             old they are.
+        memory: What is remembered, of which goes what is past its retention; None for none.
     """
 
     store: PruneStore
@@ -64,6 +71,7 @@ class Pruning:
     releases: ReleaseStore
     clock: Clock
     keep: int
+    memory: MemoryStore | None = None
 
     def prune(self, wanted: Wanted, order: Order) -> Pruned:
         """Remove what is old enough; interrupted at any moment, the next call goes on.
@@ -77,7 +85,19 @@ class Pruning:
         for batch in self._batches(wanted):
             removed += self.store.prune(batch, order, rehearse=wanted.dry_run)
             self._forget(wanted)
-        return removed
+        return removed + self._expired(wanted, order)
+
+    def _expired(self, wanted: Wanted, order: Order) -> Pruned:
+        """Remove what is remembered past its retention; who names a workflow means its runs."""
+        if self.memory is None or wanted.workflow is not None:
+            return Pruned()
+        change = Change(by=order.by, reason=order.reason)
+        if wanted.dry_run:
+            return Pruned(memories=self.memory.expire(change=change, rehearse=True))
+        gone = 0
+        while some := self.memory.expire(BATCH_ITEMS, change=change):
+            gone += some
+        return Pruned(memories=gone)
 
     def _forget(self, wanted: Wanted) -> None:
         """Have the engine forget what was pruned here, now or by a process that died after it."""

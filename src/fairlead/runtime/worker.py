@@ -16,6 +16,7 @@ from fairlead.ports.engine import EngineHost, RunQueue
 from fairlead.ports.workers import WorkerRecord, WorkerStore
 from fairlead.runtime.audit import Cadence
 from fairlead.runtime.dispatcher import Dispatcher
+from fairlead.runtime.erase import Resuming
 from fairlead.runtime.execute import Runner
 from fairlead.runtime.pulse import Pulse
 from fairlead.runtime.seats import Seats
@@ -83,6 +84,7 @@ class Worker:
         clock: Time.
         lease: How it shows that it lives.
         cadence: Has checkpoints of the event log made.
+        resuming: Goes on with erasures that nobody is at.
         lost: Why it should end: it could not renew its lease for many times its length, or its
             runs do not get on; None while all is well.
     """
@@ -94,6 +96,7 @@ class Worker:
     clock: Clock
     lease: Lease
     cadence: Cadence = field(default_factory=Cadence)
+    resuming: Resuming = field(default_factory=Resuming)
     lost: BaseException | None = None
     _pulse: Pulse = field(init=False)
     _dispatcher: Dispatcher = field(init=False)
@@ -158,6 +161,7 @@ class Worker:
         self._heart.start()
         self._dispatcher.start()
         self.cadence.start()
+        self.resuming.start()
 
     def stop(self) -> None:
         """Stop cleanly: drain, hand back what did not end, give the lease up."""
@@ -172,6 +176,7 @@ class Worker:
         # After the host: what is being executed is not torn from its server while it may still end.
         self.runner.close()
         self._let_go()
+        self.resuming.stop(self.lease.drain_s)
         self.cadence.stop()
 
     def _drain(self) -> None:

@@ -15,6 +15,9 @@ from fairlead.settings.setting import Setting
 
 APP_FILE = "fairlead.toml"
 
+KEPT_IN = ".fairlead"
+"""Folder of an app in which it keeps what it writes, unless a setting says otherwise."""
+
 
 SETTINGS: tuple[Setting, ...] = (
     Setting(
@@ -152,6 +155,13 @@ SETTINGS: tuple[Setting, ...] = (
         "0 leaves them to `fairlead audit checkpoint`.",
     ),
     Setting(
+        key="memory.erasures_file",
+        default=".fairlead/erasures.jsonl",
+        env="FAIRLEAD_MEMORY_ERASURES_FILE",
+        meaning="Where erasures are noted, from the app's folder, without any value; it belongs "
+        "where a restored backup does not write over it.",
+    ),
+    Setting(
         key="telemetry.endpoint",
         default="none",
         env="OTEL_EXPORTER_OTLP_ENDPOINT",
@@ -192,6 +202,7 @@ class Settings:
     audit_key: Path
     audit_file: Path
     every_s: float
+    erasures_file: Path
     identity: Identity
     config: dict[str, Any] = field(default_factory=dict)
 
@@ -241,6 +252,7 @@ def load_settings(folder: Path, environment: Mapping[str, str] | None = None) ->
         audit_key=folder / values.text("audit.key_file"),
         audit_file=folder / values.text("audit.file"),
         every_s=values.number("audit.every_s"),
+        erasures_file=folder / values.text("memory.erasures_file"),
         identity=read_identity(folder, values),
         config=config,
     )

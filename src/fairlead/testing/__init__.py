@@ -24,6 +24,7 @@ from fairlead.testing.fakes import (
 from fairlead.testing.faults import Fault, FaultPlan, FaultyClock
 from fairlead.testing.ledger import FakeEffects
 from fairlead.testing.mcp import FakeMcp
+from fairlead.testing.memory import FakeMemoryStore
 from fairlead.testing.models import ScriptedModel
 from fairlead.testing.provider import Asked, ProviderServer, Reply
 from fairlead.testing.throttle import FakeThrottle
@@ -44,6 +45,7 @@ __all__ = [
     "FakeJournal",
     "FakeKills",
     "FakeMcp",
+    "FakeMemoryStore",
     "FakePrices",
     "FakeSeat",
     "FakeStreams",

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import Any, cast
+from typing import Any
 
 from fairlead import SLO, App, Principal, Workflow
 from fairlead.adapters.pydantic_ai.generator import PydanticGenerator
@@ -45,6 +45,7 @@ from fairlead.testing import (
     FakeEvents,
     FakeJournal,
     FakeKills,
+    FakeMemoryStore,
     FakePrices,
     FakeSeat,
     FakeStreams,
@@ -61,8 +62,10 @@ FILES = AppFiles(
     bundle={"fairlead.toml": b"", "prompts/p.md": b"Answer.\n", "policies/p.cedar": b"permit;"},
 )
 
-NO_MEMORY = MemoryAccess(store=cast(Any, None), embedder=lambda _: None, on_trial=lambda _: False)
-"""Of what a run without memory of its own uses nothing."""
+
+def memory_of(store: FakeMemoryStore) -> MemoryAccess:
+    """Return the way to a store, without an embedding model and without a trial."""
+    return MemoryAccess(store=store, embedder=lambda _: None, on_trial=lambda _: False)
 
 
 @dataclass
@@ -206,10 +209,10 @@ class Bench:
 
     Attributes:
         engine: The engine of the newest execution.
-        memory: What runs remember.
+        memory: What runs remember; None for a store of its own.
     """
 
-    memory: MemoryAccess = NO_MEMORY
+    memory: MemoryAccess | None = None
 
     def __init__(
         self,
@@ -302,7 +305,7 @@ class Bench:
             budgets=self.budgets,
             prices=self.prices,
             switches=Switches(self.kills, self.clock),
-            memory=self.memory,
+            memory=self.memory or memory_of(FakeMemoryStore(self.clock)),
             faults=self.faults,
         )
 

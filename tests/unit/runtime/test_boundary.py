@@ -43,6 +43,7 @@ from fairlead.testing import (
     FakeEngine,
     FakeJournal,
     FakeKills,
+    FakeMemoryStore,
     FakePrices,
     FakeSeat,
     FakeStreams,
@@ -50,7 +51,7 @@ from fairlead.testing import (
     FakeThrottle,
     FakeWaits,
 )
-from tests.unit.runtime.bench import NO_MEMORY, SLO_OF_TESTS, FakeRuns
+from tests.unit.runtime.bench import SLO_OF_TESTS, FakeRuns, memory_of
 
 ANYTHING = {"type": "object"}
 
@@ -130,7 +131,7 @@ class Bench:
             budgets=self.budgets,
             prices=self.prices,
             switches=Switches(self.kills, self.clock),
-            memory=NO_MEMORY,
+            memory=memory_of(FakeMemoryStore(self.clock)),
         )
         self.boundary = Boundary(self.scope, engine, self.services, self.clock.now())
 

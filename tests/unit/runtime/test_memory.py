@@ -10,7 +10,7 @@ import pytest
 import fairlead as fl
 from fairlead.core.errors import KillSwitchPulled
 from fairlead.core.memory import Reader
-from fairlead.ports.memory import Change
+from fairlead.ports.memory import Change, Roots
 from fairlead.ports.runs import Order
 from fairlead.testing import FakeAuthorizer
 from tests.unit.runtime.shelf import SAID, Shelf, read_mail
@@ -355,7 +355,7 @@ def test_who_got_what_is_noted(shelf: Shelf) -> None:
 
     reader, getter = shelf.run(recalls()), shelf.run(gets)
     shelf.run(recalls("weather in spring"))
-    reach = shelf.store.reach(OPERATOR, ids=[made])
+    reach = shelf.store.reach(OPERATOR, Roots(ids=(made,)))
     assert reach.readers == tuple(sorted((reader.run_id, getter.run_id)))
     assert reach.writers == ("run1",)
 
@@ -389,23 +389,3 @@ def test_invariant_10_a_secret_reaches_neither_memory_nor_the_journal(shelf: She
     kept = [item, bench.journal.records, bench.engine.steps, bench.record]
     assert "[redacted:" in item.text
     assert secret not in repr(kept)
-
-
-def test_memory_goes_nowhere_inside_another_call(shelf: Shelf) -> None:
-    async def body(run: Any, _: str) -> str:
-        async def inside() -> str:
-            return str((await run.memory.remember(SAID)).id)
-
-        return str(await run.step(inside))
-
-    assert shelf.bench(body).execute().state == "failed"
-    assert shelf.items() == []
-
-
-def test_what_a_release_on_trial_remembers_is_kept_apart(shelf: Shelf) -> None:
-    bench = shelf.bench(remembers())
-    shelf.trial.add(bench.release.digest)
-    assert bench.execute().state == "succeeded"
-    assert shelf.one().overlay == bench.release.digest
-    shelf.trial.clear()
-    assert answer(shelf.run(recalls())) == ""

@@ -9,7 +9,7 @@ import pytest
 import fairlead as fl
 from fairlead.adapters.cedar.authorizer import compile_policies
 from fairlead.core.memory import Reader
-from fairlead.ports.memory import Change
+from fairlead.ports.memory import Change, Roots
 from fairlead.testing import FakeAuthorizer
 from tests.unit.runtime.shelf import MAILED, SAID, Shelf, pay, query_on, read_mail
 from tests.unit.runtime.test_memory import answer, recalls, remembers
@@ -73,7 +73,11 @@ def test_invariant_05_what_is_derived_is_trusted_no_more_than_its_sources(shelf:
         assert "tool:read_mail" in items[one].label.origins
         assert items[one].provenance.derivation.startswith("body@")
     assert (items[fine].state, items[fine].label.integrity) == ("active", "trusted")
-    assert set(shelf.store.reach(OPERATOR, source="tool:read_mail").items) >= {mail, summary, again}
+    assert set(shelf.store.reach(OPERATOR, Roots(source="tool:read_mail")).items) >= {
+        mail,
+        summary,
+        again,
+    }
 
 
 def test_invariant_05_an_item_put_into_quarantine_weakens_what_is_made_of_it(shelf: Shelf) -> None:
@@ -277,3 +281,23 @@ def test_what_one_user_may_read_is_private_from_then_on(shelf: Shelf) -> None:
     bench = shelf.run(recalls_and_pays, authorizer=allows)
     assert query_on(allows, "pay")["seen"]["private"] is True
     assert bench.record.outcome["label"]["readers"] == ["tenant:default/user:local"]
+
+
+def test_what_a_release_on_trial_remembers_is_kept_apart(shelf: Shelf) -> None:
+    bench = shelf.bench(remembers())
+    shelf.trial.add(bench.release.digest)
+    assert bench.execute().state == "succeeded"
+    assert shelf.one().overlay == bench.release.digest
+    shelf.trial.clear()
+    assert answer(shelf.run(recalls())) == ""
+
+
+def test_memory_goes_nowhere_inside_another_call(shelf: Shelf) -> None:
+    async def body(run: Any, _: str) -> str:
+        async def inside() -> str:
+            return str((await run.memory.remember(SAID)).id)
+
+        return str(await run.step(inside))
+
+    assert shelf.bench(body).execute().state == "failed"
+    assert shelf.items() == []

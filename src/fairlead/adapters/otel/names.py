@@ -36,6 +36,7 @@ WORKFLOW = "fairlead.workflow"
 TENANT = "fairlead.tenant"
 CALL_KEY = "fairlead.call.key"
 STEP_NAME = "fairlead.step.name"
+MEMORY_VERB = "fairlead.memory.verb"
 CHECKPOINT = "fairlead.checkpoint"
 CALL_STATE = "fairlead.call.state"
 
@@ -46,8 +47,15 @@ OPERATIONS: Mapping[str, str] = {
     "retrieval": "retrieval",
     "step": "execute_step",
     "child": "start_workflow",
+    "memory": "search_memory",
 }
-"""The operation of each kind of call."""
+"""The operation of each kind of call; of memory, what most of its calls do."""
+MEMORY_OPERATIONS: Mapping[str, str] = {
+    "remember": "upsert_memory",
+    "supersede": "update_memory",
+    "forget": "delete_memory",
+}
+"""The operation of a call to memory by its name; every other one searches."""
 RUN_OPERATION = "invoke_workflow"
 CHECKPOINT_OPERATION = "checkpoint"
 _TARGETS: Mapping[str, str] = {
@@ -56,6 +64,7 @@ _TARGETS: Mapping[str, str] = {
     "retrieval": DATA_SOURCE_ID,
     "step": STEP_NAME,
     "child": WORKFLOW_NAME,
+    "memory": MEMORY_VERB,
 }
 
 # Metrics
@@ -102,6 +111,8 @@ def provider_and_model(name: str) -> tuple[str, str]:
 def call_attributes(call: Call) -> dict[str, str]:
     """Return what a call is and whom it goes to: few values, so fit for metrics too."""
     operation = {OPERATION_NAME: OPERATIONS[call.kind]}
+    if call.kind == "memory":
+        operation |= {OPERATION_NAME: MEMORY_OPERATIONS.get(call.name, OPERATIONS["memory"])}
     name = cut(call.name, _NAME_CHARS_MAX)
     if call.kind == "model":
         provider, model = provider_and_model(name)
@@ -116,7 +127,7 @@ def span_name(kind: str, attributes: Mapping[str, str]) -> str:
         kind: The call's kind.
         attributes: What `call_attributes` returned.
     """
-    return f"{OPERATIONS[kind]} {attributes[_TARGETS[kind]]}"
+    return f"{attributes[OPERATION_NAME]} {attributes[_TARGETS[kind]]}"
 
 
 def checkpoint_attributes(checkpoint: Checkpoint) -> dict[str, str | int]:

@@ -7,6 +7,7 @@ import json
 import sqlalchemy as sa
 
 from fairlead.adapters.sql.schema import blobs
+from fairlead.adapters.sql.schema_memory import erased_blobs
 from fairlead.adapters.sql.statement import Statement
 from fairlead.core.digests import Json, canonical_json, digest_bytes
 from fairlead.core.errors import StoreCorrupt
@@ -22,11 +23,13 @@ _PUT = Statement(
     ).bindparams(sa.bindparam("data", type_=sa.LargeBinary))
 )
 _GET = Statement(sa.select(blobs.c.data).where(blobs.c.digest == sa.bindparam("name")))
+_ERASED = sa.exists().where(erased_blobs.c.digest == sa.bindparam("name"))
 _HELD = Statement(
-    sa.select(blobs.c.digest)
+    sa.select(blobs.c.digest, _ERASED.label("erased"))
     .where(blobs.c.digest == sa.bindparam("name"))
-    .with_for_update(read=True)
+    .with_for_update(read=True, of=blobs)
 )
+_IS_ERASED = sa.select(erased_blobs.c.digest)
 
 
 def put_json(connection: sa.Connection, value: Json, at: float) -> str:
@@ -35,15 +38,26 @@ def put_json(connection: sa.Connection, value: Json, at: float) -> str:
     name = digest_bytes(data)
     # Shared, until the caller's transaction ends: nobody removes what it is about to refer to.
     held = {"name": name}
-    if len(data) > _SENT_UNASKED and _HELD.send(connection, held).first() is not None:
-        return name
+    if len(data) > _SENT_UNASKED:
+        found = _HELD.send(connection, held).first()
+        if found is not None and not found.erased:
+            return name
     row = {"digest": name, "data": data, "created_at": at}
     # What this transaction inserts is locked by that, and nobody sees it before the end. What was
     # there may be removed between the two statements.
     while _PUT.send(connection, row).first() is None:
-        if _HELD.send(connection, held).first() is not None:
+        found = _HELD.send(connection, held).first()
+        if found is not None:
+            if found.erased:
+                _put_whole(connection, name, data)
             break
     return name
+
+
+def _put_whole(connection: sa.Connection, name: str, data: bytes) -> None:
+    """Store a payload anew out of which something was erased: whoever stores it now means it."""
+    connection.execute(sa.update(blobs).where(blobs.c.digest == name).values(data=data))
+    connection.execute(sa.delete(erased_blobs).where(erased_blobs.c.digest == name))
 
 
 def get_json(connection: sa.Connection, name: str | None) -> Json:
@@ -51,7 +65,12 @@ def get_json(connection: sa.Connection, name: str | None) -> Json:
     if name is None:
         return None
     data = _GET.send(connection, {"name": name}).scalar()
-    if data is None or digest_bytes(data) != name:
+    if data is None or (digest_bytes(data) != name and not is_erased(connection, name)):
         what = "is not there" if data is None else "was changed"
         raise StoreCorrupt(f"the payload {name[:12]} {what}", payload=name)
     return json.loads(data)
+
+
+def is_erased(connection: sa.Connection, name: str) -> bool:
+    """Say whether something was erased out of a payload, which so does not fit its name."""
+    return connection.execute(_IS_ERASED.where(erased_blobs.c.digest == name)).first() is not None

@@ -144,7 +144,7 @@ class SqlEventLog:
 
 
 def visible_to(tenant: str) -> sa.ColumnElement[bool]:
-    """Return what leaves out the chains of runs that are not a tenant's; the others belong to all.
+    """Return what leaves out other tenants' runs and their memory; other chains belong to all.
 
     Args:
         tenant: The tenant.
@@ -152,7 +152,8 @@ def visible_to(tenant: str) -> sa.ColumnElement[bool]:
     own = sa.exists().where(
         runs.c.id == sa.func.substr(events.c.chain, len("run:") + 1), runs.c.tenant == tenant
     )
-    return sa.or_(events.c.chain.not_like("run:%"), own)
+    others = sa.and_(events.c.chain.not_like("run:%"), events.c.chain.not_like("memory:%"))
+    return sa.or_(others, events.c.chain == f"memory:{tenant}", own)
 
 
 def event_of(row: Any) -> Event:

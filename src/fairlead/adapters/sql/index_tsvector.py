@@ -88,6 +88,24 @@ class TsvectorIndex:
         return connection.scalars(_CANDIDATES, values).all(), statistics
 
 
+def replace(connection: sa.Connection, numbers: Sequence[int]) -> None:
+    """Store the words of passages anew whose text was changed.
+
+    Args:
+        connection: A writing transaction.
+        numbers: The passages' numbers.
+    """
+    passages = schema.passages
+    rows = connection.execute(sa.select(passages).where(passages.c.id.in_(numbers))).all()
+    given = sa.text("DELETE FROM passages_words WHERE passage_id = ANY(:numbers)")
+    connection.execute(given, {"numbers": [row.id for row in rows]})
+    words = [
+        {"passage": row.id, "words": vector_of([row.scope], row.title, row.text)} for row in rows
+    ]
+    if words:
+        connection.execute(_INSERT, words)
+
+
 def counted(
     connection: sa.Connection, table: str, within: str, terms: Mapping[str, str]
 ) -> dict[str, int]:

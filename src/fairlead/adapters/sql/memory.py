@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from fairlead.adapters.sql import memory_changes as changes
+from fairlead.adapters.sql import memory_reach as reaching
 from fairlead.adapters.sql.database import Database, serialize
 from fairlead.adapters.sql.events import append
 from fairlead.adapters.sql.memory_blobs import MemoryBlobs
@@ -26,19 +28,26 @@ from fairlead.adapters.sql.memory_vectors import Nearness, VectorIndex
 from fairlead.adapters.sql.memory_write import Writing, put_once
 from fairlead.adapters.sql.references import CHUNK, chunks
 from fairlead.adapters.sql.schema_memory import memories, memory_reads, memory_schemas
+from fairlead.core.digests import Json
+from fairlead.core.event import Fact
 from fairlead.core.memory import Item, MemoryQuery, MemoryState, Note, Reader, Written
 from fairlead.ports.clock import Clock
 from fairlead.ports.memory import (
+    BY_AGE,
     PLAIN,
     Candidate,
     Candidates,
     Change,
     MemoryStats,
     Reach,
+    Roots,
     Search,
     Stamp,
     Statistics,
 )
+
+AT_PLACE_MAX = 4
+"""Most items at one place of a thread, on average, that stand beside a candidate."""
 
 _CANDIDATE = (
     memories.c.number,
@@ -52,6 +61,9 @@ _CANDIDATE = (
     memories.c.subject,
 )
 _ALL = sa.select(*(memories.c[name] for name in COLUMNS))
+
+ITEMS_TOLD_MAX = 20
+"""Most ids of new items that an event names."""
 
 
 class SqlMemoryStore:
@@ -96,9 +108,10 @@ class SqlMemoryStore:
                 given = dict(zip((one.id for one in written), stamp.vectors, strict=True))
                 vectors = [given[row["id"]] for row in writing.fresh]
                 self._vectors.insert(connection, writing.fresh, vectors)
-            # What is only found again, or refused, changes nothing that was to be told.
-            if stamp.fact is not None and writing.fresh:
-                append(connection, self._clock, stamp.fact)
+            # Where nothing new was written, no rule made anything trusted.
+            rule = stamp.fact is not None and stamp.fact.type == "memory.endorsed"
+            if stamp.fact is not None and (writing.fresh or not rule):
+                append(connection, self._clock, said_of(stamp.fact, **_told(written)))
             return written
 
     def candidates(self, reader: Reader, query: MemoryQuery, search: Search) -> Candidates:
@@ -118,9 +131,10 @@ class SqlMemoryStore:
                 near = Nearness(vector=query.vector, embedder=query.embedder)
                 cosines = self._vectors.nearest(connection, within, near, search.vector_max)
             seeds = [*numbers[: search.seeds_max], *list(cosines)[: search.seeds_max]]
-            known = list(dict.fromkeys([*numbers, *cosines]))
+            known = list(dict.fromkeys([*numbers, *cosines]))[: search.most]
             rows = self._rows(connection, known)
-            beside = self._around(connection, within, [rows[one] for one in seeds], search.around)
+            best = [rows[one] for one in seeds if one in rows]
+            beside = self._around(connection, within, best, search.around)
             for number, row in beside.items():
                 if len(rows) < search.most:
                     rows.setdefault(number, row)
@@ -175,7 +189,7 @@ class SqlMemoryStore:
             statement = (
                 f"SELECT {names} FROM memories m WHERE m.scope = :at_scope "
                 f"AND m.thread = :at_thread AND m.thread <> '' AND m.place IN ({listed}) "
-                f"AND {within.sql}"
+                f"AND {within.sql} ORDER BY m.number LIMIT {AT_PLACE_MAX * len(wanted)}"
             )
             rows = connection.execute(sa.text(statement), values)
             found.update({row.number: row for row in rows})
@@ -197,7 +211,7 @@ class SqlMemoryStore:
         found: dict[str, Item] = {}
         with self._database.reading() as connection:
             for some in chunks(set(ids)):
-                query = _ALL.where(visible(reader), memories.c.id.in_(some))
+                query = _ALL.where(visible(reader, named=True), memories.c.id.in_(some))
                 found.update({item.id: item for item in items_of(connection, query)})
         return [found[one] for one in dict.fromkeys(ids) if one in found]
 
@@ -223,7 +237,7 @@ class SqlMemoryStore:
         self, reader: Reader, *, states: Sequence[MemoryState], after: str = "", most: int = 1000
     ) -> Sequence[Item]:
         """Return items by id, in order, from behind one."""
-        query = _ALL.where(visible(reader), memories.c.id > after)
+        query = _ALL.where(visible(reader, named=True), memories.c.id > after)
         query = query.where(memories.c.state.in_(states)).order_by(memories.c.id).limit(most)
         with self._database.reading() as connection:
             return items_of(connection, query)
@@ -232,7 +246,7 @@ class SqlMemoryStore:
         """Yield every item that the reader may see, whatever its state, by id."""
         after = ""
         while True:
-            query = _ALL.where(visible(reader), memories.c.id > after)
+            query = _ALL.where(visible(reader, named=True), memories.c.id > after)
             with self._database.reading() as connection:
                 some = items_of(connection, query.order_by(memories.c.id).limit(CHUNK))
             yield from some
@@ -254,22 +268,22 @@ class SqlMemoryStore:
             )
             changed = settling.settle(ids, state, change)
             if change.fact is not None and changed:
-                append(connection, self._clock, change.fact)
+                append(connection, self._clock, said_of(change.fact, changed=len(changed)))
             return changed
 
-    def reach(self, reader: Reader, *, source: str = "", ids: Sequence[str] = ()) -> Reach:
-        """Find items by their source or their ids, what was derived from them, and who got them."""
+    def reach(self, reader: Reader, roots: Roots, *, derived: bool = True) -> Reach:
+        """Find items by where they come from, and the runs that got or wrote one of them."""
         with self._database.reading() as connection:
-            return changes.reach(connection, reader, source, ids)
+            return reaching.reach(connection, reader, roots, derived=derived)
 
     def note_reads(self, run_id: str, call: int, ids: Sequence[str]) -> None:
         """Note that a run got items; a second time changes nothing."""
         now = self._clock.now()
+        noted = [
+            {"item": one, "run_id": run_id, "call": call, "read_at": now}
+            for one in dict.fromkeys(ids)
+        ]
         with self._database.transaction() as connection:
-            noted = [
-                {"item": one, "run_id": run_id, "call": call, "read_at": now}
-                for one in dict.fromkeys(ids)
-            ]
             put_once(connection, memory_reads, noted)
 
     def merge_overlay(self, app: str, release: str, change: Change) -> int:
@@ -292,15 +306,19 @@ class SqlMemoryStore:
         with self._database.glance() as connection:
             return list(connection.execute(query).scalars())
 
-    def expire(self, most: int = 10_000) -> int:
-        """Remove items that are past their retention, in every tenant; returns how many."""
+    def expire(self, most: int = 10_000, *, change: Change = BY_AGE, rehearse: bool = False) -> int:
+        """Remove items that are past their retention, in every tenant, with an event for each."""
+        past = memories.c.expires_at <= self._clock.now()
+        if rehearse:
+            with self._database.reading() as connection:
+                return int(connection.execute(sa.select(sa.func.count()).where(past)).scalar_one())
         with self._database.transaction() as connection:
-            query = sa.select(memories.c.number).where(memories.c.expires_at <= self._clock.now())
-            numbers = list(
-                connection.execute(query.order_by(memories.c.number).limit(most)).scalars()
-            )
-            changes.purge(connection, numbers)
-            return len(numbers)
+            query = sa.select(memories.c.number, memories.c.tenant).where(past)
+            rows = connection.execute(query.order_by(memories.c.number).limit(most)).all()
+            changes.purge(connection, [row.number for row in rows])
+            gone = Counter(row.tenant for row in rows)
+            append(connection, self._clock, *(_expired(change, *one) for one in gone.items()))
+            return len(rows)
 
     def stats(self, reader: Reader) -> MemoryStats:
         """Count what is kept."""
@@ -311,3 +329,23 @@ class SqlMemoryStore:
         if self._likenesses is None:
             self._likenesses = Likenesses(read_key(connection))
         return self._likenesses
+
+
+def said_of(fact: Fact, **more: Json) -> Fact:
+    """Return a fact with what only the transaction knows."""
+    return replace(fact, data={**fact.data, **more})
+
+
+def _told(written: Sequence[Written]) -> dict[str, Json]:
+    fresh = [one.id for one in written if one.id and not one.merged]
+    return {
+        "written": len(fresh),
+        "merged": sum(one.merged for one in written),
+        "refused": sum(one.refused for one in written),
+        "items": fresh[:ITEMS_TOLD_MAX],
+    }
+
+
+def _expired(change: Change, tenant: str, items: int) -> Fact:
+    data = {"by": change.by, "reason": change.reason, "items": items}
+    return Fact(chain=f"memory:{tenant}", type="memory.expired", data=data)

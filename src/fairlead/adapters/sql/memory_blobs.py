@@ -41,7 +41,7 @@ class MemoryBlobs:
     """SQLite: the vectors of a scope are read once, and kept until something changes there."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[tuple[str, str], _Matrix] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, str, int], _Matrix] = OrderedDict()
         self._lock = threading.Lock()
 
     def insert(
@@ -113,7 +113,7 @@ class MemoryBlobs:
             sa.text("SELECT written, removed FROM memory_scopes WHERE scope = :scope"),
             {"scope": scope},
         ).one()
-        name = scope, embedder
+        name = scope, embedder, size
         with self._lock:
             kept = self._kept.get(name)
         if kept is not None and kept.written == counts.written:
@@ -147,7 +147,7 @@ class MemoryBlobs:
         self._keep(name, kept)
         return kept
 
-    def _keep(self, name: tuple[str, str], matrix: _Matrix) -> None:
+    def _keep(self, name: tuple[str, str, int], matrix: _Matrix) -> None:
         with self._lock:
             self._kept[name] = matrix
             self._kept.move_to_end(name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,8 +11,8 @@ import sqlalchemy as sa
 
 from fairlead.adapters.sql.database import serialize
 from fairlead.adapters.sql.events import append
-from fairlead.adapters.sql.memory_rows import Likenesses, item_of, rows_of, spoken, visible
-from fairlead.adapters.sql.memory_write import put_once, touch
+from fairlead.adapters.sql.memory_rows import Likenesses, rows_of, spoken, visible
+from fairlead.adapters.sql.memory_write import put_once, replaced, touch
 from fairlead.adapters.sql.references import chunks
 from fairlead.adapters.sql.schema_memory import (
     memories,
@@ -26,7 +26,7 @@ from fairlead.core.digests import canonical_json
 from fairlead.core.label import label_from_json, label_to_json
 from fairlead.core.memory import CURRENT, MemoryState, Reader
 from fairlead.ports.clock import Clock
-from fairlead.ports.memory import Change, MemoryStats, Reach
+from fairlead.ports.memory import Change, MemoryStats
 
 SOURCES_MAX = 50
 """Most sources that statistics name."""
@@ -52,15 +52,26 @@ class Settling:
         """Bring current items into a state; returns the ids of those that were changed."""
         changed: list[str] = []
         for some in chunks(set(ids)):
-            where = visible(self.reader) & memories.c.id.in_(some)
-            current = where & memories.c.retired_at.is_(None) & (memories.c.state != state)
-            rows = rows_of(self.connection, sa.select(memories).where(current))
+            where = visible(self.reader, named=True) & memories.c.id.in_(some)
+            current: sa.ColumnElement[bool] = memories.c.retired_at.is_(None)
+            if state == "retracted":
+                current |= memories.c.state == "superseded"
+            rows = rows_of(
+                self.connection,
+                sa.select(memories).where(where & current & (memories.c.state != state)),
+            )
             if state == "active":
                 rows = [row for row in rows if self._endorse(row)]
             elif state == "quarantined":
                 self._update([row["number"] for row in rows], state=state)
             else:
-                self._update([row["number"] for row in rows], state=state, retired_at=self.now)
+                # An end that a replacement brought is taken back with what it ended: as of a time
+                # before the replacement it had none.
+                until = sa.case((memories.c.state == "superseded", None), else_=memories.c.valid_to)
+                since = sa.func.coalesce(memories.c.retired_at, self.now)
+                self._update(
+                    [row["number"] for row in rows], state=state, retired_at=since, valid_to=until
+                )
                 self._bury(rows, change)
             touch(self.connection, rows)
             changed += [str(row["id"]) for row in rows]
@@ -74,70 +85,46 @@ class Settling:
     def _endorse(self, row: Any) -> bool:
         """Make one item trusted; it then replaces what it had only proposed to replace."""
         label = replace(label_from_json(json.loads(row["label"])), integrity="trusted")
-        if row["slot"]:
-            retire_slot(self.connection, row, self.now)
+        _retire(self.connection, row, self.now)
         self._update([row["number"]], state="active", label=canonical_json(label_to_json(label)))
         return True
 
     def _bury(self, rows: Iterable[Any], change: Change) -> None:
         """Leave tombstones, so that what was taken back is not learned again."""
+        digests = dict.fromkeys(
+            self.likenesses.rejected(self.reader, row["subject"], text, predicate)
+            for row in rows
+            for text, predicate in _said(row)
+            if text
+        )
         stones = [
             {
-                "digest": self.likenesses.rejected(self.reader, item.subject, text),
+                "digest": digest,
                 "tenant": self.reader.tenant,
                 "reason": change.reason,
                 "by": change.by,
                 "at": self.now,
             }
-            for item in map(item_of, rows)
-            for text in (item.text, spoken(item.value))
-            if text
+            for digest in digests
         ]
         put_once(self.connection, memory_tombstones, stones)
 
 
-def retire_slot(connection: sa.Connection, row: Any, now: float) -> None:
-    """Retire what a slot held before one of its items became the current one."""
-    others = (memories.c.slot == row["slot"]) & (memories.c.number != row["number"])
-    held = others & memories.c.retired_at.is_(None) & (memories.c.state == "active")
-    held &= memories.c.overlay == row["overlay"]
-    connection.execute(
-        sa.update(memories)
-        .where(held)
-        .values(state="superseded", retired_at=now, valid_to=row["valid_from"])
-    )
+def _said(row: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """Return what an item says, each with the predicate for which alone it is said."""
+    value = spoken(json.loads(row["value"] or "null"))
+    # A value such as `yes` is wrong for its predicate alone, however it is worded.
+    return (row["text"], ""), (value, ""), (value, row["predicate"])
 
 
-def reach(connection: sa.Connection, reader: Reader, source: str, ids: Sequence[str]) -> Reach:
-    """Find items, all that was derived from them, and the runs that got or wrote one of them."""
-    own = (memories.c.tenant == reader.tenant) & (memories.c.app == reader.app)
-    found: dict[str, None] = {}
-    if source:
-        of_source = sa.select(memories.c.id).where(own, memories.c.source == source)
-        found |= dict.fromkeys(connection.execute(of_source.order_by(memories.c.id)).scalars())
-    for some in chunks(set(ids)):
-        named = sa.select(memories.c.id).where(own, memories.c.id.in_(some))
-        found |= dict.fromkeys(connection.execute(named).scalars())
-    fresh = list(found)
-    while fresh:
-        derived: dict[str, None] = {}
-        for some in chunks(fresh):
-            children = sa.select(memory_lineage.c.child).where(memory_lineage.c.parent.in_(some))
-            derived |= dict.fromkeys(connection.execute(children).scalars())
-        fresh = [one for one in derived if one not in found]
-        found |= dict.fromkeys(fresh)
-    readers: set[str] = set()
-    writers: set[str] = set()
-    for some in chunks(found):
-        got = sa.select(memory_reads.c.run_id).distinct().where(memory_reads.c.item.in_(some))
-        readers.update(connection.execute(got).scalars())
-        wrote = sa.select(memories.c.run_id).distinct().where(memories.c.id.in_(some))
-        writers.update(connection.execute(wrote).scalars())
-    return Reach(
-        items=tuple(found),
-        readers=tuple(sorted(readers)),
-        writers=tuple(sorted(writers - {""})),
-    )
+def _retire(connection: sa.Connection, row: Any, now: float) -> None:
+    """Retire what an item replaces that becomes current: what it names, and what its slot held."""
+    before = (memories.c.id == row["supersedes"]) & (memories.c.scope == row["scope"])
+    if row["slot"]:
+        before |= (memories.c.slot == row["slot"]) & (memories.c.state == "active")
+    before &= memories.c.retired_at.is_(None) & (memories.c.number != row["number"])
+    before &= memories.c.overlay == row["overlay"]
+    connection.execute(sa.update(memories).where(before).values(**replaced(row["valid_from"], now)))
 
 
 def still_on_trial(connection: sa.Connection, release: str) -> bool:
@@ -169,16 +156,11 @@ def merge_overlay(
     rows = rows_of(connection, sa.select(memories).where(on_trial).order_by(memories.c.number))
     now = clock.now()
     for row in rows:
-        current = row["retired_at"] is None and row["state"] == "active"
-        if current and row["slot"]:
-            retire_slot(connection, {**row, "overlay": ""}, now)
-        elif current and row["supersedes"]:
-            connection.execute(
-                sa.update(memories)
-                .where(memories.c.id == row["supersedes"], memories.c.retired_at.is_(None))
-                .where(memories.c.scope == row["scope"], memories.c.overlay == "")
-                .values(state="superseded", retired_at=now, valid_to=row["valid_from"])
-            )
+        if row["state"] == "active":
+            _retire(connection, {**row, "overlay": ""}, now)
+        elif row["state"] == "superseded":
+            # It took the place of something, until another one of the trial took its own.
+            _retire(connection, {**row, "overlay": "", "slot": None}, now)
     connection.execute(sa.update(memories).where(on_trial).values(overlay=""))
     seen = {(row["tenant"], row["schema"]) for row in rows}
     for tenant, version in sorted(seen):
@@ -258,6 +240,10 @@ def stats(connection: sa.Connection, reader: Reader, now: float) -> MemoryStats:
         query = sa.select(*columns, number).where(where).group_by(*columns)
         return list(connection.execute(query.order_by(number.desc(), *columns).limit(most)))
 
+    def by_source(where: sa.ColumnElement[bool]) -> dict[str, int]:
+        rows = counted(memories.c.source, where=where, most=SOURCES_MAX)
+        return dict(tuple(row) for row in rows)
+
     versions = (
         sa.select(memory_schemas.c.schema)
         .distinct()
@@ -270,9 +256,8 @@ def stats(connection: sa.Connection, reader: Reader, now: float) -> MemoryStats:
             (kind, state): count
             for kind, state, count in counted(memories.c.kind, memories.c.state, where=own)
         },
-        sources=dict(
-            tuple(row) for row in counted(memories.c.source, where=current, most=SOURCES_MAX)
-        ),
+        sources=by_source(current),
+        quarantined=by_source(own & (memories.c.state == "quarantined")),
         embedders=dict(tuple(row) for row in counted(memories.c.embedder, where=current)),
         schemas=tuple(connection.execute(versions.order_by(memory_schemas.c.schema)).scalars()),
         overlays=dict(

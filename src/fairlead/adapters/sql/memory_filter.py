@@ -55,8 +55,11 @@ def filter_of(reader: Reader, query: MemoryQuery, now: float) -> Filter:
         parts.append("m.subject = :subject" + (" AND m.subject <> ''" if query.subject else ""))
         tags.append([subject_of(query.subject)])
     # How something is done is never taken from what nobody promoted.
-    parts.append("m.state <> 'quarantined'" if not query.quarantined else _TRUSTED_WAYS)
-    parts += _times(query, values) + _trial(reader, values)
+    if not query.quarantined:
+        parts.append(_BELIEVED)
+    elif not query.retired:
+        parts.append(f"(m.kind <> 'procedural' OR {_BELIEVED})")
+    parts += _times(query, values) + _trial(reader, query, values)
     return Filter(
         sql=" AND ".join(parts),
         house=" AND ".join(house),
@@ -66,10 +69,13 @@ def filter_of(reader: Reader, query: MemoryQuery, now: float) -> Filter:
     )
 
 
-_TRUSTED_WAYS = "(m.kind <> 'procedural' OR m.state <> 'quarantined')"
+# What was only quoted until it was replaced has no time in which it held; see `replaced`.
+_BELIEVED = "(m.state <> 'quarantined' AND (m.state <> 'superseded' OR m.valid_to > m.valid_from))"
 
 
 def _times(query: MemoryQuery, values: dict[str, Any]) -> list[str]:
+    if query.retired:
+        return []
     parts = []
     if query.known_at is None:
         known = "m.retired_at IS NULL"
@@ -79,29 +85,53 @@ def _times(query: MemoryQuery, values: dict[str, Any]) -> list[str]:
         known = "(m.retired_at IS NULL OR m.retired_at > :known_at)"
     if query.valid_at is None:
         values["until"] = values["now"] if query.known_at is None else query.known_at
-        return [*parts, known, "(m.valid_to IS NULL OR m.valid_to > :until)"]
+        return [*parts, known, _not_ended("until", query)]
     values["valid_at"] = query.valid_at
-    # What was replaced held until its end; what was taken back never did. An end that became
-    # known later than `known_at` was none then.
-    ended = "m.valid_to IS NULL OR m.valid_to > :valid_at"
-    if query.known_at is not None:
-        ended += " OR m.retired_at > :known_at"
+    # What was replaced held until its end; what was taken back never did.
     return [
         *parts,
         f"({known} OR m.state = 'superseded')",
         "m.valid_from <= :valid_at",
-        f"({ended})",
+        _not_ended("valid_at", query),
     ]
 
 
-def _trial(reader: Reader, values: dict[str, Any]) -> list[str]:
+def _not_ended(at: str, query: MemoryQuery) -> str:
+    """Return that an item has not ended at a time.
+
+    An end that a later replacement brought counts for nothing, as far as one can tell: of an item
+    that has ended by itself before it was replaced, the own end is not kept apart.
+    """
+    going_on = f"m.valid_to IS NULL OR m.valid_to > :{at}"
+    if query.known_at is not None:
+        going_on += " OR m.state = 'superseded' AND m.retired_at > :known_at"
+    return f"({going_on})"
+
+
+def _trial(reader: Reader, query: MemoryQuery, values: dict[str, Any]) -> list[str]:
     """Return what hides a trial from everybody else, and from it what it replaced."""
     if not reader.overlay:
         # An operator looks at what everybody knows; what is on trial is listed apart.
         return ["m.overlay = ''"]
     values["overlay"] = reader.overlay
-    replaced = (
-        "SELECT 1 FROM memories o WHERE o.overlay = :overlay AND o.supersedes = m.id "
-        "AND o.retired_at IS NULL AND o.state <> 'quarantined'"
+    instead = instead_on_trial("m", past=query.known_at is not None)
+    return [f"(m.overlay = :overlay OR m.overlay = '' AND NOT EXISTS ({instead}))"]
+
+
+def instead_on_trial(item: str, *, past: bool = False) -> str:
+    """Return the selection of what a trial, `:overlay`, knows instead of an item.
+
+    Args:
+        item: How the item's table is named.
+        past: Whether it is about what was known at `:known_at`.
+    """
+    # What took its place there may have been replaced itself: then the newest stands for both.
+    named, held, recorded = "o.state IN ('active', 'superseded')", "o.state = 'active'", ""
+    if past:
+        recorded = "AND o.recorded_at <= :known_at AND o.state <> 'quarantined' "
+        named += " OR o.retired_at > :known_at"
+        held = "(o.retired_at IS NULL OR o.retired_at > :known_at)"
+    return (
+        f"SELECT 1 FROM memories o WHERE o.overlay = :overlay AND o.overlay <> '' {recorded}AND "
+        f"(o.supersedes = {item}.id AND ({named}) OR o.slot = {item}.slot AND {held})"
     )
-    return [f"(m.overlay = :overlay OR m.overlay = '' AND NOT EXISTS ({replaced}))"]

@@ -35,6 +35,9 @@ _PGVECTOR = (
 )
 
 
+_COMPARABLE = "vector_dims(v.vector) = vector_dims(CAST(:asked AS vector))"
+
+
 class MemoryPgvector:
     """PostgreSQL: pgvector compares, in the order of its exact operator."""
 
@@ -65,7 +68,8 @@ class MemoryPgvector:
         statement = sa.text(
             "SELECT m.number, -(v.vector <#> CAST(:asked AS vector)) AS cosine "
             "FROM memory_vectors v JOIN memories m ON m.number = v.number "
-            f"WHERE v.scope IN {named} AND v.embedder = :embedder AND {within.sql} "
+            f"WHERE v.scope IN {named} AND v.embedder = :embedder AND {_COMPARABLE} "
+            f"AND {within.sql} "
             "ORDER BY v.vector <#> CAST(:asked AS vector), m.number LIMIT :most"
         )
         values = {
@@ -84,8 +88,8 @@ class MemoryPgvector:
         if not numbers or not self._made(connection):
             return {}
         statement = sa.text(
-            "SELECT number, -(vector <#> CAST(:asked AS vector)) FROM memory_vectors "
-            "WHERE number = ANY(:numbers) AND embedder = :embedder"
+            "SELECT v.number, -(v.vector <#> CAST(:asked AS vector)) FROM memory_vectors v "
+            f"WHERE v.number = ANY(:numbers) AND v.embedder = :embedder AND {_COMPARABLE}"
         )
         values = {
             "asked": _written(near.vector),

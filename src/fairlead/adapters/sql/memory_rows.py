@@ -101,9 +101,10 @@ class Likenesses:
         """Return the tombstone of what nobody of a tenant may remember again."""
         return keyed(self._key, "erased", tenant, likeness(text))
 
-    def rejected(self, reader: Reader, subject: str, text: str) -> str:
+    def rejected(self, reader: Reader, subject: str, text: str, predicate: str = "") -> str:
         """Return the tombstone of what may not be remembered again of a subject."""
-        return keyed(self._key, "rejected", reader.tenant, reader.app, subject, likeness(text))
+        of = (subject, predicate) if predicate else (subject,)
+        return keyed(self._key, "rejected", reader.tenant, reader.app, *of, likeness(text))
 
     def refusals(self, writer: Reader, note: Note) -> tuple[str, ...]:
         """Return the tombstones that would refuse a note."""
@@ -114,6 +115,8 @@ class Likenesses:
         said = spoken(note.value)
         if said:
             digests.append(self.erased(writer.tenant, said))
+        if said and note.predicate:
+            digests.append(self.rejected(writer, note.subject, said, note.predicate))
         return tuple(digests)
 
     def evidence(self, value: str) -> str:
@@ -138,6 +141,11 @@ def slot_of(scope: str, note: Note) -> str | None:
         return None
     name = _SEPARATOR.join((scope, note.subject, note.predicate)).encode(errors="replace")
     return hashlib.sha256(name).hexdigest()[:32]
+
+
+def write_key_of(writer: Reader, key: str) -> str | None:
+    """Return the key of a write within a tenant's app; None without one."""
+    return word_of("w", writer.tenant, writer.app, key) if key else None
 
 
 def row_of(writer: Reader, note: Note, likenesses: Likenesses, now: float) -> dict[str, Any]:
@@ -192,7 +200,7 @@ def row_of(writer: Reader, note: Note, likenesses: Likenesses, now: float) -> di
         "schema": 1,
         "overlay": writer.overlay,
         "embedder": "",
-        "write_key": note.key or None,
+        "write_key": write_key_of(writer, note.key),
     }
 
 
@@ -268,9 +276,16 @@ def items_of(connection: sa.Connection, query: sa.Select[Any]) -> list[Item]:
     return [item_of(row, parents.get(row["id"], ())) for row in rows]
 
 
-def visible(reader: Reader) -> sa.ColumnElement[bool]:
-    """Return the condition that stands before everything: rows that a reader may see."""
-    own = (memories.c.tenant == reader.tenant) & (memories.c.app == reader.app)
+def visible(reader: Reader, *, named: bool = False) -> sa.ColumnElement[bool]:
+    """Return the condition that stands before everything: rows that a reader may see.
+
+    Args:
+        reader: Who looks.
+        named: Whether rows are looked for by their ids, or in their order. SQLite would read all
+            of the tenant's rows instead: it takes that index for the better one.
+    """
+    tenant = sa.func.coalesce(memories.c.tenant, "") if named else memories.c.tenant
+    own = (tenant == reader.tenant) & (memories.c.app == reader.app)
     audiences = reader.audiences
     if audiences is not None:
         own &= memories.c.audience.in_(audiences)

@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from fairlead.adapters.sql.copying import copy_rows
+from fairlead.adapters.sql.memory_filter import instead_on_trial
 from fairlead.adapters.sql.memory_rows import COLUMNS, Likenesses, row_of
 from fairlead.adapters.sql.references import chunks
 from fairlead.adapters.sql.schema_memory import (
@@ -102,6 +103,10 @@ class Writing:
             ("", self.writer.overlay)
         )
         current &= memories.c.expires_at > self.now
+        if self.writer.overlay:
+            seen = sa.text(f"NOT EXISTS ({instead_on_trial('memories')})")
+            seen = seen.bindparams(overlay=self.writer.overlay)
+            current &= sa.or_(memories.c.overlay == self.writer.overlay, seen)
         likenesses = {row["likeness"] for row in rows}
         scopes = list({row["scope"] for row in rows})
         for some in chunks(likenesses):
@@ -115,13 +120,15 @@ class Writing:
             within = memories.c.id.in_(some) & memories.c.scope.in_(scopes)
             for known in self._rows(within & current):
                 self._named[known.id] = _known(known)
-        for some in chunks({note.key for note in notes if note.key}):
+        for some in chunks({row["write_key"] for row in rows if row["write_key"]}):
             for known in self._rows(memories.c.write_key.in_(some)):
                 self._keys[known.write_key] = _known(known)
         self._refused = self._tombstones(notes)
 
     def _rows(self, where: sa.ColumnElement[bool]) -> Iterable[Any]:
-        return self.connection.execute(sa.select(*_KNOWN).where(where)).all()
+        # The last one counts: the newest one of a trial, or else of what everybody knows.
+        query = sa.select(*_KNOWN).where(where).order_by(memories.c.overlay, memories.c.number)
+        return self.connection.execute(query).all()
 
     def _tombstones(self, notes: Sequence[Note]) -> frozenset[str]:
         """Return those tombstones that refuse one of the notes."""
@@ -141,14 +148,16 @@ class Writing:
     # One note.
 
     def _one(self, note: Note, row: dict[str, Any], place: int) -> Written:
-        if note.key in self._keys:
-            before = self._keys[note.key]
+        if row["write_key"] in self._keys:
+            before = self._keys[row["write_key"]]
             return Written(id=before.id, state=before.state, merged=True)  # type: ignore[arg-type]
         refusals = self.likenesses.refusals(self.writer, note) if self._refused else ()
         if not self._refused.isdisjoint(refusals):
             return REFUSED
         trusted = note.label.integrity == "trusted" and note.state == "active"
         same = self._same.get((row["scope"], row["likeness"]))
+        if same is not None and not _overlap(same, row):
+            same = None  # It is so once more, after an interruption.
         better = same is not None and trusted and not (same.trusted and same.state == "active")
         if same is not None and not better:
             if same.fresh is not None:
@@ -160,20 +169,23 @@ class Writing:
 
     def _new(self, note: Note, row: dict[str, Any], place: int, worse: _Known | None) -> Written:
         trusted = note.label.integrity == "trusted" and row["state"] == "active"
-        before = worse or self._before(note, row)
         row["id"] = f"m-{self.new_id}{place:04x}"
         row["number"] = -1 - len(self.fresh)
-        if before is not None and before.trusted and not trusted:
+        held, named = self._held(row), self._named.get(note.supersedes)
+        row["supersedes"] = "" if named is None else named.id
+        found = (named, held, worse)
+        before = list({one.id: one for one in found if one is not None}.values())
+        if not trusted and any(one.trusted for one in before):
             # It says otherwise than what is known for certain: a proposal, until somebody agrees.
-            row["state"], before = "quarantined", None
-        if before is not None and row["valid_from"] < before.valid_from and not note.supersedes:
+            row["state"], before = "quarantined", []
+        elif held is not None and held.trusted == trusted and _is_late(note, row, held):
             # It tells of an earlier time, and what is known of now stays so.
             row["state"], row["retired_at"] = "superseded", self.now
-            row["valid_to"] = _earlier(row["valid_to"], before.valid_from)
-            before = None
-        if before is not None:
-            row["supersedes"] = before.id
-            self._retire(before, row["valid_from"])
+            row["valid_to"] = _earlier(row["valid_to"], held.valid_from)
+            before = []
+        for one in before:
+            row["supersedes"] = row["supersedes"] or one.id
+            self._retire(one, row["valid_from"])
         known = _Known(
             number=row["number"],
             id=row["id"],
@@ -191,15 +203,13 @@ class Writing:
             self._same[known.same] = known
             if row["slot"]:
                 self._slots.setdefault(row["slot"], []).append(known)
-        if note.key:
-            self._keys[note.key] = known
-        superseded = "" if before is None else before.id
+        if row["write_key"]:
+            self._keys[row["write_key"]] = known
+        superseded = before[0].id if before else ""
         return Written(id=row["id"], state=row["state"], superseded=superseded)
 
-    def _before(self, note: Note, row: Mapping[str, Any]) -> _Known | None:
-        """Return the item that a note replaces: the one it names, or its slot's current one."""
-        if note.supersedes:
-            return self._named.get(note.supersedes)
+    def _held(self, row: Mapping[str, Any]) -> _Known | None:
+        """Return the current item of a note's slot."""
         found = [one for one in self._slots.get(row["slot"] or "", ()) if one.trusted]
         found = found or list(self._slots.get(row["slot"] or "", ()))
         # What is on trial stands before what it would replace.
@@ -214,30 +224,31 @@ class Writing:
         if before.overlay != self.writer.overlay:
             # A trial changes nothing of what everybody knows; the merge does.
             return
+        if before.fresh is None:
+            self._retired[before.number] = since
+            return
         until = _earlier(before.valid_to, max(since, before.valid_from))
-        if before.fresh is not None:
-            before.fresh |= {"state": "superseded", "retired_at": self.now, "valid_to": until}
-        else:
-            self._retired[before.number] = until
+        until = before.valid_from if before.state == "quarantined" else until
+        before.fresh |= {"state": "superseded", "retired_at": self.now, "valid_to": until}
 
     # To the database.
 
     def _send(self, notes: Sequence[Note], written: Sequence[Written], stamp: Stamp) -> None:
         if self.fresh:
-            first = self._numbers(len(self.fresh))
-            for offset, row in enumerate(self.fresh):
-                row |= {"number": first + offset, "schema": stamp.schema}
+            numbers = self._numbers(len(self.fresh))
+            for number, row in zip(numbers, self.fresh, strict=True):
+                row |= {"number": number, "schema": stamp.schema}
                 if stamp.vectors:
                     row["embedder"] = stamp.embedder
             if self.connection.dialect.name == "postgresql":
                 copy_rows(self.connection, "memories", COLUMNS, self.fresh)
             else:
                 _INSERT.send_many(self.connection, COLUMNS, self.fresh)
-        for number, until in self._retired.items():
+        for number, since in self._retired.items():
             self.connection.execute(
                 sa.update(memories)
                 .where(memories.c.number == number)
-                .values(retired_at=self.now, valid_to=until, state="superseded")
+                .values(**replaced(since, self.now))
             )
         for number, times in self._seen.items():
             self.connection.execute(
@@ -256,16 +267,18 @@ class Writing:
         touch(self.connection, self.fresh)
         self._note_schema(stamp)
 
-    def _numbers(self, many: int) -> int:
-        """Return the first of so many numbers in a row, for new items."""
+    def _numbers(self, many: int) -> Sequence[int]:
+        """Return numbers for new items, in order; nobody else gets them."""
         if self.connection.dialect.name == "postgresql":
-            last = "SELECT nextval(pg_get_serial_sequence('memories', 'number'))"
-            first = self.connection.execute(sa.text(last)).scalar_one()
-            reserve = sa.text("SELECT setval(pg_get_serial_sequence('memories', 'number'), :last)")
-            self.connection.execute(reserve, {"last": first + many - 1})
-            return int(first)
+            # Another tenant's writer may take some meanwhile, so each one is asked for.
+            given = sa.text(
+                "SELECT nextval(pg_get_serial_sequence('memories', 'number')) "
+                "FROM generate_series(1, :many)"
+            )
+            return sorted(self.connection.execute(given, {"many": many}).scalars())
         newest = self.connection.execute(sa.select(sa.func.max(memories.c.number))).scalar()
-        return int(newest or 0) + 1
+        first = int(newest or 0) + 1
+        return range(first, first + many)
 
     def _note_schema(self, stamp: Stamp) -> None:
         if self.fresh:
@@ -316,6 +329,32 @@ def put_once(connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[
         given = ", ".join(f":{name}" for name in rows[0])
         statement = f"INSERT INTO {table.name} ({names}) VALUES ({given}) ON CONFLICT DO NOTHING"
         connection.execute(sa.text(statement), [dict(row) for row in rows])
+
+
+def replaced(since: float, now: float) -> dict[str, Any]:
+    """Return what becomes of the row of an item that another one replaces.
+
+    It held until the other one began, or until its own end; what was only quoted never held.
+
+    Args:
+        since: Seconds since 1970 from which the other one is so.
+        now: Seconds since 1970.
+    """
+    begun, ended = memories.c.valid_from, memories.c.valid_to
+    until = sa.case((begun > since, begun), else_=since)
+    until = sa.case((memories.c.state == "quarantined", begun), (ended < until, ended), else_=until)
+    return {"state": "superseded", "retired_at": now, "valid_to": until}
+
+
+def _overlap(known: _Known, row: Mapping[str, Any]) -> bool:
+    """Say whether an item and a new one are so at the same time."""
+    if known.valid_to is not None and known.valid_to <= row["valid_from"]:
+        return False
+    return row["valid_to"] is None or bool(known.valid_from < row["valid_to"])
+
+
+def _is_late(note: Note, row: Mapping[str, Any], held: _Known) -> bool:
+    return not note.supersedes and bool(row["valid_from"] < held.valid_from)
 
 
 def _earlier(one: float | None, other: float) -> float:

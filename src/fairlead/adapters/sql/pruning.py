@@ -81,7 +81,7 @@ class SqlPruneStore:
     def history(self, run_id: str) -> Sequence[Member]:
         """Return a run with its children and its forks, and theirs."""
         with self._database.reading() as connection:
-            found = _history(connection, run_id)
+            found = history_of(connection, run_id)
             doubtful: set[str] = set()
             for some in chunks(found):
                 query = sa.select(effects.c.run_id).where(
@@ -193,7 +193,7 @@ def _floor(connection: sa.Connection, group: tuple[str, str], keep: int) -> floa
     return connection.execute(newest).scalar()
 
 
-def _history(connection: sa.Connection, run_id: str) -> dict[str, sa.Row[Any]]:
+def history_of(connection: sa.Connection, run_id: str) -> dict[str, sa.Row[Any]]:
     """Follow families and lineages until there is nothing new.
 
     A fork keeps its origin's lineage, and the children that it makes anew keep theirs; so the runs

@@ -20,6 +20,7 @@ from fairlead.adapters.sql.schema import (
     stream_items,
     waits,
 )
+from fairlead.adapters.sql.schema_memory import erased_blobs
 
 CHUNK = 500
 """Most values in one list of a statement; databases have a bound."""
@@ -90,6 +91,7 @@ def remove_unheld(connection: sa.Connection, digests: Iterable[str]) -> tuple[in
             for held in connection.execute(query).scalars().all():
                 sizes.pop(held, None)
         connection.execute(sa.delete(blobs).where(blobs.c.digest.in_(list(sizes))))
+        connection.execute(sa.delete(erased_blobs).where(erased_blobs.c.digest.in_(list(sizes))))
         count, size = count + len(sizes), size + sum(sizes.values())
     return count, size
 

@@ -83,6 +83,15 @@ from fairlead.core.errors.embedding import (
     VectorSizeWrong,
     VectorsMiscounted,
 )
+from fairlead.core.errors.erasure import (
+    ErasedValueInvalid,
+    ErasureHeld,
+    ErasureTooLarge,
+    ErasureUnknown,
+    LedgerUnusable,
+    NotErased,
+    NothingToErase,
+)
 from fairlead.core.errors.given import (
     AppFileMissing,
     AppImportFailed,
@@ -134,6 +143,9 @@ from fairlead.core.errors.mcp import (
     McpUnreachable,
 )
 from fairlead.core.errors.memory import (
+    MemoryAppUnknown,
+    MemoryExportFailed,
+    MemoryFileInvalid,
     MemoryInvalid,
     MemoryMissing,
     MemoryRefused,
@@ -249,6 +261,10 @@ __all__ = [
     "EmbedderNotInstalled",
     "EmbedderTimedOut",
     "EmbedderUnknown",
+    "ErasedValueInvalid",
+    "ErasureHeld",
+    "ErasureTooLarge",
+    "ErasureUnknown",
     "ExportUnreadable",
     "FairleadError",
     "FamilyTooDeep",
@@ -268,6 +284,7 @@ __all__ = [
     "KillSwitchPulled",
     "KillsFull",
     "LeaseLost",
+    "LedgerUnusable",
     "LoopDetected",
     "McpDrifted",
     "McpGarbled",
@@ -279,6 +296,9 @@ __all__ = [
     "McpTimedOut",
     "McpToolFailed",
     "McpUnreachable",
+    "MemoryAppUnknown",
+    "MemoryExportFailed",
+    "MemoryFileInvalid",
     "MemoryInvalid",
     "MemoryMissing",
     "MemoryRefused",
@@ -289,6 +309,8 @@ __all__ = [
     "ModelUnfit",
     "ModelUnknown",
     "NoPreviousRelease",
+    "NotErased",
+    "NothingToErase",
     "OutsideRun",
     "ProviderBusy",
     "ProviderFailed",

@@ -1,4 +1,4 @@
-"""What is remembered: FL-800 to FL-809."""
+"""What is remembered: FL-800 to FL-829."""
 
 from __future__ import annotations
 
@@ -47,3 +47,27 @@ class MemoryUndeclared(FairleadError):
 
     code = "FL-805"
     hint = "Declare it: `memory=Memory(remember=Remember(kinds=[...]))`, and make a release."
+
+
+class MemoryFileInvalid(FairleadError):
+    """A file that is to be imported cannot be read, or one of its lines is no item."""
+
+    code = "FL-820"
+    hint = (
+        "Correct the line and import the file again: what is there already is merged. "
+        "`docs/howto/operate-memory.md` says what a line holds."
+    )
+
+
+class MemoryExportFailed(FairleadError):
+    """Items cannot be written to a file."""
+
+    code = "FL-821"
+    hint = "Choose another file, or write over it with --force."
+
+
+class MemoryAppUnknown(FairleadError):
+    """Nothing says which app's memory is meant."""
+
+    code = "FL-822"
+    hint = "Activate a release, or name the app in fairlead.toml: `[app]`, `name`."

@@ -90,5 +90,23 @@ def duration_s(text: str) -> float:
     return float(found[1]) * {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}[found[2]]
 
 
+def moment_s(text: str) -> float:
+    """Return a date, or a date and time, in seconds since 1970; UTC where it has no zone.
+
+    Args:
+        text: What was typed.
+
+    Raises:
+        InvalidInput: It is none.
+    """
+    from fairlead.memory.lines import seconds_of
+
+    try:
+        return seconds_of(text)
+    except ValueError as error:
+        message = f"{text!r} is no date or time, such as 2026-11-29 or 2026-11-29T18:00"
+        raise InvalidInput(message) from error
+
+
 def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is no JSON")

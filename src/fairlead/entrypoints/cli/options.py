@@ -30,5 +30,8 @@ Runs = Annotated[
     ),
 ]
 
+ItemId = Annotated[str, typer.Argument(metavar="ID", help="The item.")]
+ItemIds = Annotated[list[str], typer.Argument(metavar="ID...", help="The items.")]
+
 HERE = Path()
 """The default of `--app`."""

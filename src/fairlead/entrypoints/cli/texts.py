@@ -33,7 +33,8 @@ def moment(seconds: float | None) -> str:
     if seconds is None:
         return "-"
     try:
-        return f"{datetime.fromtimestamp(seconds, tz=UTC):%Y-%m-%d %H:%M:%S}"
+        at = datetime.fromtimestamp(seconds, tz=UTC).replace(tzinfo=None)
+        return at.isoformat(" ", "seconds")
     except (ValueError, OverflowError, OSError):
         return f"{seconds:g} s"  # no year has it: somebody wrote over the record
 

@@ -14,10 +14,13 @@ from fairlead.entrypoints.cli.commands import (
     budgets,
     checks,
     conversations,
+    erasures,
     events,
     kills,
     make,
     mcp,
+    memory,
+    memory_changes,
     people,
     policies,
     releases,
@@ -108,6 +111,20 @@ for _scope in get_args(KillScope):
     _kill.command(_scope, cls=Command)(kills.killing(_scope))
 _kill.command("list", cls=Command)(kills.list_all)
 _kill.command("lift", cls=Command)(kills.lift)
+_memory = _group("memory", LOOK, "What apps remember: find it, correct it, take it back.")
+_memory.command("search", cls=Command)(memory.search)
+_memory.command("show", cls=Command)(memory.show)
+_memory.command("history", cls=Command)(memory.history)
+_memory.command("stats", cls=Command)(memory.stats)
+_memory.command("add", cls=Command)(memory_changes.add)
+_memory.command("supersede", cls=Command)(memory_changes.supersede)
+_memory.command("quarantine", cls=Command)(memory_changes.quarantine)
+_memory.command("promote", cls=Command)(memory_changes.promote)
+_memory.command("retract", cls=Command)(memory_changes.retract)
+_memory.command("forget", cls=Command)(memory_changes.forget)
+_memory.command("export", cls=Command)(memory.export)
+_memory.command("erase", cls=Command)(erasures.erase)
+_memory.command("verify", cls=Command)(erasures.verify)
 _events = _group("events", LOOK, "Read the event log, and prove that nobody changed it.")
 _events.command("list", cls=Command)(events.list_all)
 _events.command("verify", cls=Command)(events.verify)

@@ -54,15 +54,16 @@ class Rendering(NamedTuple):
 
 
 @lru_cache(maxsize=512)
-def renderings(secret: str) -> tuple[Rendering, ...]:
+def renderings(secret: str, *, by_line: bool = True) -> tuple[Rendering, ...]:
     """Return the ways to find a value; what was worked out is kept in memory only.
 
     Args:
         secret: The value. The blanks at its ends are not looked for when enough is left.
+        by_line: Whether each of its lines is looked for alone as well.
     """
     core = secret.strip()
     core = core if len(core) >= SECRET_CHARS_MIN else secret
-    lines = [line.strip() for line in core.splitlines()[:LINES_MAX]]
+    lines = [line.strip() for line in core.splitlines()[:LINES_MAX]] if by_line else []
     # The first line of a private key is that of any other, which is found by it.
     alone = [one for one in lines if len(one) >= LINE_CHARS_MIN and not one.startswith("-----")]
     texts = dict.fromkeys(piece for one in (core, *alone) for piece in _pieces(one))

@@ -18,15 +18,25 @@ def pruned_view(pruned: Pruned, *, dry_run: bool) -> list[RenderableType]:
         pruned: What.
         dry_run: Whether nothing was changed.
     """
-    if not pruned.runs:
-        return [Text("no run is old enough to be pruned")]
+    one = pruned.memories == 1
+    items = "1 item" if one else f"{pruned.memories:,} items"
+    past = f" of memory that {'is past its' if one else 'are past their'} retention"
+    line = Text("no run is old enough to be pruned")
+    word = "would prune " if dry_run else "pruned "
+    if pruned.runs:
+        line = _runs(pruned, word)
+    lines: list[RenderableType] = [line]
+    if pruned.memories:
+        lines.append(Text.assemble(word, (items, "bold"), past))
+    if dry_run and (pruned.runs or pruned.memories):
+        lines.append(Text("Next: the same without --dry-run, with --reason"))
+    return lines
+
+
+def _runs(pruned: Pruned, word: str) -> Text:
     runs = "1 run" if pruned.runs == 1 else f"{pruned.runs} runs"
     payloads = "1 payload" if pruned.payloads == 1 else f"{pruned.payloads} payloads"
-    word = "would prune " if dry_run else "pruned "
-    line = Text.assemble(word, (runs, "bold"), f": {payloads}, {bytes_text(pruned.bytes)}")
-    if dry_run:
-        return [line, Text("Next: the same without --dry-run, with --reason")]
-    return [line]
+    return Text.assemble(word, (runs, "bold"), f": {payloads}, {bytes_text(pruned.bytes)}")
 
 
 def left_view(run: RunRecord) -> list[RenderableType]:

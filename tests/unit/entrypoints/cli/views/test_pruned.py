@@ -19,6 +19,17 @@ def test_what_went_is_one_line() -> None:
     assert text(*pruned_view(one, dry_run=False)) == "pruned 1 run: 1 payload, 9 B"
 
 
+def test_memory_that_is_past_its_retention_has_a_line_of_its_own() -> None:
+    said = text(*pruned_view(replace(MANY, memories=1), dry_run=False)).splitlines()
+    assert said[1:] == ["pruned 1 item of memory that is past its retention"]
+    said = text(*pruned_view(Pruned(memories=1200), dry_run=True)).splitlines()
+    assert said == [
+        "no run is old enough to be pruned",
+        "would prune 1,200 items of memory that are past their retention",
+        "Next: the same without --dry-run, with --reason",
+    ]
+
+
 def test_a_rehearsal_says_that_nothing_went_and_what_to_type() -> None:
     said = text(*pruned_view(MANY, dry_run=True)).splitlines()
     assert said == [

@@ -1,0 +1,160 @@
+"""Takes known values out of texts, JSON and bytes, in all forms in which they ordinarily stand.
+
+It looks with more care than it reads: letter case does not count, JSON is taken apart, so that what
+is left is JSON again, and numbers count as their digits.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from fairlead.core.digests import Json, canonical_json
+from fairlead.core.erasure import ERASED
+from fairlead.guardrails.content.redact import DEPTH_MAX
+from fairlead.guardrails.content.renderings import renderings
+
+_SPLIT_CHARS_MIN = 48
+"""A page of a database may end in the middle of a value; so a long one's halves are looked for."""
+
+
+_JSON = ("{", "[", '"')
+
+
+class _Form(NamedTuple):
+    needle: str
+    pattern: re.Pattern[str]
+
+
+class Eraser:
+    """Finds values and takes them out.
+
+    Args:
+        values: The values; the longest go first, because one may be a part of another.
+    """
+
+    def __init__(self, values: Iterable[str]) -> None:
+        self.values = tuple(sorted(set(values), key=lambda one: (-len(one), one)))
+        # PostgreSQL's text has no NUL, so U+FFFD stands there; see `postgres.py`.
+        kept = dict.fromkeys((*self.values, *(one.replace("\0", "\ufffd") for one in self.values)))
+        self._forms = tuple(_forms(kept))
+        halves = [part for one in kept for part in _halves(one)]
+        self._raw = tuple(_forms(dict.fromkeys((*kept, *halves))))
+        self._overlap = max((len(one) for one in kept), default=0) * 32 + 64
+
+    def __bool__(self) -> bool:
+        return bool(self._forms)
+
+    def text(self, text: str, place: str = ERASED) -> str:
+        """Return a text without the values; the very same object when it holds none.
+
+        Args:
+            text: Any text; when it is JSON, what comes back is JSON as well.
+            place: What stands in place of a value. A single character keeps all others where they
+                are: it stands there as often as the value is long.
+        """
+        if not self._holds(text, self._forms):
+            return text
+        if text.startswith(_JSON):
+            try:
+                value = json.loads(text)
+                left = self.json(value)
+                return text if left == value else canonical_json(left)
+            except ValueError:
+                pass
+        return self._plain(text, place)
+
+    def json(self, value: Json, depth: int = 0) -> Json:
+        """Return a JSON value without the values, in texts, names and numbers."""
+        if isinstance(value, str):
+            # A text within JSON may be JSON itself; it is taken apart once more, and no further.
+            return self._plain(value, ERASED) if depth >= DEPTH_MAX else self._inner(value, depth)
+        if isinstance(value, bool) or value is None:
+            return value
+        if isinstance(value, int | float):
+            said = str(value)
+            return (
+                ERASED if any(said == one or said in one.split() for one in self.values) else value
+            )
+        if depth >= DEPTH_MAX:
+            said = canonical_json(value)
+            return ERASED if self._holds(said, self._forms) else value
+        if isinstance(value, dict):
+            return self._object(value, depth)
+        return [self.json(item, depth + 1) for item in value]
+
+    def holds(self, data: str | bytes) -> bool:
+        """Say whether something holds one of the values, in whatever form."""
+        return self.count(data) > 0
+
+    def count(self, data: str | bytes) -> int:
+        """Return how often something holds one of the values."""
+        text = data.decode("utf-8", "replace") if isinstance(data, bytes) else data
+        found = self._holds(text, self._forms)
+        return sum(len(form.pattern.findall(text)) for form in found)
+
+    def count_raw(self, chunks: Iterable[bytes]) -> int:
+        """Return how often a file holds one of the values or half of a long one.
+
+        Args:
+            chunks: Its bytes, piece by piece.
+        """
+        found, rest = 0, b""
+        for data in chunks:
+            # What stands whole in the overlap was counted before, and a sign that is cut is whole
+            # there.
+            found += self._raw_count(rest + data) - self._raw_count(rest)
+            rest = (rest + data)[-self._overlap :]
+        return found
+
+    def _raw_count(self, data: bytes) -> int:
+        text = data.decode("utf-8", "replace")
+        return sum(len(form.pattern.findall(text)) for form in self._holds(text, self._raw))
+
+    def _inner(self, text: str, depth: int) -> str:
+        if not self._holds(text, self._forms):
+            return text
+        if text.startswith(("{", "[")):
+            try:
+                return canonical_json(self.json(json.loads(text), depth + 1))
+            except ValueError:
+                pass
+        return self._plain(text, ERASED)
+
+    def _object(self, value: dict[str, Json], depth: int) -> dict[str, Json]:
+        made: dict[str, Json] = {}
+        for key, item in value.items():
+            name = unique = self._plain(key, ERASED)
+            number = 2
+            while unique in made:
+                unique, number = f"{name} {number}", number + 1
+            made[unique] = self.json(item, depth + 1)
+        return made
+
+    def _plain(self, text: str, place: str) -> str:
+        def put(match: re.Match[str]) -> str:
+            return place * len(match[0]) if len(place) == 1 else place
+
+        for form in self._holds(text, self._forms):
+            text = form.pattern.sub(put, text)
+        return text
+
+    def _holds(self, text: str, forms: tuple[_Form, ...]) -> list[_Form]:
+        folded = text.lower()
+        return [form for form in forms if form.needle in folded and form.pattern.search(text)]
+
+
+def _forms(values: Iterable[str]) -> Iterator[_Form]:
+    for value in values:
+        # A line of a text, such as a greeting, is no value by itself.
+        for one in renderings(value, by_line=False):
+            yield _Form(one.needle.lower(), re.compile(one.pattern.pattern, re.IGNORECASE))
+
+
+def _halves(value: str) -> tuple[str, ...]:
+    if len(value) < _SPLIT_CHARS_MIN:
+        return ()
+    middle = len(value) // 2
+    return value[:middle], value[middle:]

@@ -1,0 +1,402 @@
+"""Memory in a dict: the rules of the stores, without a database and without a ranking index."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from threading import RLock
+
+from fairlead.core.event import Fact
+from fairlead.core.memory import (
+    Item,
+    MemoryQuery,
+    MemoryState,
+    Note,
+    Reader,
+    Written,
+)
+from fairlead.core.vectors import unpack
+from fairlead.ports.clock import Clock
+from fairlead.ports.memory import (
+    BY_AGE,
+    PLAIN,
+    Candidates,
+    Change,
+    MemoryStats,
+    Reach,
+    Roots,
+    Search,
+    Stamp,
+    Statistics,
+)
+from fairlead.testing.memory_rules import (
+    alike,
+    answers,
+    believed,
+    candidate_of,
+    comes_from,
+    expired,
+    held_by,
+    item_of,
+    overlap,
+    refusals,
+    slot_of,
+    stats_of,
+    stems_of,
+    stones,
+)
+
+AT_PLACE_MAX = 4
+"""Most items at one place of a thread, on average, that stand beside a candidate."""
+
+
+@dataclass
+class FakeMemoryStore:
+    """Keeps what is remembered in a dict; what it returns for a question is not ranked.
+
+    Attributes:
+        clock: Time and ids.
+        kept: Every item by its id, oldest first.
+        facts: What was to be appended to the event log.
+        reads: Which run got which item by which call, as item, run and number of the call.
+    """
+
+    clock: Clock
+    kept: dict[str, Item] = field(default_factory=dict)
+    facts: list[Fact] = field(default_factory=list)
+    reads: list[tuple[str, str, int]] = field(default_factory=list)
+    _vectors: dict[str, bytes] = field(default_factory=dict)
+    _keys: dict[tuple[str, str, str], str] = field(default_factory=dict)
+    _stones: set[tuple[str, ...]] = field(default_factory=set)
+    _schemas: set[tuple[str, str, int, str]] = field(default_factory=set)
+    _lock: RLock = field(default_factory=RLock)
+
+    def write(
+        self, writer: Reader, notes: Sequence[Note], stamp: Stamp = PLAIN
+    ) -> Sequence[Written]:
+        """Remember notes, all or none."""
+        if not notes:
+            return []
+        if stamp.vectors and len(stamp.vectors) != len(notes):
+            raise ValueError(f"{len(stamp.vectors)} vectors for {len(notes)} notes")
+        with self._lock:
+            first = self.clock.id()
+            written = []
+            for place, note in enumerate(notes):
+                one = self._one(writer, note, item_of(writer, note, self.clock.now(), stamp.schema))
+                if isinstance(one, Written):
+                    written.append(one)
+                    continue
+                item = replace(one, id=f"m-{first}{place:04x}")
+                if stamp.vectors:
+                    item = replace(item, embedder=stamp.embedder)
+                    self._vectors[item.id] = stamp.vectors[place]
+                self.kept[item.id] = item
+                if note.key:
+                    self._keys[writer.tenant, writer.app, note.key] = item.id
+                self._schemas.add((writer.tenant, writer.app, stamp.schema, writer.overlay))
+                named = self.kept.get(item.supersedes)
+                proposed = named is not None and believed(named) and not believed(item)
+                superseded = "" if proposed else item.supersedes
+                written.append(Written(id=item.id, state=item.state, superseded=superseded))
+            self._say(stamp.fact)
+            return written
+
+    def _one(self, writer: Reader, note: Note, item: Item) -> Item | Written:
+        """Return what is known already, or the new item, once what it replaces is retired."""
+        known = self.kept.get(self._keys.get((writer.tenant, writer.app, note.key), ""))
+        if note.key and known is not None:
+            return Written(id=known.id, state=known.state, merged=True)
+        if not self._stones.isdisjoint(refusals(writer, item)):
+            return Written(id="", state="retracted")
+        beside = [one for one in self._current(writer) if one.audience == item.audience]
+        same = [one for one in beside if alike(one) == alike(item)]
+        worse = same[-1] if same and overlap(same[-1], item) else None
+        if worse is not None and (believed(worse) or not believed(item)):
+            self.kept[worse.id] = replace(worse, seen=worse.seen + 1)
+            return Written(id=worse.id, state=worse.state, merged=True)
+        named = next((one for one in beside if one.id == note.supersedes and note.supersedes), None)
+        held = held_by(writer, item, beside)
+        item = replace(item, supersedes="" if named is None else named.id)
+        before = [one for one in (named, held, worse) if one is not None]
+        if not believed(item) and any(map(believed, before)):
+            return replace(item, state="quarantined")
+        late = held is not None and not note.supersedes and item.valid_from < held.valid_from
+        if held is not None and late and believed(held) == believed(item):
+            until = min(
+                held.valid_from, held.valid_from if item.valid_to is None else item.valid_to
+            )
+            now = self.clock.now()
+            return replace(item, state="superseded", retired_at=now, valid_to=until)
+        for one in before:
+            item = replace(item, supersedes=item.supersedes or one.id)
+            if one.overlay == writer.overlay:
+                self._retire(one.id, item.valid_from)
+        return item
+
+    def _current(self, writer: Reader) -> list[Item]:
+        """Return what a writer's items may be the same as, or replace; the last one counts."""
+        now = self.clock.now()
+        found = [
+            one
+            for one in self._own(writer)
+            if one.retired_at is None
+            and one.expires_at > now
+            and one.overlay in ("", writer.overlay)
+            and not self._behind(writer, one)
+        ]
+        return sorted(found, key=lambda one: one.overlay)
+
+    def _own(self, reader: Reader) -> Iterable[Item]:
+        own = (reader.tenant, reader.app)
+        return [one for one in self.kept.values() if (one.tenant, one.app) == own]
+
+    def _retire(self, item_id: str, since: float) -> None:
+        one = self.kept[item_id]
+        if one.retired_at is not None:
+            return
+        until = max(since, one.valid_from)
+        until = until if one.valid_to is None else min(one.valid_to, until)
+        until = one.valid_from if one.state == "quarantined" else until
+        now = self.clock.now()
+        self.kept[item_id] = replace(one, state="superseded", retired_at=now, valid_to=until)
+
+    def _behind(self, reader: Reader, one: Item, known_at: float | None = None) -> bool:
+        """Say whether a trial knows something else instead of an item."""
+        if not reader.overlay or one.overlay == reader.overlay:
+            return False
+        for other in self._own(reader):
+            if other.overlay != reader.overlay:
+                continue
+            later = known_at is not None and (other.retired_at or 0.0) > known_at
+            if known_at is not None and (
+                other.recorded_at > known_at or other.state == "quarantined"
+            ):
+                continue
+            current = other.state == "active" or (
+                known_at is not None and (other.retired_at is None or later)
+            )
+            if other.supersedes == one.id and (other.state in ("active", "superseded") or later):
+                return True
+            if one.predicate and slot_of(other) == slot_of(one) and current:
+                return True
+        return False
+
+    def candidates(self, reader: Reader, query: MemoryQuery, search: Search) -> Candidates:
+        """Find what shares a word with a question, or has a vector that can be compared."""
+        with self._lock:
+            seen = [one for one in self._own(reader) if self._recalls(reader, query, one)]
+        held = {one.id: stems_of(one) for one in seen}
+        counts = {term: sum(term in stems for stems in held.values()) for term in search.terms}
+        shared = {one.id: len(held[one.id] & search.terms.keys()) for one in seen}
+        cosines = {one.id: self._cosine(query, one) for one in seen}
+        by_words = sorted((one for one in seen if shared[one.id]), key=lambda x: -shared[x.id])
+        near = sorted(
+            (one for one in seen if cosines[one.id] is not None),
+            key=lambda one: -(cosines[one.id] or 0.0),
+        )
+        best = by_words[: search.lexical_max] + near[: search.vector_max]
+        places = {
+            (one.audience, one.thread, one.place + step)
+            for one in by_words[: search.seeds_max] + near[: search.seeds_max]
+            for step in range(-search.around, search.around + 1)
+            if one.thread
+        }
+        beside = [one for one in seen if (one.audience, one.thread, one.place) in places]
+        best += beside[: AT_PLACE_MAX * len(places)]
+        best = list({one.id: one for one in best}.values())[: search.most]
+        found = {one.id: candidate_of(one, cosines[one.id]) for one in best}
+        words = sum(len(one.text.split()) for one in found.values())
+        statistics = Statistics(
+            items=len(seen), found_in=counts, mean_words=words / max(1, len(found))
+        )
+        return Candidates(found=list(found.values()), statistics=statistics)
+
+    def _recalls(self, reader: Reader, query: MemoryQuery, one: Item) -> bool:
+        """Say whether a reader may recall an item for a question."""
+        if reader.audiences is not None and one.audience not in reader.audiences:
+            return False
+        if one.overlay not in ("", reader.overlay) or self._behind(reader, one, query.known_at):
+            return False
+        return answers(query, one, self.clock.now())
+
+    def _cosine(self, query: MemoryQuery, one: Item) -> float | None:
+        vector = self._vectors.get(one.id)
+        if vector is None or query.vector is None or one.embedder != query.embedder:
+            return None
+        if len(vector) != len(query.vector):
+            return None
+        return sum(a * b for a, b in zip(unpack(vector), unpack(query.vector), strict=True))
+
+    def get(self, reader: Reader, ids: Sequence[str]) -> Sequence[Item]:
+        """Return those of the items that the reader may see, in the order of the ids."""
+        seen = {one.id: one for one in self.each(reader)}
+        return [seen[one] for one in dict.fromkeys(ids) if one in seen]
+
+    def history(
+        self, reader: Reader, subject: str, predicate: str, *, known_at: float | None = None
+    ) -> Sequence[Item]:
+        """Return what was said of a subject, oldest record first."""
+        found = [one for one in self.each(reader) if one.subject == subject]
+        found = [one for one in found if not predicate or one.predicate == predicate]
+        if known_at is not None:
+            found = [
+                one
+                for one in found
+                if one.recorded_at <= known_at
+                and (one.retired_at is None or one.retired_at > known_at)
+            ]
+        return sorted(found, key=lambda one: one.recorded_at)
+
+    def items(
+        self, reader: Reader, *, states: Sequence[MemoryState], after: str = "", most: int = 1000
+    ) -> Sequence[Item]:
+        """Return items by id, in order, from behind one."""
+        found = [one for one in self.each(reader) if one.id > after and one.state in states]
+        return found[:most]
+
+    def settle(
+        self, reader: Reader, ids: Sequence[str], state: MemoryState, change: Change
+    ) -> Sequence[str]:
+        """Bring current items into a state; returns the ids of those that were changed."""
+        with self._lock:
+            found = [
+                one
+                for one in self.get(reader, ids)
+                if one.retired_at is None or (state, one.state) == ("retracted", "superseded")
+            ]
+            found = [one for one in found if one.state != state]
+            for one in found:
+                if state == "active":
+                    self._take_place(one, one.overlay)
+                    trusted = replace(one.label, integrity="trusted")
+                    self.kept[one.id] = replace(one, state=state, label=trusted)
+                elif state == "quarantined":
+                    self.kept[one.id] = replace(one, state=state)
+                else:
+                    since = self.clock.now() if one.retired_at is None else one.retired_at
+                    until = None if one.state == "superseded" else one.valid_to
+                    self.kept[one.id] = replace(one, state=state, retired_at=since, valid_to=until)
+                    self._stones |= set(stones(reader, one))
+            if found:
+                self._say(change.fact)
+            return [one.id for one in found]
+
+    def _take_place(self, one: Item, overlay: str, *, of_slot: bool = True) -> None:
+        """Retire what an item replaces that becomes current."""
+        for other in self._own(Reader(tenant=one.tenant, app=one.app)):
+            named = other.id == one.supersedes and other.audience == one.audience
+            held = bool(one.predicate) and of_slot and slot_of(other) == slot_of(one)
+            held = held and other.state == "active"
+            if (named or held) and other.id != one.id and other.overlay == overlay:
+                self._retire(other.id, one.valid_from)
+
+    def reach(self, reader: Reader, roots: Roots, *, derived: bool = True) -> Reach:
+        """Find items by where they come from, and the runs that got or wrote one of them."""
+        own = {one.id: one for one in self._own(reader)}
+        found = {one.id for one in own.values() if comes_from(one, roots)}
+        while derived:
+            made = {
+                one.id for one in own.values() if not found.isdisjoint(one.provenance.derived_from)
+            }
+            if made <= found:
+                break
+            found |= made
+        writers = {own[one].provenance.run_id for one in found} - {""}
+        readers = {run for item, run, _ in self.reads if item in found}
+        return Reach(
+            items=tuple(sorted(found)),
+            readers=tuple(sorted(readers)),
+            writers=tuple(sorted(writers)),
+        )
+
+    def note_reads(self, run_id: str, call: int, ids: Sequence[str]) -> None:
+        """Note that a run got items; a second time changes nothing."""
+        noted = [(one, run_id, call) for one in dict.fromkeys(ids)]
+        self.reads += [one for one in noted if one not in self.reads]
+
+    def merge_overlay(self, app: str, release: str, change: Change) -> int:
+        """Make what was remembered in a release's trial everybody's; returns how many items."""
+        with self._lock:
+            found = self._on_trial(app, release)
+            for one in found:
+                if one.state in ("active", "superseded"):
+                    self._take_place(one, "", of_slot=one.state == "active")
+                self.kept[one.id] = replace(one, overlay="")
+                self._schemas.add((one.tenant, app, one.schema, ""))
+            self._close(app, release, change if found else None)
+            return len(found)
+
+    def drop_overlay(self, app: str, release: str, change: Change) -> int:
+        """Remove what was remembered in a release's trial; returns how many items."""
+        with self._lock:
+            found = self._on_trial(app, release)
+            self._purge(found)
+            self._close(app, release, change if found else None)
+            return len(found)
+
+    def _on_trial(self, app: str, release: str) -> list[Item]:
+        return [one for one in self.kept.values() if (one.app, one.overlay) == (app, release)]
+
+    def _close(self, app: str, release: str, change: Change | None) -> None:
+        closed = {one for one in self._schemas if (one[1], one[3]) == (app, release)}
+        self._schemas -= closed
+        self._say(change.fact if change else None)
+
+    def _say(self, fact: Fact | None) -> None:
+        self.facts += [] if fact is None else [fact]
+
+    def _purge(self, items: Sequence[Item]) -> None:
+        gone = {one.id for one in items}
+        for name in gone:
+            del self.kept[name]
+            self._vectors.pop(name, None)
+        for one in self.kept.values():
+            parents = one.provenance.derived_from
+            if not gone.isdisjoint(parents):
+                left = tuple(parent for parent in parents if parent not in gone)
+                made = replace(one.provenance, derived_from=left)
+                self.kept[one.id] = replace(one, provenance=made)
+        self.reads = [one for one in self.reads if one[0] not in gone]
+
+    def schemas(self, reader: Reader) -> Sequence[int]:
+        """Return the versions of the memory schema that have written what the reader may see."""
+        own = (reader.tenant, reader.app)
+        return sorted(
+            {
+                version
+                for tenant, app, version, overlay in self._schemas
+                if (tenant, app) == own and overlay in ("", reader.overlay)
+            }
+        )
+
+    def expire(self, most: int = 10_000, *, change: Change = BY_AGE, rehearse: bool = False) -> int:
+        """Remove items that are past their retention, in every tenant, with an event for each."""
+        with self._lock:
+            now = self.clock.now()
+            gone = [one for one in self.kept.values() if one.expires_at <= now]
+            if rehearse:
+                return len(gone)
+            gone = gone[:most]
+            self._purge(gone)
+            self.facts += [expired(change, *one) for one in Counter(g.tenant for g in gone).items()]
+            return len(gone)
+
+    def stats(self, reader: Reader) -> MemoryStats:
+        """Count what is kept."""
+        own = (reader.tenant, reader.app)
+        counted = stats_of(list(self.each(reader)), self.clock.now())
+        return replace(
+            counted,
+            schemas=tuple(sorted({one[2] for one in self._schemas if one[:2] == own})),
+            tombstones=sum(one[0] == reader.tenant for one in self._stones),
+        )
+
+    def each(self, reader: Reader) -> Iterator[Item]:
+        """Yield every item that the reader may see, whatever its state, by id."""
+        audiences = reader.audiences
+        for one in sorted(self._own(reader), key=lambda one: one.id):
+            mine = audiences is not None and one.audience in audiences
+            if audiences is None or (mine and one.overlay in ("", reader.overlay)):
+                yield one

@@ -1,0 +1,184 @@
+"""The rules of memory as plain functions on items, for the store in a dict."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from fairlead.core.event import Fact
+from fairlead.core.likeness import likeness
+from fairlead.core.memory import (
+    CURRENT,
+    RETENTION_S,
+    Item,
+    MemoryQuery,
+    Note,
+    Reader,
+    audience_of,
+)
+from fairlead.core.text import stem, tokens
+from fairlead.ports.memory import Candidate, Change, MemoryStats, Roots
+
+
+def item_of(writer: Reader, note: Note, now: float, schema: int) -> Item:
+    """Return a note as a new item; its id is still to be set."""
+    audience = audience_of(note.label, writer.tenant)
+    if note.kind == "working" and audience != "-":
+        audience = f"run:{writer.run_root}"
+    return Item(
+        kind=note.kind,
+        text=note.text,
+        subject=note.subject,
+        predicate=note.predicate,
+        value=note.value,
+        label=note.label,
+        state=note.state,
+        provenance=note.provenance,
+        valid_to=note.valid_to,
+        actor=note.actor,
+        thread=note.thread,
+        place=note.place,
+        id="",
+        tenant=writer.tenant,
+        app=writer.app,
+        audience=audience,
+        valid_from=now if note.valid_from is None else note.valid_from,
+        recorded_at=now,
+        retired_at=None,
+        expires_at=now + RETENTION_S[note.kind] if note.expires_at is None else note.expires_at,
+        supersedes="",
+        schema=schema,
+        overlay=writer.overlay,
+    )
+
+
+def believed(item: Item) -> bool:
+    """Say whether an item is current and trusted."""
+    return item.label.integrity == "trusted" and item.state == "active"
+
+
+def alike(item: Item) -> tuple[str | int, ...]:
+    """Return what two items of an audience share that say the same."""
+    at = (item.thread, item.place) if item.kind == "episodic" and item.thread else ()
+    return (item.kind, item.subject, item.predicate, *at, likeness(item.text))
+
+
+def overlap(one: Item, other: Item) -> bool:
+    """Say whether two items are so at the same time."""
+    begins = other.valid_to is None or one.valid_from < other.valid_to
+    return begins and (one.valid_to is None or other.valid_from < one.valid_to)
+
+
+def slot_of(item: Item) -> tuple[str, str, str]:
+    """Return the place that one current item has, when it has a predicate."""
+    return item.audience, item.subject, item.predicate
+
+
+def held_by(writer: Reader, item: Item, beside: Sequence[Item]) -> Item | None:
+    """Return the current item of a new one's slot: a trusted one before others."""
+    found = [one for one in beside if item.predicate and slot_of(one) == slot_of(item)]
+    found = [one for one in found if believed(one)] or found
+    order = sorted(found, key=lambda one: (one.overlay == writer.overlay, one.valid_from))
+    return order[-1] if order else None
+
+
+def _spoken(item: Item) -> str:
+    plain = isinstance(item.value, str | int | float) and not isinstance(item.value, bool)
+    return likeness(str(item.value)) if plain else ""
+
+
+def stones(reader: Reader, item: Item) -> Iterator[tuple[str, ...]]:
+    """Yield what may not be remembered again once an item was taken back."""
+    of, said = (reader.tenant, reader.app, item.subject), _spoken(item)
+    yield (*of, likeness(item.text))
+    if said:
+        yield (*of, said)
+        yield (*of, item.predicate, said)
+
+
+def refusals(writer: Reader, item: Item) -> Iterator[tuple[str, ...]]:
+    """Yield the tombstones that refuse an item."""
+    of, said = (writer.tenant, writer.app, item.subject), _spoken(item)
+    yield (*of, likeness(item.text))
+    if said and item.predicate:
+        yield (*of, item.predicate, said)
+
+
+def stems_of(item: Item) -> set[str]:
+    """Return the stems of the words by which an item is found."""
+    return {stem(word) for word in tokens(f"{item.actor} {item.subject} {item.text}")}
+
+
+def candidate_of(item: Item, similarity: float | None) -> Candidate:
+    """Return an item as the ranking sees it."""
+    return Candidate(
+        id=item.id,
+        text=item.text,
+        actor=item.actor,
+        at=item.valid_from,
+        thread=item.thread,
+        place=item.place,
+        title=item.subject,
+        similarity=similarity,
+    )
+
+
+def answers(query: MemoryQuery, one: Item, now: float) -> bool:
+    """Say whether an item is of the kind, the subject, the state and the times of a question."""
+    known = query.known_at
+    if one.kind not in query.kinds or one.expires_at <= now:
+        return False
+    if query.subject is not None and one.subject != query.subject:
+        return False
+    if not query.quarantined and not _was_believed(one):
+        return False
+    if one.kind == "procedural" and not query.retired and not _was_believed(one):
+        return False
+    if query.retired:
+        return True
+    at = now if known is None else known
+    current = one.recorded_at <= at and (one.retired_at is None or one.retired_at > at)
+    if query.valid_at is not None:
+        if one.valid_from > query.valid_at or one.recorded_at > at:
+            return False
+        current = current or one.state == "superseded"
+        at = query.valid_at
+    ended = one.valid_to is not None and one.valid_to <= at
+    later = known is not None and one.state == "superseded" and (one.retired_at or 0.0) > known
+    return current and (not ended or later)
+
+
+def _was_believed(one: Item) -> bool:
+    """Say whether an item is more than quoted; what was replaced while it was has no time."""
+    if one.state == "superseded":
+        return one.valid_to is None or one.valid_to > one.valid_from
+    return one.state != "quarantined"
+
+
+def comes_from(item: Item, roots: Roots) -> bool:
+    """Say whether an item comes from one of these."""
+    origins = (item.provenance.source, *item.label.origins)
+    return (
+        item.id in roots.ids
+        or bool(roots.source and roots.source in origins)
+        or bool(roots.release and item.provenance.release == roots.release)
+    )
+
+
+def stats_of(items: Sequence[Item], now: float) -> MemoryStats:
+    """Count items."""
+    current = [one for one in items if one.state in CURRENT]
+    return MemoryStats(
+        items=Counter((one.kind, one.state) for one in items),
+        sources=Counter(one.provenance.source for one in current),
+        quarantined=Counter(one.provenance.source for one in items if one.state == "quarantined"),
+        embedders=Counter(one.embedder for one in current),
+        overlays=Counter(one.overlay for one in items if one.overlay),
+        expired=sum(one.expires_at <= now for one in items),
+    )
+
+
+def expired(change: Change, tenant: str, items: int) -> Fact:
+    """Return the event of items of a tenant that are past their retention."""
+    data = {"items": items, "by": change.by, "reason": change.reason}
+    return Fact(chain=f"memory:{tenant}", type="memory.expired", data=data)

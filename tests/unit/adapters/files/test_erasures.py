@@ -1,0 +1,111 @@
+"""The ledger loses no line; exports are written anew when nobody else touched them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+from fairlead.adapters.files.erasures import JsonlLedger, LocalErasureFiles
+from fairlead.core.erasure import Erasure
+from fairlead.core.errors import LedgerUnusable
+from fairlead.guardrails.content.erasing import Eraser
+from fairlead.ports.erasure import Exported
+
+
+def erasure(name: str, *items: str) -> Erasure:
+    return Erasure(
+        id=name,
+        tenant="default",
+        app="a",
+        items=items,
+        tombstones=("d1",),
+        stage="ledger",
+        by="ann",
+        reason="asked for",
+        begun_at=1.5,
+        ended_at=None,
+        receipt={},
+    )
+
+
+def test_what_is_added_is_read_again_once_and_the_newest_line_counts(tmp_path: Path) -> None:
+    ledger = JsonlLedger(tmp_path / "kept/erasures.jsonl")
+    assert ledger.all() == []
+    for one in (erasure("e1", "m1"), erasure("e2"), erasure("e1", "m1"), erasure("e1", "m1", "m2")):
+        ledger.add(one)
+    assert ledger.all() == [erasure("e1", "m1", "m2"), erasure("e2")]
+    assert len((tmp_path / "kept/erasures.jsonl").read_text().splitlines()) == 3
+
+
+def test_a_line_that_a_crash_tore_off_is_none_and_hides_no_other(tmp_path: Path) -> None:
+    path = tmp_path / "erasures.jsonl"
+    ledger = JsonlLedger(path)
+    ledger.add(erasure("e1"))
+    whole = path.read_bytes()
+    ledger.add(erasure("e2"))
+    for size in range(len(whole) + 1, path.stat().st_size - 1):
+        path.write_bytes(path.read_bytes()[:size] if size < path.stat().st_size else whole)
+        ledger.add(erasure("e3"))
+        assert [one.id for one in ledger.all()] == ["e1", "e3"]
+        path.write_bytes(whole + json.dumps({"id": "e2"}).encode()[:-1])
+
+
+def test_a_ledger_that_is_none_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "erasures.jsonl"
+    path.write_text('{"something":"else"}\n')
+    with pytest.raises(LedgerUnusable, match="line 1"):
+        JsonlLedger(path).all()
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(LedgerUnusable):
+        JsonlLedger(path).add(erasure("e1"))
+    with pytest.raises(LedgerUnusable):
+        JsonlLedger(path).all()
+
+
+def export(path: Path, *items: str) -> Exported:
+    lines = [json.dumps({"export": "x", "items": 3}).ljust(60)]
+    lines += [json.dumps({"id": one, "text": f"text of {one}"}) for one in ("m1", "m2", "m3")]
+    path.write_text("\n".join(lines) + "\n")
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    return Exported(id="x", path=str(path), digest=digest, items=items)
+
+
+def test_an_export_is_written_anew_without_the_items(tmp_path: Path) -> None:
+    path = tmp_path / "export.jsonl"
+    given = export(path, "m1", "m3")
+    path.chmod(0o600)
+    digest, why = LocalErasureFiles(tmp_path).rewrite(given)
+    assert (digest, why) == (hashlib.sha256(path.read_bytes()).hexdigest(), "")
+    header, only = map(json.loads, path.read_text().splitlines())
+    assert (header["items"], only["id"]) == (1, "m2")
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert list(tmp_path.iterdir()) == [path]
+    # A process that died before it said so does it again.
+    assert LocalErasureFiles(tmp_path).rewrite(given) == (digest, "")
+
+
+def test_an_export_that_was_changed_or_moved_is_out_of_reach(tmp_path: Path) -> None:
+    path = tmp_path / "export.jsonl"
+    given = export(path, "m1")
+    changed = path.read_text() + "more\n"
+    path.write_text(changed)
+    digest, why = LocalErasureFiles(tmp_path).rewrite(given)
+    assert (digest, path.read_text()) == (None, changed)
+    assert "changed" in why
+    path.unlink()
+    assert LocalErasureFiles(tmp_path).rewrite(given)[1] == "it is not there any more"
+
+
+def test_files_beside_the_database_are_searched(tmp_path: Path) -> None:
+    files = LocalErasureFiles(tmp_path)
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs/worker.log").write_text("said SECRET-VALUE-1\n")
+    (tmp_path / "other.log").write_text("said nothing\n")
+    gone = tmp_path / "gone.log"
+    [found] = files.traces([*files.beside(), gone], Eraser(["secret-value-1"]))
+    assert (found.place, found.count) == (str(tmp_path / "logs/worker.log"), 1)
+    assert LocalErasureFiles(tmp_path / "nowhere").beside() == []
