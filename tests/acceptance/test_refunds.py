@@ -150,9 +150,27 @@ def test_the_log_says_which_rule_decided_each_call(shop: Shop) -> None:
     assert len({data["policy"]["digest"] for data in ended}) == 1
 
 
-def test_what_was_paid_is_remembered_once_and_the_desk_is_reminded(shop: Shop) -> None:
-    """What a run saw of the shop becomes memory by the app's own rule; the customer's note does not."""
+def test_what_was_paid_is_remembered_once_and_quoted_to_the_desk(shop: Shop) -> None:
     for _ in range(2):
         shop.refund("A-1001", 2900)
     run = shop.cli.json("run", "desk", "The lid of order A-1001 does not close.")["run"]
-    print(shop.cli.json("runs", "show", run))
+    recall, asked, *_ = shop.cli.json("runs", "show", run)["calls"]
+    (found,) = recall["result"]["value"]
+    assert (recall["name"], found["allowed_by"]) == ("recall", ["earlier-refunds-are-recalled"])
+    assert found["item"]["text"] == "We paid a refund of 29.00 EUR for order A-1001."
+    assert (found["item"]["subject"], found["item"]["seen"]) == ("ada@example.org", 2)
+    assert (found["quoted"], asked["kind"]) == (True, "model")
+
+
+def test_invariant_05_what_is_remembered_names_no_order_to_a_fooled_model(shop: Shop) -> None:
+    """The note names an order that memory names too; a person is asked all the same."""
+    shop.refund("A-1001", 2900)
+    run = shop.start("desk", FOOLED)
+    with shop.cli.worker():
+        approval = shop.asked()
+        assert approval["subject"]["rules"] == "an-order-that-nobody-named-asks"
+        shop.cli("approvals", "deny", approval["id"], "--reason", "looked at it")
+        shop.cli.until(run, "denied")
+    recall = shop.cli.json("runs", "show", run)["calls"][0]
+    assert [one["item"]["subject"] for one in recall["result"]["value"]] == ["ada@example.org"]
+    assert (shop.paid, shop.mailed) == ([("A-1001", 2900)], ["ada@example.org"])
