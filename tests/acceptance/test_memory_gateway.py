@@ -33,7 +33,7 @@ WAYS_IN = {
     "adapters/sql/memory_exports.py": "the record of exports",
     "adapters/sql/memory_reach.py": "how far something reached; reads only",
     "adapters/sql/blobs.py": "knows payloads out of which something was erased",
-    "adapters/sql/references.py": "keeps those payloads as long as they are referred to",
+    "adapters/sql/references.py": "forgets of a payload that is removed that it was changed",
 }
 """Every module that could change what is remembered, and why it may: all that imports the tables,
 or what a write or a change needs. Who adds one adds it to the test below, too."""
