@@ -13,6 +13,7 @@ from typing import Any
 from fairlead.bootstrap import (
     Platform,
     backup_files,
+    open_platform,
     restore_place,
     restored_platform,
     snapshot_of,
@@ -24,6 +25,7 @@ from fairlead.core.errors import BackupOtherKind, BackupUnwritable, RestoreUnsou
 from fairlead.core.event import Fact
 from fairlead.core.identity import Principal
 from fairlead.operations.audit import verify_events
+from fairlead.operations.erasure import hide_erased, reapply
 from fairlead.operations.identity import acting, allow, operator
 from fairlead.ports.backup import PartSource, Standing, StoreRestore, Written
 from fairlead.settings import Settings
@@ -53,7 +55,8 @@ class RestoreOptions:
     Attributes:
         replace: Put it in the place of a store that holds runs or has workers.
         unsound: Put it in place although the verification found something.
-        after_restore: What is done to the restored store before it is put in place, in order.
+        after_restore: What else is done to the restored store before it is put in place, in
+            order; what was erased since the backup is erased again before that.
     """
 
     replace: bool = False
@@ -152,7 +155,10 @@ def restore_store(
         standing = place.standing(settings.lease_s)
         if not options.replace:
             _refuse_occupied(standing, place.where)
-        return _Restoring(settings=settings, source=source, file=file, by=by).into(place, options)
+        done = _Restoring(settings=settings, source=source, file=file, by=by).into(place, options)
+    with open_platform(settings) as opened:
+        # What is erased again leaves the files too, which no transaction does.
+        return replace(done, after=(*done.after, *reapply(acting(opened, by))))
 
 
 def drill_store(
@@ -208,7 +214,9 @@ class _Restoring:
             staged = stack.enter_context(place.staged(self.source, folder))
             opened = stack.enter_context(restored_platform(self.settings, staged.database))
             platform = acting(opened, self.by)
-            after = tuple(line for act in options.after_restore for line in act(platform))
+            # First of all: what was erased since the backup was made must not come back with it.
+            acts = (hide_erased, *options.after_restore)
+            after = tuple(line for act in acts for line in act(platform))
             log = verify_events(platform)
             findings = (*staged.unsound(), *log.findings)
             if findings and not options.unsound:

@@ -138,13 +138,13 @@ def verify_erasure(
     return report
 
 
-def reapply(platform: Platform) -> list[str]:
-    """Erase once more what the ledger says was erased and the database does not know of.
+def hide_erased(platform: Platform) -> list[str]:
+    """Hide what the ledger says was erased and the database does not know of; tombstones stand.
 
-    Call it when an older backup was restored, before anything else uses the database.
+    Call it while a backup is restored, before anything else uses the database: the rest may follow.
 
     Args:
-        platform: The open platform.
+        platform: The open platform; its database may be a part of a transaction.
 
     Returns:
         What was done, a sentence for each erasure; nothing when the database knows them all.
@@ -159,18 +159,38 @@ def reapply(platform: Platform) -> list[str]:
     for noted in erasing.ledger.all():
         order = Order(by=noted.by, reason=f"{noted.reason} ({_AGAIN})")
         try:
-            known = erasing.store.get(noted.id)
+            erasing.store.get(noted.id)
         except ErasureUnknown:
-            fresh = replace(noted, reason=order.reason)
-            back = len(erasing.store.restore(fresh, order))
-            what = f"was unknown: its tombstones stand again, and {back} items were there again"
-        else:
-            if known.ended:
-                continue
-            what = "had not ended, and was gone on with"
+            back = len(erasing.store.restore(replace(noted, reason=order.reason), order))
+            done.append(
+                f"erasure {noted.id} was unknown: its tombstones stand again, and {back} items "
+                "were there again"
+            )
+    return done
+
+
+def reapply(platform: Platform) -> list[str]:
+    """Erase once more what the ledger says was erased and the database does not know of.
+
+    Call it when an older backup was restored; `hide_erased` comes before that.
+
+    Args:
+        platform: The open platform.
+
+    Returns:
+        What was done, a sentence for each erasure; nothing when the database knows them all.
+
+    Raises:
+        LedgerUnusable: The ledger cannot be read.
+        RoleMissing: The principal's roles do not allow it.
+    """
+    done, erasing = hide_erased(platform), platform.erasing
+    for noted in erasing.ledger.all():
+        if erasing.store.get(noted.id).ended:
+            continue
         erasure = erasing.carry_out(noted.id)
-        end = "it has ended" if erasure.ended else f"it waits at stage {erasure.stage}"
-        done.append(f"erasure {noted.id} {what}; {end}")
+        end = "has ended" if erasure.ended else f"waits at stage {erasure.stage}"
+        done.append(f"erasure {noted.id} was gone on with, and {end}")
     return done
 
 

@@ -374,8 +374,7 @@ class FakeMemoryStore:
     def expire(self, most: int = 10_000, *, change: Change = BY_AGE, rehearse: bool = False) -> int:
         """Remove items that are past their retention, in every tenant, with an event for each."""
         with self._lock:
-            now = self.clock.now()
-            gone = [one for one in self.kept.values() if one.expires_at <= now]
+            gone = [one for one in self.kept.values() if one.expires_at <= self.clock.now()]
             if rehearse:
                 return len(gone)
             gone = gone[:most]
@@ -395,8 +394,7 @@ class FakeMemoryStore:
 
     def each(self, reader: Reader) -> Iterator[Item]:
         """Yield every item that the reader may see, whatever its state, by id."""
-        audiences = reader.audiences
         for one in sorted(self._own(reader), key=lambda one: one.id):
-            mine = audiences is not None and one.audience in audiences
-            if audiences is None or (mine and one.overlay in ("", reader.overlay)):
+            mine = one.audience in (reader.audiences or ())
+            if reader.audiences is None or (mine and one.overlay in ("", reader.overlay)):
                 yield one

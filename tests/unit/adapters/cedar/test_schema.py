@@ -156,7 +156,7 @@ def test_a_rule_on_no_tool_is_held_against_what_is_known_of_all() -> None:
     # The two tools do not agree on what it is, so nothing can be said of it.
     assert findings(f"{A} has count && {A}.count > 5", ON_ANY) == []
     (found,) = findings("context.egres", ON_ALL)
-    actions = "call or generate or retrieve or start"
+    actions = "call or forget or generate or recall or remember or retrieve or start"
     assert found == f"rule r: there is no context.egres when the action is {actions}"
 
 
