@@ -28,7 +28,7 @@ from fairlead.core.calls import Call, Done
 from fairlead.core.identity import Principal
 from fairlead.core.label import UNDECLARED, own_label
 from fairlead.core.release import ToolContract
-from fairlead.guardrails.decide import Bundle, Situation, act_of
+from fairlead.guardrails.decide import Bundle, Situation, acts_of
 from fairlead.guardrails.labels import Flow
 from fairlead.guardrails.shapes import SchemaCheck
 from fairlead.ports.clock import SystemClock
@@ -125,8 +125,7 @@ def measure(path: Path, calls: int) -> dict[str, list[float]]:
         if check.finding(call.arguments) is not None:
             raise SystemExit("the arguments do not fit")
         moments.append(time.perf_counter())
-        act = act_of(call)
-        assert act is not None, "a tool's call is an act"
+        (act,) = acts_of(call)
         labels = flow.labels_of(act.arguments)
         decision = bundle.decide("call", ANN, act, labels=labels, context=situation)
         moments.append(time.perf_counter())
