@@ -148,10 +148,18 @@ def answers(query: MemoryQuery, one: Item, now: float) -> bool:
     return current and (not ended or later)
 
 
+def was_current(item: Item, known_at: float | None) -> bool:
+    """Say whether an item was recorded and current at a time; of no time, it was."""
+    if known_at is None:
+        return True
+    later = item.retired_at is None or item.retired_at > known_at
+    return item.recorded_at <= known_at and later
+
+
 def _was_believed(one: Item) -> bool:
     """Say whether an item is more than quoted; what was replaced while it was has no time."""
     if one.state == "superseded":
-        return one.valid_to is None or one.valid_to > one.valid_from
+        return one.held
     return one.state != "quarantined"
 
 
