@@ -53,6 +53,9 @@ class Settling:
         changed: list[str] = []
         for some in chunks(set(ids)):
             where = visible(self.reader, named=True) & memories.c.id.in_(some)
+            if self.reader.overlay:
+                # A trial changes nothing of what everybody knows.
+                where &= memories.c.overlay == self.reader.overlay
             current: sa.ColumnElement[bool] = memories.c.retired_at.is_(None)
             if state == "retracted":
                 current |= memories.c.state == "superseded"
