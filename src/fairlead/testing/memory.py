@@ -9,6 +9,7 @@ from threading import RLock
 
 from fairlead.core.event import Fact
 from fairlead.core.memory import (
+    TAKEN_BACK,
     Item,
     MemoryQuery,
     MemoryState,
@@ -239,14 +240,12 @@ class FakeMemoryStore:
     ) -> Sequence[Item]:
         """Return what was said of a subject, oldest record first."""
         found = [one for one in self._kept_for(reader) if one.subject == subject]
-        found = [one for one in found if not predicate or one.predicate == predicate]
-        found = [one for one in found if was_current(one, known_at)]
+        found = [x for x in found if predicate in ("", x.predicate) and was_current(x, known_at)]
         return sorted(found, key=lambda one: one.recorded_at)
 
     def _kept_for(self, reader: Reader) -> Iterator[Item]:
         """Yield what a reader may see; what is past its retention only an operator."""
-        now = self.clock.now()
-        return (one for one in self.each(reader) if not reader.user or one.expires_at > now)
+        return (x for x in self.each(reader) if not reader.user or x.expires_at > self.clock.now())
 
     def items(
         self, reader: Reader, *, states: Sequence[MemoryState], after: str = "", most: int = 1000
@@ -323,6 +322,8 @@ class FakeMemoryStore:
             for one in found:
                 if one.state in ("active", "superseded"):
                     self._take_place(one, "", of_slot=one.state == "active")
+                elif one.state in TAKEN_BACK:
+                    self._stones |= set(stones(Reader(tenant=one.tenant, app=app), one))
                 self.kept[one.id] = replace(one, overlay="")
                 self._schemas.add((one.tenant, app, one.schema, ""))
             self._close(app, release, change if found else None)
@@ -385,9 +386,8 @@ class FakeMemoryStore:
     def stats(self, reader: Reader) -> MemoryStats:
         """Count what is kept."""
         own = (reader.tenant, reader.app)
-        counted = stats_of(list(self.each(reader)), self.clock.now())
         return replace(
-            counted,
+            stats_of(list(self.each(reader)), self.clock.now()),
             schemas=tuple(sorted({one[2] for one in self._schemas if one[:2] == own})),
             tombstones=sum(one[0] == reader.tenant for one in self._stones),
         )

@@ -89,7 +89,7 @@ def _spoken(item: Item) -> str:
 
 def stones(reader: Reader, item: Item) -> Iterator[tuple[str, ...]]:
     """Yield what may not be remembered again once an item was taken back."""
-    of, said = (reader.tenant, reader.app, item.subject), _spoken(item)
+    of, said = (reader.tenant, reader.app, reader.overlay, item.subject), _spoken(item)
     yield (*of, likeness(item.text))
     if said:
         yield (*of, said)
@@ -98,10 +98,12 @@ def stones(reader: Reader, item: Item) -> Iterator[tuple[str, ...]]:
 
 def refusals(writer: Reader, item: Item) -> Iterator[tuple[str, ...]]:
     """Yield the tombstones that refuse an item."""
-    of, said = (writer.tenant, writer.app, item.subject), _spoken(item)
-    yield (*of, likeness(item.text))
-    if said and item.predicate:
-        yield (*of, item.predicate, said)
+    said = _spoken(item)
+    for trial in {"", writer.overlay}:
+        of = (writer.tenant, writer.app, trial, item.subject)
+        yield (*of, likeness(item.text))
+        if said and item.predicate:
+            yield (*of, item.predicate, said)
 
 
 def stems_of(item: Item) -> set[str]:

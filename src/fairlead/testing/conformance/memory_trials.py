@@ -69,6 +69,22 @@ class MemoryTrialConformance:
         assert memory.found("gate lamp", TRIAL) == memory.found("gate lamp") == ["The gate is open"]
         assert memory.settle(base, state="forgotten", by=ADA) == [base.id]
 
+    def test_what_a_trial_took_back_is_refused_by_everybody_once_it_is_merged(
+        self, memory: MemorySite
+    ) -> None:
+        """Until then by the trial alone."""
+        lamp = note("A lamp", subject="s", predicate="has", value="lamp")
+        own = memory.one(lamp, by=TRIAL)
+        memory.settle(own, state="forgotten", by=TRIAL)
+        assert memory.one(lamp, by=TRIAL).refused
+        said = memory.one(lamp, by=BOB)
+        assert not said.refused
+        memory.settle(said, state="superseded")
+        memory.store.merge_overlay("desk", "d1", MOVED)
+        for text in ("A lamp", "Some lamp"):
+            again = note(text, subject="s", predicate="has", value="lamp")
+            assert memory.one(again, by=BOB).refused
+
     def test_a_trial_recalls_as_of_then_what_it_replaced_later(self, memory: MemorySite) -> None:
         """By its slot and by its name."""
         gate = memory.write(note("The gate is open"), note("Contact by mail", **OF))[0]
