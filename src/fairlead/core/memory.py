@@ -25,6 +25,9 @@ MemoryState: TypeAlias = Literal["active", "quarantined", "superseded", "retract
 
 CURRENT: tuple[MemoryState, ...] = ("active", "quarantined")
 
+QUARANTINED = "quarantined"
+"""The origin beside the others of what rests on an item that was believed and is quoted now."""
+
 TAKEN_BACK: tuple[MemoryState, ...] = ("retracted", "forgotten")
 """What was taken back is not remembered again, and nothing more is made of it."""
 
@@ -177,8 +180,18 @@ class Item:
 
     @property
     def quoted(self) -> bool:
-        """Whether it may only be quoted: it came from outside, and nobody promoted it."""
-        return self.state == "quarantined" or self.label.integrity == "untrusted"
+        """Whether it may only be quoted: it came from outside, and nobody promoted it.
+
+        What was taken back is no better, nor what was replaced before anybody believed it.
+        """
+        if self.state in ("quarantined", *TAKEN_BACK) or self.label.integrity == "untrusted":
+            return True
+        return self.state == "superseded" and not self.held
+
+    @property
+    def held(self) -> bool:
+        """Whether there is a time at which it was so; see `valid_from` and `valid_to`."""
+        return self.valid_to is None or self.valid_from < self.valid_to
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Literal, TypeAlias
 
-from fairlead.core.label import Label
-from fairlead.core.memory import MEMORY_KINDS, TOP_K_MAX, MemoryKind
+from fairlead.core.label import OTHERS, Label
+from fairlead.core.memory import MEMORY_KINDS, QUARANTINED, TOP_K_MAX, MemoryKind
 
 Admitted: TypeAlias = Literal["active", "quarantined", "refused"]
 
@@ -129,7 +129,9 @@ def admission_of(rules: Sequence[AdmitRule], label: Label, kind: MemoryKind) -> 
 
     Where it comes from decides, by its label, and never what it says of itself. Each origin is
     judged, and the strictest verdict counts. Without a rule, what came from outside and what a
-    model said is quarantined. How something is done is never learned from outside.
+    model said is quarantined. How something is done is never learned from outside. No rule
+    believes an origin that nobody can name, nor what rests on something that was quarantined
+    after it had been believed.
 
     Args:
         rules: The release's rules.
@@ -140,7 +142,7 @@ def admission_of(rules: Sequence[AdmitRule], label: Label, kind: MemoryKind) -> 
     verdicts: list[Admitted] = []
     endorsed: list[str] = []
     for origin in label.origins or ("",):
-        rule = next((one for one in rules if one.speaks_of(origin, kind)), None)
+        rule = _rule_of(rules, origin, kind)
         verdict = rule.admit if rule else _by_default(origin, untrusted=untrusted)
         verdicts.append(verdict)
         if verdict == "refused":
@@ -158,6 +160,15 @@ def admission_of(rules: Sequence[AdmitRule], label: Label, kind: MemoryKind) -> 
         trusted = replace(label, integrity="trusted")
         return Admission(admit="active", label=trusted, endorsed_by=tuple(dict.fromkeys(endorsed)))
     return Admission(admit=verdict, label=label)
+
+
+def _rule_of(rules: Sequence[AdmitRule], origin: str, kind: MemoryKind) -> AdmitRule | None:
+    """Return the first rule that speaks of an origin; of one without a name, the strictest."""
+    if origin not in (OTHERS, QUARANTINED):
+        return next((one for one in rules if one.speaks_of(origin, kind)), None)
+    about = [one for one in rules if origin == OTHERS and kind in (one.kinds or MEMORY_KINDS)]
+    about = [one for one in about if one.admit != "active"]
+    return max(about, key=lambda one: _STRICTNESS.index(one.admit), default=None)
 
 
 def _by_default(origin: str, *, untrusted: bool) -> Admitted:

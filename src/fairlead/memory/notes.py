@@ -21,6 +21,7 @@ from fairlead.core.memory import (
 )
 
 PLACE_MAX = 2**31 - 1
+DERIVATION_CHARS_MAX = 200
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _NAMES_CHARS_MAX = {
@@ -80,6 +81,7 @@ def note_finding(note: Note) -> str | None:
         return "its text is empty"
     texts = {"text": (note.text, TEXT_CHARS_MAX)}
     texts |= {name: (getattr(note, name), most) for name, most in _NAMES_CHARS_MAX.items()}
+    texts["derivation"] = (note.provenance.derivation, DERIVATION_CHARS_MAX)
     for name, (text, most) in texts.items():
         found = text_finding(text, most)
         if found is not None:

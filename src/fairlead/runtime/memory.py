@@ -237,7 +237,7 @@ class DurableMemory:
                 release=context.release,
                 by=f"user:{context.principal.user}",
                 source=source_of(label),
-                derivation=details.get("derivation", made),
+                derivation=details.get("derivation") or made,
                 derived_from=parents,
             ),
             valid_from=seconds_of(details.get("valid_from")),

@@ -10,7 +10,7 @@ from fairlead.authoring.memory import Details, Wanted
 from fairlead.core.digests import Json
 from fairlead.core.errors import MemoryInvalid
 from fairlead.core.label import Label
-from fairlead.core.memory import Item
+from fairlead.core.memory import QUARANTINED, Item
 
 _DETAILS = frozenset(get_type_hints(Details))
 _WANTED = frozenset(get_type_hints(Wanted))
@@ -58,8 +58,13 @@ def said_of(text: str, details: Mapping[str, Any]) -> list[Json]:
 
 
 def label_of(item: Item) -> Label:
-    """Return an item's label as others rest on it: what is quarantined is not trusted."""
-    return item.label.join(Label(integrity="untrusted")) if item.quoted else item.label
+    """Return an item's label as others rest on it: what is quarantined is not trusted.
+
+    Where its own label is, somebody decided otherwise: no rule of admission overrules that.
+    """
+    if not item.quoted or item.label.integrity == "untrusted":
+        return item.label
+    return item.label.join(Label(integrity="untrusted", origins=(QUARANTINED,)))
 
 
 def source_of(label: Label) -> str:

@@ -9,6 +9,7 @@ from threading import RLock
 
 from fairlead.core.event import Fact
 from fairlead.core.memory import (
+    TAKEN_BACK,
     Item,
     MemoryQuery,
     MemoryState,
@@ -45,6 +46,7 @@ from fairlead.testing.memory_rules import (
     stats_of,
     stems_of,
     stones,
+    was_current,
 )
 
 AT_PLACE_MAX = 4
@@ -124,9 +126,8 @@ class FakeMemoryStore:
             return replace(item, state="quarantined")
         late = held is not None and not note.supersedes and item.valid_from < held.valid_from
         if held is not None and late and believed(held) == believed(item):
-            until = min(
-                held.valid_from, held.valid_from if item.valid_to is None else item.valid_to
-            )
+            until = item.valid_from if item.state == "quarantined" else held.valid_from
+            until = until if item.valid_to is None else min(until, item.valid_to)
             now = self.clock.now()
             return replace(item, state="superseded", retired_at=now, valid_to=until)
         for one in before:
@@ -231,23 +232,20 @@ class FakeMemoryStore:
 
     def get(self, reader: Reader, ids: Sequence[str]) -> Sequence[Item]:
         """Return those of the items that the reader may see, in the order of the ids."""
-        seen = {one.id: one for one in self.each(reader)}
+        seen = {one.id: one for one in self._kept_for(reader)}
         return [seen[one] for one in dict.fromkeys(ids) if one in seen]
 
     def history(
         self, reader: Reader, subject: str, predicate: str, *, known_at: float | None = None
     ) -> Sequence[Item]:
         """Return what was said of a subject, oldest record first."""
-        found = [one for one in self.each(reader) if one.subject == subject]
-        found = [one for one in found if not predicate or one.predicate == predicate]
-        if known_at is not None:
-            found = [
-                one
-                for one in found
-                if one.recorded_at <= known_at
-                and (one.retired_at is None or one.retired_at > known_at)
-            ]
+        found = [one for one in self._kept_for(reader) if one.subject == subject]
+        found = [x for x in found if predicate in ("", x.predicate) and was_current(x, known_at)]
         return sorted(found, key=lambda one: one.recorded_at)
+
+    def _kept_for(self, reader: Reader) -> Iterator[Item]:
+        """Yield what a reader may see; what is past its retention only an operator."""
+        return (x for x in self.each(reader) if not reader.user or x.expires_at > self.clock.now())
 
     def items(
         self, reader: Reader, *, states: Sequence[MemoryState], after: str = "", most: int = 1000
@@ -266,7 +264,8 @@ class FakeMemoryStore:
                 for one in self.get(reader, ids)
                 if one.retired_at is None or (state, one.state) == ("retracted", "superseded")
             ]
-            found = [one for one in found if one.state != state]
+            own = [one for one in found if reader.overlay in ("", one.overlay)]
+            found = [one for one in own if one.state != state]
             for one in found:
                 if state == "active":
                     self._take_place(one, one.overlay)
@@ -323,6 +322,8 @@ class FakeMemoryStore:
             for one in found:
                 if one.state in ("active", "superseded"):
                     self._take_place(one, "", of_slot=one.state == "active")
+                elif one.state in TAKEN_BACK:
+                    self._stones |= set(stones(Reader(tenant=one.tenant, app=app), one))
                 self.kept[one.id] = replace(one, overlay="")
                 self._schemas.add((one.tenant, app, one.schema, ""))
             self._close(app, release, change if found else None)
@@ -385,9 +386,8 @@ class FakeMemoryStore:
     def stats(self, reader: Reader) -> MemoryStats:
         """Count what is kept."""
         own = (reader.tenant, reader.app)
-        counted = stats_of(list(self.each(reader)), self.clock.now())
         return replace(
-            counted,
+            stats_of(list(self.each(reader)), self.clock.now()),
             schemas=tuple(sorted({one[2] for one in self._schemas if one[:2] == own})),
             tombstones=sum(one[0] == reader.tenant for one in self._stones),
         )

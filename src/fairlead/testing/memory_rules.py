@@ -89,7 +89,7 @@ def _spoken(item: Item) -> str:
 
 def stones(reader: Reader, item: Item) -> Iterator[tuple[str, ...]]:
     """Yield what may not be remembered again once an item was taken back."""
-    of, said = (reader.tenant, reader.app, item.subject), _spoken(item)
+    of, said = (reader.tenant, reader.app, reader.overlay, item.subject), _spoken(item)
     yield (*of, likeness(item.text))
     if said:
         yield (*of, said)
@@ -98,10 +98,12 @@ def stones(reader: Reader, item: Item) -> Iterator[tuple[str, ...]]:
 
 def refusals(writer: Reader, item: Item) -> Iterator[tuple[str, ...]]:
     """Yield the tombstones that refuse an item."""
-    of, said = (writer.tenant, writer.app, item.subject), _spoken(item)
-    yield (*of, likeness(item.text))
-    if said and item.predicate:
-        yield (*of, item.predicate, said)
+    said = _spoken(item)
+    for trial in {"", writer.overlay}:
+        of = (writer.tenant, writer.app, trial, item.subject)
+        yield (*of, likeness(item.text))
+        if said and item.predicate:
+            yield (*of, item.predicate, said)
 
 
 def stems_of(item: Item) -> set[str]:
@@ -148,10 +150,18 @@ def answers(query: MemoryQuery, one: Item, now: float) -> bool:
     return current and (not ended or later)
 
 
+def was_current(item: Item, known_at: float | None) -> bool:
+    """Say whether an item was recorded and current at a time; of no time, it was."""
+    if known_at is None:
+        return True
+    later = item.retired_at is None or item.retired_at > known_at
+    return item.recorded_at <= known_at and later
+
+
 def _was_believed(one: Item) -> bool:
     """Say whether an item is more than quoted; what was replaced while it was has no time."""
     if one.state == "superseded":
-        return one.valid_to is None or one.valid_to > one.valid_from
+        return one.held
     return one.state != "quarantined"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fairlead.core.label import Label
-from fairlead.core.memory import MEMORY_KINDS, MemoryKind
+from fairlead.core.memory import MEMORY_KINDS, QUARANTINED, MemoryKind
 from fairlead.core.memory_terms import (
     AdmitRule,
     MemoryTerms,
@@ -131,6 +132,26 @@ def test_the_first_rule_that_speaks_of_an_origin_counts() -> None:
     assert (admission.admit, admission.endorsed_by) == ("active", ("tool:*",))
     other = AdmitRule(source="tool:*", admit="refused", kinds=("episodic",))
     assert admission_of([other, believe], label, "semantic").admit == "active"
+
+
+def test_origins_without_a_name_are_judged_as_the_worst_that_they_may_be() -> None:
+    """Whoever pads a label with origins hides nothing behind them."""
+    padded = tuple(f"child:{number:03}" for number in range(70))
+    label = Label(integrity="untrusted", origins=(*padded, "tool:crm"))
+    assert "tool:crm" not in label.origins
+    believe = AdmitRule(source="*", admit="active")
+    refuse = AdmitRule(source="tool:crm", admit="refused", kinds=("semantic",))
+    assert admission_of([refuse, believe], label, "semantic").admit == "refused"
+    assert admission_of([refuse, believe], label, "episodic").admit == "quarantined"
+    assert (
+        admission_of([believe], replace(label, integrity="trusted"), "semantic").admit == "active"
+    )
+
+
+def test_no_rule_believes_what_rests_on_something_in_quarantine() -> None:
+    label = Label(integrity="untrusted", origins=("user:ada", QUARANTINED))
+    rules = [AdmitRule(source=one, admit="active") for one in ("*", QUARANTINED)]
+    assert admission_of(rules, label, "semantic").admit == "quarantined"
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,7 @@ def said(**other: Any) -> Note:
         (said(text=" \n\t"), "its text is empty"),
         (said(text="x" * (TEXT_CHARS_MAX + 1)), "100001 characters; 100000 are the most"),
         (said(text="a\x00b"), r"control character U\+0000"),
+        (said(provenance=Provenance(derivation="x" * 201)), "derivation has 201 characters"),
         (said(text="a\x7f"), r"control character U\+007F"),
         (said(text="a\ud800b"), "no sound Unicode"),
         *((said(**{name: "x" * (most + 1)}), name) for name, most in NAMES.items()),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -224,6 +225,84 @@ def test_invariant_05_quarantined_memory_never_steers_a_tool(shelf: Shelf, how: 
     # Once somebody has endorsed it, the same run may.
     shelf.store.settle(OPERATOR, [made], "active", Change(by="user:ann", reason="checked"))
     assert shelf.bench(pays, authorizer=policies).execute().state == "succeeded"
+
+
+@pytest.mark.parametrize("state", ["superseded", "retracted", "forgotten"])
+@pytest.mark.parametrize("how", ["recall", "get", "history"])
+def test_invariant_05_what_was_quoted_or_taken_back_stays_untrusted(
+    shelf: Shelf, how: str, state: Any
+) -> None:
+    """Its own label says trusted: what happened to it later counts."""
+    made = answer(shelf.run(remembers(subject="customer:42", predicate="pays")))
+    shelf.clock.time += 1.0
+    then = datetime.fromtimestamp(shelf.clock.now(), UTC)
+    shelf.clock.time += 1.0
+    odd = Change(by="user:ann", reason="odd")
+    if state == "superseded":
+        shelf.store.settle(OPERATOR, [made], "quarantined", odd)
+        shelf.run(remembers("the customer pays cash", subject="customer:42", predicate="pays"))
+    else:
+        shelf.store.settle(OPERATOR, [made], state, odd)
+    (item,) = shelf.store.get(OPERATOR, [made])
+    assert (item.state, item.label.integrity, item.quoted) == (state, "trusted", True)
+
+    async def pays(run: Any, _: str) -> str:
+        if how == "recall":
+            found = await run.memory.recall("how does the customer pay", as_of=then)
+            assert [one.quoted for one in found] == [True]
+        elif how == "get":
+            assert len(await run.memory.get(made)) == 1
+        else:
+            assert await run.memory.history("customer:42")
+        return str(await run.call(pay, "A-1"))
+
+    allows = FakeAuthorizer()
+    shelf.run(pays, authorizer=allows)
+    assert query_on(allows, "pay")["seen"]["integrity"] == "untrusted"
+
+
+def test_invariant_05_no_rule_believes_what_is_made_of_what_was_put_into_quarantine(
+    shelf: Shelf,
+) -> None:
+    """Whether a run names it, or has only recalled it; until somebody endorses it again."""
+    config = admits("*", "active")
+    made = answer(shelf.run(remembers_mail, config=config))
+    odd = Change(by="user:ann", reason="odd")
+    shelf.store.settle(OPERATOR, [made], "quarantined", odd)
+
+    async def recalls_it(run: Any, text: str) -> str:
+        await run.memory.recall("how does the customer pay")
+        return str((await run.memory.remember(f"{text}, in short")).state)
+
+    shelf.run(derives(made), config=config)
+    assert answer(shelf.run(recalls_it, config=config)) == "quarantined"
+    states = {item.text: item.state for item in shelf.items()}
+    assert set(states.values()) == {"quarantined"}
+    shelf.store.settle(OPERATOR, [made], "active", odd)
+    shelf.run(derives(made, text="another summary"), config=config)
+    assert {item.text: item.state for item in shelf.items()}["another summary"] == "active"
+
+
+def test_invariant_05_what_is_quoted_is_not_believed_for_being_of_an_earlier_time(
+    shelf: Shelf,
+) -> None:
+    said: dict[str, Any] = {"subject": "customer:42", "predicate": "pays"}
+    config, early = admits("user:*", "quarantined"), datetime(1990, 1, 1, tzinfo=UTC)
+    shelf.run(remembers(**said), config=config)
+    shelf.run(remembers("the customer pays in gold", **said, valid_from=early), config=config)
+    assert [item.quoted for item in shelf.items()] == [True, True]
+    recalled = recalls(quoted=False, valid_at=datetime(1995, 1, 1, tzinfo=UTC))
+    assert answer(shelf.run(recalled)) == ""
+
+
+def test_where_it_is_from_is_on_an_item_also_when_nobody_says_how(shelf: Shelf) -> None:
+    made = answer(shelf.run(remembers()))
+
+    async def body(run: Any, _: str) -> str:
+        return str((await run.memory.remember("so", derived_from=[made], derivation="")).id)
+
+    (item,) = shelf.store.get(OPERATOR, [answer(shelf.run(body))])
+    assert item.provenance.derived_from == (made,)
 
 
 def test_invariant_05_a_replay_sees_the_same_labels(shelf: Shelf) -> None:

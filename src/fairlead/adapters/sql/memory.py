@@ -209,9 +209,10 @@ class SqlMemoryStore:
     def get(self, reader: Reader, ids: Sequence[str]) -> Sequence[Item]:
         """Return those of the items that the reader may see, in the order of the ids."""
         found: dict[str, Item] = {}
+        seen = visible(reader, named=True) & self._kept(reader)
         with self._database.reading() as connection:
             for some in chunks(set(ids)):
-                query = _ALL.where(visible(reader, named=True), memories.c.id.in_(some))
+                query = _ALL.where(seen, memories.c.id.in_(some))
                 found.update({item.id: item for item in items_of(connection, query)})
         return [found[one] for one in dict.fromkeys(ids) if one in found]
 
@@ -219,7 +220,7 @@ class SqlMemoryStore:
         self, reader: Reader, subject: str, predicate: str, *, known_at: float | None = None
     ) -> Sequence[Item]:
         """Return what was said of a subject, oldest record first."""
-        query = _ALL.where(visible(reader), memories.c.subject == subject)
+        query = _ALL.where(visible(reader), self._kept(reader), memories.c.subject == subject)
         if subject:
             query = query.where(memories.c.subject != "")
         if predicate:
@@ -324,6 +325,10 @@ class SqlMemoryStore:
         """Count what is kept."""
         with self._database.reading() as connection:
             return changes.stats(connection, reader, self._clock.now())
+
+    def _kept(self, reader: Reader) -> sa.ColumnElement[bool]:
+        """Return that an item is not past its retention; an operator sees it until it goes."""
+        return memories.c.expires_at > self._clock.now() if reader.user else sa.true()
 
     def _keyed(self, connection: sa.Connection) -> Likenesses:
         if self._likenesses is None:

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from fairlead.adapters.sql.database import serialize
 from fairlead.adapters.sql.events import append
-from fairlead.adapters.sql.memory_rows import Likenesses, rows_of, spoken, visible
+from fairlead.adapters.sql.memory_rows import Likenesses, read_key, rows_of, spoken, visible
 from fairlead.adapters.sql.memory_write import put_once, replaced, touch
 from fairlead.adapters.sql.references import chunks
 from fairlead.adapters.sql.schema_memory import (
@@ -24,7 +24,7 @@ from fairlead.adapters.sql.schema_memory import (
 from fairlead.adapters.sql.schema_releases import activations
 from fairlead.core.digests import canonical_json
 from fairlead.core.label import label_from_json, label_to_json
-from fairlead.core.memory import CURRENT, MemoryState, Reader
+from fairlead.core.memory import CURRENT, TAKEN_BACK, MemoryState, Reader
 from fairlead.ports.clock import Clock
 from fairlead.ports.memory import Change, MemoryStats
 
@@ -53,6 +53,9 @@ class Settling:
         changed: list[str] = []
         for some in chunks(set(ids)):
             where = visible(self.reader, named=True) & memories.c.id.in_(some)
+            if self.reader.overlay:
+                # A trial changes nothing of what everybody knows.
+                where &= memories.c.overlay == self.reader.overlay
             current: sa.ColumnElement[bool] = memories.c.retired_at.is_(None)
             if state == "retracted":
                 current |= memories.c.state == "superseded"
@@ -72,7 +75,7 @@ class Settling:
                 self._update(
                     [row["number"] for row in rows], state=state, retired_at=since, valid_to=until
                 )
-                self._bury(rows, change)
+                self.bury(rows, change)
             touch(self.connection, rows)
             changed += [str(row["id"]) for row in rows]
         return changed
@@ -89,7 +92,7 @@ class Settling:
         self._update([row["number"]], state="active", label=canonical_json(label_to_json(label)))
         return True
 
-    def _bury(self, rows: Iterable[Any], change: Change) -> None:
+    def bury(self, rows: Iterable[Any], change: Change) -> None:
         """Leave tombstones, so that what was taken back is not learned again."""
         digests = dict.fromkeys(
             self.likenesses.rejected(self.reader, row["subject"], text, predicate)
@@ -154,13 +157,17 @@ def merge_overlay(
     serialize(connection, f"trial:{release}")
     on_trial = (memories.c.app == app) & (memories.c.overlay == release)
     rows = rows_of(connection, sa.select(memories).where(on_trial).order_by(memories.c.number))
-    now = clock.now()
+    known, now = Likenesses(read_key(connection)), clock.now()
     for row in rows:
         if row["state"] == "active":
             _retire(connection, {**row, "overlay": ""}, now)
         elif row["state"] == "superseded":
             # It took the place of something, until another one of the trial took its own.
             _retire(connection, {**row, "overlay": "", "slot": None}, now)
+        elif row["state"] in TAKEN_BACK:
+            whose = Reader(tenant=row["tenant"], app=app)
+            settling = Settling(connection=connection, reader=whose, likenesses=known, now=now)
+            settling.bury([row], change)
     connection.execute(sa.update(memories).where(on_trial).values(overlay=""))
     seen = {(row["tenant"], row["schema"]) for row in rows}
     for tenant, version in sorted(seen):

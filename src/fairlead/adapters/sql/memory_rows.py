@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
@@ -102,21 +103,22 @@ class Likenesses:
         return keyed(self._key, "erased", tenant, likeness(text))
 
     def rejected(self, reader: Reader, subject: str, text: str, predicate: str = "") -> str:
-        """Return the tombstone of what may not be remembered again of a subject."""
+        """Return the tombstone of what may not be remembered again of a subject.
+
+        That of a trial holds in the trial alone.
+        """
         of = (subject, predicate) if predicate else (subject,)
-        return keyed(self._key, "rejected", reader.tenant, reader.app, *of, likeness(text))
+        kind = ("rejected on trial", reader.overlay) if reader.overlay else ("rejected",)
+        return keyed(self._key, *kind, reader.tenant, reader.app, *of, likeness(text))
 
     def refusals(self, writer: Reader, note: Note) -> tuple[str, ...]:
         """Return the tombstones that would refuse a note."""
-        digests = [
-            self.erased(writer.tenant, note.text),
-            self.rejected(writer, note.subject, note.text),
-        ]
         said = spoken(note.value)
-        if said:
-            digests.append(self.erased(writer.tenant, said))
-        if said and note.predicate:
-            digests.append(self.rejected(writer, note.subject, said, note.predicate))
+        digests = [self.erased(writer.tenant, one) for one in (note.text, said) if one]
+        for reader in {writer, replace(writer, overlay="")}:
+            digests.append(self.rejected(reader, note.subject, note.text))
+            if said and note.predicate:
+                digests.append(self.rejected(reader, note.subject, said, note.predicate))
         return tuple(digests)
 
     def evidence(self, value: str) -> str:

@@ -180,8 +180,10 @@ class Writing:
             row["state"], before = "quarantined", []
         elif held is not None and held.trusted == trusted and _is_late(note, row, held):
             # It tells of an earlier time, and what is known of now stays so.
+            # Nobody believed what is only quoted: it has no time in which it held.
+            until = row["valid_from"] if row["state"] == "quarantined" else held.valid_from
             row["state"], row["retired_at"] = "superseded", self.now
-            row["valid_to"] = _earlier(row["valid_to"], held.valid_from)
+            row["valid_to"] = _earlier(row["valid_to"], until)
             before = []
         for one in before:
             row["supersedes"] = row["supersedes"] or one.id

@@ -60,6 +60,31 @@ class MemoryTrialConformance:
         assert memory.found("contact", TRIAL) == ["Contact by phone"]
         assert memory.found("contact") == ["Contact by mail"]
 
+    def test_a_trial_takes_back_what_it_remembered_alone(self, memory: MemorySite) -> None:
+        """What everybody knows is out of its reach, whatever becomes of the trial."""
+        base, own = memory.one(note("The gate is open")), memory.one(note("A lamp"), by=TRIAL)
+        for state in ("forgotten", "retracted", "quarantined"):
+            assert memory.settle(base, state=state, by=TRIAL) == []
+        assert memory.settle(own, state="forgotten", by=TRIAL) == [own.id]
+        assert memory.found("gate lamp", TRIAL) == memory.found("gate lamp") == ["The gate is open"]
+        assert memory.settle(base, state="forgotten", by=ADA) == [base.id]
+
+    def test_what_a_trial_took_back_is_refused_by_everybody_once_it_is_merged(
+        self, memory: MemorySite
+    ) -> None:
+        """Until then by the trial alone."""
+        lamp = note("A lamp", subject="s", predicate="has", value="lamp")
+        own = memory.one(lamp, by=TRIAL)
+        memory.settle(own, state="forgotten", by=TRIAL)
+        assert memory.one(lamp, by=TRIAL).refused
+        said = memory.one(lamp, by=BOB)
+        assert not said.refused
+        memory.settle(said, state="superseded")
+        memory.store.merge_overlay("desk", "d1", MOVED)
+        for text in ("A lamp", "Some lamp"):
+            again = note(text, subject="s", predicate="has", value="lamp")
+            assert memory.one(again, by=BOB).refused
+
     def test_a_trial_recalls_as_of_then_what_it_replaced_later(self, memory: MemorySite) -> None:
         """By its slot and by its name."""
         gate = memory.write(note("The gate is open"), note("Contact by mail", **OF))[0]
@@ -170,6 +195,19 @@ class MemoryTrialConformance:
         assert [one.id for one in near] == [left.id]
         again = memory.one(note("A lamp", key="k"))
         assert (again.merged, again.refused) == (False, False)
+
+    def test_what_is_past_its_retention_is_gone_for_a_user(self, memory: MemorySite) -> None:
+        """Also before it is removed; an operator sees it until then."""
+        gone = memory.one(note("A lamp", subject="s", expires_at=memory.clock.now() + 10.0))
+        for reader in (ADA, OPERATOR):
+            assert len(memory.store.get(reader, [gone.id])) == 1
+        memory.clock.time += 100.0
+        assert memory.store.get(ADA, [gone.id]) == memory.store.history(ADA, "s", "") == []
+        for found in (
+            memory.store.get(OPERATOR, [gone.id]),
+            memory.store.history(OPERATOR, "s", ""),
+        ):
+            assert [one.id for one in found] == [gone.id]
 
     def test_expiry_is_bounded(self, memory: MemorySite) -> None:
         """So many at once, in whatever tenant."""
