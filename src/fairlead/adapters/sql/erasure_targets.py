@@ -20,7 +20,10 @@ from fairlead.core.memory import NOBODY, TIME_MAX, Note, Provenance, Reader
 from fairlead.ports.erasure import ValueEraser
 from fairlead.ports.memory import Roots
 
-_SAID = ("text", "value", "subject", "actor", "thread", "meta")
+_SAID = (
+    *("text", "value", "subject", "predicate", "actor", "thread", "meta"),
+    *("source", "by", "derivation", "label"),
+)
 """The columns of an item in which a value may stand."""
 
 _HIDDEN = "erasure"

@@ -9,10 +9,16 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from dataclasses import fields
+from typing import NamedTuple, get_args
 
+from fairlead.core.calls import Ask, Done, Failed, Refused, RetryAt, Unknown, Usage
 from fairlead.core.digests import Json, canonical_json
 from fairlead.core.erasure import ERASED
+from fairlead.core.grounding import GroundedSource
+from fairlead.core.guarding import Check
+from fairlead.core.label import Integrity, Label
+from fairlead.core.outcome import Outcome, RunState
 from fairlead.guardrails.content.redact import DEPTH_MAX
 from fairlead.guardrails.content.renderings import renderings
 
@@ -21,6 +27,18 @@ _SPLIT_CHARS_MIN = 48
 
 
 _JSON = ("{", "[", '"')
+
+_RECORDS = (Outcome, Check, GroundedSource, Done, Failed, Refused, RetryAt, Unknown, Ask, Usage)
+_OURS = frozenset(
+    (
+        *(one.name for cls in (*_RECORDS, Label) for one in fields(cls)),
+        *get_args(RunState),
+        *get_args(Integrity),
+        *("state", "done", "retry", "ask", "label"),
+    )
+)
+"""Words that a record is made of: without one of them it could not be read any more, and as the
+whole of a text or of a name they are nobody's."""
 
 
 class _Form(NamedTuple):
@@ -69,6 +87,8 @@ class Eraser:
     def json(self, value: Json, depth: int = 0) -> Json:
         """Return a JSON value without the values, in texts, names and numbers."""
         if isinstance(value, str):
+            if value in _OURS:
+                return value
             # A text within JSON may be JSON itself; it is taken apart once more, and no further.
             return self._plain(value, ERASED) if depth >= DEPTH_MAX else self._inner(value, depth)
         if isinstance(value, bool) or value is None:
@@ -126,7 +146,7 @@ class Eraser:
     def _object(self, value: dict[str, Json], depth: int) -> dict[str, Json]:
         made: dict[str, Json] = {}
         for key, item in value.items():
-            name = unique = self._plain(key, ERASED)
+            name = unique = key if key in _OURS else self._plain(key, ERASED)
             number = 2
             while unique in made:
                 unique, number = f"{name} {number}", number + 1

@@ -19,6 +19,7 @@ from fairlead.core.errors import (
     ErasureUnknown,
     NothingToErase,
 )
+from fairlead.core.label import Label
 from fairlead.core.memory import MemoryQuery, Provenance, Reader
 from fairlead.guardrails.content.erasing import Eraser
 from fairlead.ports.memory import Search, Stamp
@@ -71,6 +72,21 @@ def test_whatever_holds_a_further_value_goes_too(office: Office) -> None:
     assert set(erasure.items) >= {held, quoted, value}
     assert kept not in erasure.items
     assert "P-4471-ZQ" in office.store.values(erasure)[0]
+
+
+def test_whatever_names_a_further_value_goes_too(office: Office) -> None:
+    names = {
+        "predicate": note("she likes tea", "x", predicate="likes ada@example.org"),
+        "source": note("tea again", "y", provenance=Provenance(source="mail:ada@example.org")),
+        "by": note("tea is hot", "z", provenance=Provenance(by="ada@example.org")),
+        "thread": note("tea is cold", "w", thread="with ada@example.org"),
+        "label": note("tea is dear", "v", label=Label(origins=("mail:ada@example.org",))),
+    }
+    held = office.write(*names.values())
+    (kept,) = office.write(note("coffee"))
+    erasure = office.begin(values=("ada@example.org",))
+    assert set(held) <= set(erasure.items)
+    assert kept not in erasure.items
 
 
 def test_nothing_is_begun_for_what_is_not_there(office: Office) -> None:

@@ -71,6 +71,19 @@ def test_numbers_names_and_base64_count() -> None:
     assert ERASED in eraser.text(f"token {coded}")
 
 
+def test_words_of_the_record_itself_stay() -> None:
+    outcome = {
+        "state": "succeeded",
+        "grounded_sources": [],
+        "label": {"integrity": "untrusted"},
+        "answer": "it succeeded, says an untrusted reason",
+    }
+    values = ["succeeded", "untrusted", "grounded_sources", "answer", "reason"]
+    left = json.loads(Eraser(values).text(json.dumps(outcome)))
+    assert left.pop("answer") == f"it {ERASED}, says an {ERASED} {ERASED}"
+    assert left == {name: value for name, value in outcome.items() if name != "answer"}
+
+
 def test_two_names_that_become_one_are_told_apart() -> None:
     left = json.loads(Eraser(["value-1", "value-2"]).text('{"value-1":1,"value-2":2,"x":3}'))
     assert sorted(left.values()) == [1, 2, 3]
