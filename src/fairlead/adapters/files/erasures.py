@@ -69,7 +69,8 @@ class JsonlLedger:
             erasure = _read(line)
             if erasure is not None:
                 found[erasure.id] = erasure
-            elif line.startswith(b"{") and line.endswith(b"}\n"):
+            elif not line.startswith(b"{") or line.rstrip().endswith(b"}"):
+                # No crash tears a line off like that: what it named would come back unseen.
                 raise self._unusable(f"has a line {number} that is no erasure")
         return list(found.values())
 
@@ -84,6 +85,12 @@ def _plain(value: Any) -> Any:
 def _read(line: bytes) -> Erasure | None:
     try:
         data = json.loads(line)
+        if not (
+            all(isinstance(data[name], list) for name in ("items", "tombstones"))
+            and all(isinstance(data[name], str) for name in ("id", "tenant", "app", "reason"))
+            and isinstance(data["begun_at"], int | float)
+        ):
+            return None
         return Erasure(
             **{**data, "items": tuple(data["items"]), "tombstones": tuple(data["tombstones"])},
             stage="ledger",

@@ -66,6 +66,27 @@ def test_a_ledger_that_is_none_is_refused(tmp_path: Path) -> None:
         JsonlLedger(path).all()
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b'{"app"', b'x"app"'),
+        (b'{"app"', b"\0\0\0\0\0\0"),
+        (b'["m1"]', b'"m1"  '),
+        (b'"id":"e2"', b'"id":["2"]'),
+        (b"1.5", b'"x"'),
+    ],
+)
+def test_a_line_that_was_damaged_is_not_passed_over(old: bytes, new: bytes, tmp_path: Path) -> None:
+    ledger = JsonlLedger(tmp_path / "erasures.jsonl")
+    for name in ("e1", "e2", "e3"):
+        ledger.add(erasure(name, "m1"))
+    lines = (tmp_path / "erasures.jsonl").read_bytes().splitlines(keepends=True)
+    lines[1] = lines[1].replace(old, new)
+    (tmp_path / "erasures.jsonl").write_bytes(b"".join(lines))
+    with pytest.raises(LedgerUnusable, match="line 2"):
+        ledger.all()
+
+
 def export(path: Path, *items: str) -> Exported:
     lines = [json.dumps({"export": "x", "items": 3}).ljust(60)]
     lines += [json.dumps({"id": one, "text": f"text of {one}"}) for one in ("m1", "m2", "m3")]
