@@ -6,9 +6,11 @@ import fcntl
 import hashlib
 import json
 import os
+import zipfile
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 from fairlead.core.digests import canonical_json
 from fairlead.core.erasure import Erasure, Trace
@@ -148,14 +150,19 @@ class LocalErasureFiles:
         for path in files:
             try:
                 with path.open("rb") as file:
-                    count = eraser.count_raw(_chunks(file))
+                    count, packed = eraser.count_raw(_chunks(file)), zipfile.is_zipfile(file)
+                # Compressed, a value would not be seen in the bytes of a backup.
+                within = sum(map(eraser.count_raw, _parts(path))) if packed else 0
             except FileNotFoundError:
                 continue
-            except OSError as error:
-                found.append(Trace(place=str(path), count=0, why=f"not read: {error.strerror}"))
+            except (OSError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+                found.append(Trace(place=str(path), count=0, why=f"not read: {error}"))
                 continue
             if count:
                 found.append(Trace(place=str(path), count=count, why="raw bytes"))
+            if within:
+                why = "an archive, such as a backup that was made before"
+                found.append(Trace(place=str(path), count=within, why=why))
         return found
 
     def beside(self) -> Sequence[Path]:
@@ -186,13 +193,21 @@ def _without(lines: Iterable[bytes], items: frozenset[str]) -> Iterator[bytes]:
             yield line
 
 
-def _digest(file: BinaryIO) -> str:
+def _digest(file: IO[bytes]) -> str:
     found = hashlib.sha256()
     for data in _chunks(file):
         found.update(data)
     return found.hexdigest()
 
 
-def _chunks(file: BinaryIO) -> Iterator[bytes]:
+def _parts(path: Path) -> Iterator[Iterator[bytes]]:
+    """Yield the bytes of each part of an archive."""
+    with zipfile.ZipFile(path) as archive:
+        for name in archive.namelist():
+            with archive.open(name) as part:
+                yield _chunks(part)
+
+
+def _chunks(file: IO[bytes]) -> Iterator[bytes]:
     while data := file.read(_CHUNK):
         yield data

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -130,3 +131,17 @@ def test_files_beside_the_database_are_searched(tmp_path: Path) -> None:
     [found] = files.traces([*files.beside(), gone], Eraser(["secret-value-1"]))
     assert (found.place, found.count) == (str(tmp_path / "logs/worker.log"), 1)
     assert LocalErasureFiles(tmp_path / "nowhere").beside() == []
+
+
+def test_what_is_compressed_in_a_backup_is_found_and_a_broken_one_is_named(tmp_path: Path) -> None:
+    path, broken = tmp_path / "backups/b.zip", tmp_path / "backups/broken.zip"
+    path.parent.mkdir()
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("store", "a line as any other\n" * 99 + "passport P-4471-ZQ98")
+    assert b"P-4471" not in path.read_bytes()
+    broken.write_bytes(path.read_bytes().replace(b"store", b"stare", 1))
+    found = LocalErasureFiles(tmp_path)
+    [first, second] = found.traces(found.beside(), Eraser(["P-4471-ZQ98"]))
+    assert (first.place, first.count) == (str(path), 1)
+    assert (second.place, second.count) == (str(broken), 0)
+    assert found.traces([path], Eraser(["P-4471-ZQ99"])) == []
