@@ -26,7 +26,7 @@ _SAID = (
 )
 """The columns of an item in which a value may stand."""
 
-_HIDDEN = "erasure"
+HIDDEN = "erasure"
 """The trial of what is about to be erased."""
 
 
@@ -188,7 +188,7 @@ class Hiding:
                 retired_at=self.now,
                 expires_at=TIME_MAX,
                 audience=NOBODY,
-                overlay=_HIDDEN,
+                overlay=HIDDEN,
                 write_key=None,
             )
         )
@@ -228,7 +228,7 @@ def carriers(
         row |= {
             "id": f"m-{erasure.id}-{place:02x}",
             "retired_at": erasure.begun_at,
-            "overlay": _HIDDEN,
+            "overlay": HIDDEN,
             "likeness": "",
             "meta": "",
             "tags": "",
