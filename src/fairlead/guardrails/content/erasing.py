@@ -82,11 +82,10 @@ class _Forms:
             self._file()
 
     def _file(self) -> None:
-        pieces = [_pieces(form) for form in self.all]
-        often = Counter(piece for of_form in pieces for piece in of_form)
+        often = Counter(piece for form in self.all for piece in _pieces(form))
         always = []
-        for form, of_form in zip(self.all, pieces, strict=True):
-            if of_form:
+        for form in self.all:
+            if of_form := _pieces(form):
                 rarest = min(of_form, key=lambda one: (often[one], -len(one), one))
                 self._filed.setdefault(len(rarest), {}).setdefault(rarest, []).append(form)
             else:
@@ -115,7 +114,11 @@ def _there(text: str, size: int, wanted: Set[str]) -> set[str]:
 
 
 def _pieces(form: _Form) -> set[str]:
-    """Return pieces of a form's words, of every size."""
+    """Return pieces of a form's words, of every size; of a code, which is one word, fewer."""
+    size = _GRAMS[0]
+    if len(form.words) == 1 and len(form.needle) >= 2 * size:
+        code = form.needle
+        return {code[at : at + size] for at in range(0, len(code) - size + 1, size)}
     return {
         word[at : at + size]
         for size in _GRAMS
