@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from fairlead.adapters.sql.memory_exports import SqlMemoryExports
 from fairlead.core.errors import (
     MemoryExportFailed,
     MemoryFileInvalid,
@@ -20,8 +21,10 @@ from fairlead.operations import (
     ExportOrder,
     ImportOrder,
     Platform,
+    Target,
     acting,
     add_memory,
+    erase,
     export_memory,
     forget_memory,
     import_memory,
@@ -157,3 +160,24 @@ def test_an_export_is_on_record_and_can_be_read_back(platform: Platform, tmp_pat
         "user:ada",
         "quarantined",
     )
+
+
+def test_what_is_erased_while_it_is_exported_is_in_no_file(
+    platform: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for text in ("Ada lives in a small house", "Bob lives in a large house"):
+        add_memory(platform, Note(kind="semantic", text=text, subject=text[:3]), "ada")
+    recorded = SqlMemoryExports.record
+
+    def late(self: SqlMemoryExports, *given: Any) -> None:
+        # The erasure has looked at all exports that it knows of before this one is on record.
+        if len(list(platform.memory.each(SHOP))) == 2:
+            assert erase(platform, Target(subject="Ada"), WHY).ended
+        recorded(self, *given)
+
+    monkeypatch.setattr(SqlMemoryExports, "record", late)
+    file = tmp_path / "out.jsonl"
+    with pytest.raises(MemoryExportFailed, match="1 items were erased"):
+        export_memory(platform, file, ExportOrder(by="ada"))
+    assert list(tmp_path.glob("*out.jsonl*")) == []
+    assert export_memory(platform, file, ExportOrder(by="ada"))[1] == 1

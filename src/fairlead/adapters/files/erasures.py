@@ -6,9 +6,11 @@ import fcntl
 import hashlib
 import json
 import os
+import zipfile
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 from fairlead.core.digests import canonical_json
 from fairlead.core.erasure import Erasure, Trace
@@ -69,7 +71,8 @@ class JsonlLedger:
             erasure = _read(line)
             if erasure is not None:
                 found[erasure.id] = erasure
-            elif line.startswith(b"{") and line.endswith(b"}\n"):
+            elif not line.startswith(b"{") or line.rstrip().endswith(b"}"):
+                # No crash tears a line off like that: what it named would come back unseen.
                 raise self._unusable(f"has a line {number} that is no erasure")
         return list(found.values())
 
@@ -84,6 +87,12 @@ def _plain(value: Any) -> Any:
 def _read(line: bytes) -> Erasure | None:
     try:
         data = json.loads(line)
+        if not (
+            all(isinstance(data[name], list) for name in ("items", "tombstones"))
+            and all(isinstance(data[name], str) for name in ("id", "tenant", "app", "reason"))
+            and isinstance(data["begun_at"], int | float)
+        ):
+            return None
         return Erasure(
             **{**data, "items": tuple(data["items"]), "tombstones": tuple(data["tombstones"])},
             stage="ledger",
@@ -141,14 +150,19 @@ class LocalErasureFiles:
         for path in files:
             try:
                 with path.open("rb") as file:
-                    count = eraser.count_raw(_chunks(file))
+                    count, packed = eraser.count_raw(_chunks(file)), zipfile.is_zipfile(file)
+                # Compressed, a value would not be seen in the bytes of a backup.
+                within = sum(map(eraser.count_raw, _parts(path))) if packed else 0
             except FileNotFoundError:
                 continue
-            except OSError as error:
-                found.append(Trace(place=str(path), count=0, why=f"not read: {error.strerror}"))
+            except (OSError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+                found.append(Trace(place=str(path), count=0, why=f"not read: {error}"))
                 continue
             if count:
                 found.append(Trace(place=str(path), count=count, why="raw bytes"))
+            if within:
+                why = "an archive, such as a backup that was made before"
+                found.append(Trace(place=str(path), count=within, why=why))
         return found
 
     def beside(self) -> Sequence[Path]:
@@ -179,13 +193,21 @@ def _without(lines: Iterable[bytes], items: frozenset[str]) -> Iterator[bytes]:
             yield line
 
 
-def _digest(file: BinaryIO) -> str:
+def _digest(file: IO[bytes]) -> str:
     found = hashlib.sha256()
     for data in _chunks(file):
         found.update(data)
     return found.hexdigest()
 
 
-def _chunks(file: BinaryIO) -> Iterator[bytes]:
+def _parts(path: Path) -> Iterator[Iterator[bytes]]:
+    """Yield the bytes of each part of an archive."""
+    with zipfile.ZipFile(path) as archive:
+        for name in archive.namelist():
+            with archive.open(name) as part:
+                yield _chunks(part)
+
+
+def _chunks(file: IO[bytes]) -> Iterator[bytes]:
     while data := file.read(_CHUNK):
         yield data

@@ -29,7 +29,7 @@ ENGINE_SCHEMA = "dbos"
 _NOT_OURS_TO_CHANGE = {
     "events": "the event log is never rewritten",
     "checkpoints": "the event log is never rewritten",
-    "memories": "an item that somebody else remembers",
+    "memories": "an item that is remembered",
     "releases": "a release is what its digest says",
     "baselines": "a baseline is what its digest says",
 }
@@ -38,10 +38,15 @@ _SHADOW = ("memories_fts", "passages_fts", "sqlite_", "memory_vectors")
 """Tables of an index, which follows the rows that it is of."""
 
 _OF_RUN = ("run_id", "workflow_uuid", "destination_uuid")
-_KEYS = frozenset(
-    ("tenant", "user", "conversation", "audience", "scope", "start_key", "lineage", "topic")
+_TOLD = frozenset(
+    (
+        *("reason", "by", "label", "title", "text"),
+        # The engine's.
+        *("inputs", "output", "error", "request", "message", "value", "attributes", "context"),
+    )
 )
-"""Columns that rows are found by, so that a change would lose them."""
+"""Columns in which somebody's words stand. All others are names, states and digests that rows are
+found and understood by: whoever has such a word remembered and erased would lose them."""
 
 _KEEPS_PLACES = ("documents", "passages")
 """Tables whose texts are cut by places: what is taken out of them is as long as it was."""
@@ -204,8 +209,8 @@ class Scrubbing:
 
     @staticmethod
     def _fixed(table: sa.Table, column: sa.Column[Any]) -> str:
-        keyed = column.primary_key or column.name in _KEYS or not table.primary_key.columns
-        return "rows are found by it" if keyed else ""
+        told = column.name in _TOLD and not column.primary_key and table.primary_key.columns
+        return "" if told else "rows are found by it"
 
     def _rows(
         self, table: sa.Table, held: Sequence[tuple[Any, ...]], places: dict[str, int]

@@ -20,10 +20,13 @@ from fairlead.core.memory import NOBODY, TIME_MAX, Note, Provenance, Reader
 from fairlead.ports.erasure import ValueEraser
 from fairlead.ports.memory import Roots
 
-_SAID = ("text", "value", "subject", "actor", "thread", "meta")
+_SAID = (
+    *("text", "value", "subject", "predicate", "actor", "thread", "meta"),
+    *("source", "by", "derivation", "label"),
+)
 """The columns of an item in which a value may stand."""
 
-_HIDDEN = "erasure"
+HIDDEN = "erasure"
 """The trial of what is about to be erased."""
 
 
@@ -51,10 +54,13 @@ def find(
     if missing:
         message = f"tenant {reader.tenant} has no item {missing[0]} in app {reader.app}"
         raise NothingToErase(message, item=missing[0])
-    for column, name in ((memories.c.subject, target.subject), (memories.c.source, target.source)):
-        if name:
-            query = sa.select(memories.c.id).where(own, column == name).limit(ITEMS_MAX + 1)
-            named |= dict.fromkeys(connection.execute(query).scalars())
+    if target.subject:
+        query = sa.select(memories.c.id).where(own, memories.c.subject == target.subject)
+        named |= dict.fromkeys(connection.execute(query.limit(ITEMS_MAX + 1)).scalars())
+    if target.source:
+        # As a retraction finds it: an item may have it from there by way of a run.
+        of_source = reach(connection, reader, Roots(source=target.source), derived=False)
+        named |= dict.fromkeys(of_source.items)
     if not named and (target.subject or target.source or not target.values):
         message = f"tenant {reader.tenant} remembers nothing of that in app {reader.app}"
         raise NothingToErase(message, tenant=reader.tenant)
@@ -182,7 +188,7 @@ class Hiding:
                 retired_at=self.now,
                 expires_at=TIME_MAX,
                 audience=NOBODY,
-                overlay=_HIDDEN,
+                overlay=HIDDEN,
                 write_key=None,
             )
         )
@@ -222,7 +228,7 @@ def carriers(
         row |= {
             "id": f"m-{erasure.id}-{place:02x}",
             "retired_at": erasure.begun_at,
-            "overlay": _HIDDEN,
+            "overlay": HIDDEN,
             "likeness": "",
             "meta": "",
             "tags": "",

@@ -24,6 +24,7 @@ from fairlead.adapters.sql.erasure_targets import (
 )
 from fairlead.adapters.sql.events import append
 from fairlead.adapters.sql.memory_changes import purge
+from fairlead.adapters.sql.memory_reach import reach
 from fairlead.adapters.sql.memory_rows import Likenesses, read_key, rows_of
 from fairlead.adapters.sql.memory_write import Writing
 from fairlead.adapters.sql.references import chunks
@@ -44,7 +45,7 @@ from fairlead.core.erasure import (
 from fairlead.core.memory import Note, Reader
 from fairlead.ports.clock import Clock
 from fairlead.ports.erasure import Exported, MakeEraser, Remains, Scrubbed, Touched, ValueEraser
-from fairlead.ports.memory import PLAIN
+from fairlead.ports.memory import PLAIN, Roots
 from fairlead.ports.runs import Order
 
 
@@ -106,7 +107,8 @@ class SqlErasureStore(SqlErasureRecords):
             likenesses = Likenesses(read_key(connection))
             known = list(self._there(connection, erasure.items))
             known += matching(connection, reader, likenesses, erasure.tombstones)
-            ids = find(connection, reader, Target(ids=tuple(known)), None) if known else []
+            # No bound here: what was begun must come to its end.
+            ids = list(reach(connection, reader, Roots(ids=tuple(known))).items) if known else []
             stones = self._hiding(connection, reader, likenesses, order).hide(ids, ())
             everything = dict.fromkeys((*erasure.tombstones, *stones))
             for digest in everything:
@@ -221,8 +223,9 @@ class SqlErasureStore(SqlErasureRecords):
         with self._database.transaction() as connection:
             serialize(connection, f"memory:{erasure.tenant}/{erasure.app}")
             there = tuple(self._there(connection, erasure.items))
-            # Whoever had one of them in hand may have derived another one since.
-            ids = find(connection, reader, Target(ids=there), None) if there else []
+            # Whoever had one of them in hand may have derived another one since. There is no bound:
+            # what was begun must come to its end.
+            ids = reach(connection, reader, Roots(ids=there)).items if there else ()
             numbers: list[int] = []
             for some in chunks(ids):
                 query = sa.select(memories.c.number).where(memories.c.id.in_(some))

@@ -53,9 +53,28 @@ class Rendering(NamedTuple):
     size: int
 
 
+class Source(NamedTuple):
+    """A rendering whose pattern is still a text: to compile thousands of them takes minutes."""
+
+    needle: str
+    pattern: str
+    size: int
+
+
 @lru_cache(maxsize=512)
 def renderings(secret: str, *, by_line: bool = True) -> tuple[Rendering, ...]:
     """Return the ways to find a value; what was worked out is kept in memory only.
+
+    Args:
+        secret: The value. The blanks at its ends are not looked for when enough is left.
+        by_line: Whether each of its lines is looked for alone as well.
+    """
+    found = sources(secret, by_line=by_line)
+    return tuple(Rendering(one.needle, re.compile(one.pattern), one.size) for one in found)
+
+
+def sources(secret: str, *, by_line: bool = True) -> tuple[Source, ...]:
+    """Return the ways to find a value, none of them compiled.
 
     Args:
         secret: The value. The blanks at its ends are not looked for when enough is left.
@@ -86,11 +105,11 @@ def _utf8(text: str) -> bytes:
         return text.encode(errors="surrogatepass")
 
 
-def _as_text(text: str) -> Rendering:
+def _as_text(text: str) -> Source:
     plain, any_way = re.escape(text), "".join(map(_ways, _TOKEN.findall(text)))
     # As it is, first: a value may hold what is an escape of something else.
     pattern = plain if plain == any_way else f"{plain}|{any_way}"
-    return Rendering(_longest(_RUN, text), re.compile(pattern), len(text))
+    return Source(_longest(_RUN, text), pattern, len(text))
 
 
 def _ways(token: str) -> str:
@@ -105,6 +124,7 @@ def _ways(token: str) -> str:
     return f"(?>{_BACKSLASH}{{{count},{most}}}{ways})" if count else ways
 
 
+@lru_cache(maxsize=4_096)
 def _ways_of(char: str) -> str:
     """Return a pattern of all ways to write one character that is no backslash."""
     if _RUN.fullmatch(char):
@@ -123,7 +143,7 @@ def _ways_of(char: str) -> str:
     return f"(?i:{either})"
 
 
-def _as_bytes(value: bytes) -> Iterator[Rendering]:
+def _as_bytes(value: bytes) -> Iterator[Source]:
     """Yield a value as base64 and in hexadecimal digits."""
     for shift in range(3):
         # Three bytes are four characters: what stands before a value decides how it is written,
@@ -134,10 +154,10 @@ def _as_bytes(value: bytes) -> Iterator[Rendering]:
         inner = "".join(_BASE64_WAYS.get(one, one) for one in text)
         before = _BASE64_EDGE if shift else ""
         after = _BASE64_EDGE if (shift + len(value)) % 3 else ""
-        pattern = re.compile(before + inner + after + _BASE64_PADDING)
-        yield Rendering(_longest(_BASE64, text), pattern, len(text))
+        pattern = before + inner + after + _BASE64_PADDING
+        yield Source(_longest(_BASE64, text), pattern, len(text))
     for digits in (value.hex(), value.hex().upper()):
-        yield Rendering(digits, re.compile(digits), len(digits))
+        yield Source(digits, digits, len(digits))
 
 
 def _longest(run: re.Pattern[str], text: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,27 @@ def test_a_ledger_that_is_none_is_refused(tmp_path: Path) -> None:
         JsonlLedger(path).all()
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b'{"app"', b'x"app"'),
+        (b'{"app"', b"\0\0\0\0\0\0"),
+        (b'["m1"]', b'"m1"  '),
+        (b'"id":"e2"', b'"id":["2"]'),
+        (b"1.5", b'"x"'),
+    ],
+)
+def test_a_line_that_was_damaged_is_not_passed_over(old: bytes, new: bytes, tmp_path: Path) -> None:
+    ledger = JsonlLedger(tmp_path / "erasures.jsonl")
+    for name in ("e1", "e2", "e3"):
+        ledger.add(erasure(name, "m1"))
+    lines = (tmp_path / "erasures.jsonl").read_bytes().splitlines(keepends=True)
+    lines[1] = lines[1].replace(old, new)
+    (tmp_path / "erasures.jsonl").write_bytes(b"".join(lines))
+    with pytest.raises(LedgerUnusable, match="line 2"):
+        ledger.all()
+
+
 def export(path: Path, *items: str) -> Exported:
     lines = [json.dumps({"export": "x", "items": 3}).ljust(60)]
     lines += [json.dumps({"id": one, "text": f"text of {one}"}) for one in ("m1", "m2", "m3")]
@@ -109,3 +131,17 @@ def test_files_beside_the_database_are_searched(tmp_path: Path) -> None:
     [found] = files.traces([*files.beside(), gone], Eraser(["secret-value-1"]))
     assert (found.place, found.count) == (str(tmp_path / "logs/worker.log"), 1)
     assert LocalErasureFiles(tmp_path / "nowhere").beside() == []
+
+
+def test_what_is_compressed_in_a_backup_is_found_and_a_broken_one_is_named(tmp_path: Path) -> None:
+    path, broken = tmp_path / "backups/b.zip", tmp_path / "backups/broken.zip"
+    path.parent.mkdir()
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("store", "a line as any other\n" * 99 + "passport P-4471-ZQ98")
+    assert b"P-4471" not in path.read_bytes()
+    broken.write_bytes(path.read_bytes().replace(b"store", b"stare", 1))
+    found = LocalErasureFiles(tmp_path)
+    [first, second] = found.traces(found.beside(), Eraser(["P-4471-ZQ98"]))
+    assert (first.place, first.count) == (str(path), 1)
+    assert (second.place, second.count) == (str(broken), 0)
+    assert found.traces([path], Eraser(["P-4471-ZQ99"])) == []

@@ -93,8 +93,12 @@ def test_rows_of_the_tenant_are_scrubbed_and_those_of_others_are_not(office: Off
         )
     )
     found = scrubbed(office, CANARY)
-    assert found.places == {"runs.reason": 1, "signals.name": 1}
-    assert {one.place for one in found.left} == {"runs.start_key", "kill_switches.reason"}
+    assert found.places == {"runs.reason": 1}
+    assert {one.place for one in found.left} == {
+        "runs.start_key",
+        "signals.name",
+        "kill_switches.reason",
+    }
     told = sa.select(runs.c.reason, runs.c.start_key).order_by(runs.c.tenant)
     assert office.all(told) == [
         ("because of [erased]", CANARY),
@@ -108,6 +112,16 @@ def test_rows_of_the_tenant_are_scrubbed_and_those_of_others_are_not(office: Off
         "kill_switches.reason",
         "memories.text",
     }
+
+
+def test_a_value_that_is_the_name_or_the_state_of_a_run_changes_no_run(office: Office) -> None:
+    office.run("r1", state="succeeded", workflow="onboarding_talk", release="0123456789abcdef")
+    office.run("r2", root_id="r1-of-the-family", lineage="r1-of-the-family")
+    before = office.all(sa.select(runs).order_by(runs.c.id))
+    found = scrubbed(office, "succeeded", "onboarding_talk", "0123456789abcdef", "r1-of-the-family")
+    assert found.places == {}
+    assert office.all(sa.select(runs).order_by(runs.c.id)) == before
+    assert "runs.workflow" in {one.place for one in found.left}
 
 
 def test_documents_keep_their_places_and_are_found_by_the_rest(office: Office) -> None:

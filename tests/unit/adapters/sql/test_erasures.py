@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ import sqlalchemy as sa
 
 from fairlead.adapters.sql.database import Database
 from fairlead.adapters.sql.memory import SqlMemoryStore
-from fairlead.adapters.sql.schema_memory import memories, memory_tombstones
+from fairlead.adapters.sql.schema_memory import erasures, memories, memory_tombstones
 from fairlead.core.erasure import HOLD_S, ITEMS_MAX
 from fairlead.core.errors import (
     ErasureHeld,
@@ -19,6 +20,7 @@ from fairlead.core.errors import (
     ErasureUnknown,
     NothingToErase,
 )
+from fairlead.core.label import Label
 from fairlead.core.memory import MemoryQuery, Provenance, Reader
 from fairlead.guardrails.content.erasing import Eraser
 from fairlead.ports.memory import Search, Stamp
@@ -60,6 +62,13 @@ def test_a_subject_or_a_source_is_all_of_it(office: Office, target: dict[str, st
     assert set(office.begin(**target).items) == set(mine)
 
 
+def test_a_source_is_also_what_a_run_had_from_there(office: Office) -> None:
+    label = Label(integrity="untrusted", origins=("tool:crm", "user:ada"))
+    (mine,) = office.write(note("a fact by way of a run", label=label))
+    office.write(note("a fact of others", label=Label(origins=("tool:crm2",))))
+    assert office.begin(source="tool:crm").items == (mine,)
+
+
 def test_whatever_holds_a_further_value_goes_too(office: Office) -> None:
     held, quoted, value, kept = office.write(
         note("her passport is P-4471-ZQ", "x"),
@@ -71,6 +80,21 @@ def test_whatever_holds_a_further_value_goes_too(office: Office) -> None:
     assert set(erasure.items) >= {held, quoted, value}
     assert kept not in erasure.items
     assert "P-4471-ZQ" in office.store.values(erasure)[0]
+
+
+def test_whatever_names_a_further_value_goes_too(office: Office) -> None:
+    names = {
+        "predicate": note("she likes tea", "x", predicate="likes ada@example.org"),
+        "source": note("tea again", "y", provenance=Provenance(source="mail:ada@example.org")),
+        "by": note("tea is hot", "z", provenance=Provenance(by="ada@example.org")),
+        "thread": note("tea is cold", "w", thread="with ada@example.org"),
+        "label": note("tea is dear", "v", label=Label(origins=("mail:ada@example.org",))),
+    }
+    held = office.write(*names.values())
+    (kept,) = office.write(note("coffee"))
+    erasure = office.begin(values=("ada@example.org",))
+    assert set(held) <= set(erasure.items)
+    assert kept not in erasure.items
 
 
 def test_nothing_is_begun_for_what_is_not_there(office: Office) -> None:
@@ -96,6 +120,23 @@ def test_more_than_one_erasure_takes_is_refused(
     monkeypatch.setattr("fairlead.adapters.sql.erasure_targets.ITEMS_MAX", 3)
     with pytest.raises(ErasureTooLarge, match="4 items"):
         office.begin(subject="c:1")
+
+
+def test_what_was_begun_ends_although_more_was_derived_since(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = office.write(*(note(f"fact number {place}") for place in range(3)))
+    monkeypatch.setattr("fairlead.adapters.sql.erasure_targets.ITEMS_MAX", 3)
+    # The values are kept as items as well, until all of them go.
+    erasure = office.begin(subject="c:1", values=("P-4471-ZQ", "P-4471-ZR"))
+    assert len(erasure.items) == 5
+    office.write(derived("in short, a fact", mine[0]))
+    assert office.store.purge(erasure) == 6
+    assert office.texts() == []
+    with office.database.transaction() as connection:
+        connection.execute(sa.delete(erasures))
+    back = office.write(*(note(f"another fact {place}") for place in range(4)))
+    assert set(office.store.restore(replace(erasure, items=tuple(back)), ORDER)) == set(back)
 
 
 # Hidden at once.

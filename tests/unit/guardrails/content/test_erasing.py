@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fairlead.core.erasure import ERASED
+from fairlead.guardrails.content import erasing
 from fairlead.guardrails.content.erasing import Eraser
 
 CORE = "kX7vQ2mZ9tR4wB8n"
@@ -69,6 +71,51 @@ def test_numbers_names_and_base64_count() -> None:
     assert json.loads(eraser.text('{"n":4471982,"m":44719820}')) == {"n": ERASED, "m": 44719820}
     coded = base64.b64encode(f"see Ada {CORE}.".encode()).decode()
     assert ERASED in eraser.text(f"token {coded}")
+
+
+@given(value=VALUES, around=ANY, data=st.data())
+def test_of_many_values_each_is_found_as_it_is_alone(
+    value: str, around: str, data: st.DataObject
+) -> None:
+    many = [f"fact number {place} about her is {place * 7919}" for place in range(100)]
+    eraser = Eraser([*many, value, "Ärger für Zoë", "日本語のテキスト", "a b\nc d e"])
+    one = data.draw(st.sampled_from((value, many[7], "ärger für zoë", "日本語のテキスト")))
+    for text in (
+        f"{around}{one}{around}",
+        json.dumps({"a": [one, around]}),
+        base64.b64encode(one.encode()).decode(),
+    ):
+        assert eraser.count(text) >= 1
+        assert eraser.count(eraser.text(text)) == 0
+    assert eraser.count(f"{SIBLING} fact number 100 about her is 1") == 0
+
+
+def test_a_thousand_values_are_no_thousand_searches(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[str] = []
+    eraser = Eraser(f"fact number {place} about her is {place * 7919}" for place in range(1_000))
+    compiled = re.compile
+
+    def compile_(text: str, *flags: int) -> re.Pattern[str]:
+        made.append(text)
+        return compiled(text, *flags)
+
+    monkeypatch.setattr(erasing.re, "compile", compile_)
+    assert eraser.count("a fact number 7 about her is of no interest") == 0
+    # Those whose numbers are too short to be told apart by.
+    assert len(made) <= 20
+
+
+def test_words_of_the_record_itself_stay() -> None:
+    outcome = {
+        "state": "succeeded",
+        "grounded_sources": [],
+        "label": {"integrity": "untrusted"},
+        "answer": "it succeeded, says an untrusted reason",
+    }
+    values = ["succeeded", "untrusted", "grounded_sources", "answer", "reason"]
+    left = json.loads(Eraser(values).text(json.dumps(outcome)))
+    assert left.pop("answer") == f"it {ERASED}, says an {ERASED} {ERASED}"
+    assert left == {name: value for name, value in outcome.items() if name != "answer"}
 
 
 def test_two_names_that_become_one_are_told_apart() -> None:
