@@ -71,7 +71,11 @@ def likeness(text: str) -> str:
         itself when it has none.
     """
     looks = skeleton(text)
-    kept = [stem(part) for part in _PART.findall(looks) if _counts(part)]
+    parts = _PART.findall(looks)
+    if looks.isascii():
+        kept = [stem(part) for part in parts if part not in _ARTICLES]
+    else:
+        kept = [stem(part) for part in parts if _counts(part)]
     return " ".join(kept) if kept else looks.strip()
 
 
