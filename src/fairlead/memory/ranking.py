@@ -126,8 +126,9 @@ _NAMED = 2.0
 _NAME_CHARS_MAX = 200
 
 # Below these scores nothing is near: what somebody said, and what stands written, for their scores
-# begin at different heights. No evidence among the first ten of LoCoMo and HotpotQA scored less;
-# of ten turns of a conversation that a question is not about, 3 to 5 are left, of facts none.
+# begin at different heights. Of 850 questions of LoCoMo and HotpotQA no evidence in the first ten
+# scored less; of ten turns of a conversation that a question is not about, 3 to 5 are left, and of
+# a few facts none.
 NEAR_SAID = 0.0007
 NEAR_WRITTEN = 0.01
 
