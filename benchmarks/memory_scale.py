@@ -21,7 +21,7 @@ from fairlead.adapters.sql.database import Database
 from fairlead.adapters.sql.memory import SqlMemoryStore
 from fairlead.core.memory import MemoryQuery, Note, Provenance, Reader
 from fairlead.ports.clock import SystemClock
-from fairlead.ports.memory import Change, MemoryStore, Search, Stamp
+from fairlead.ports.memory import Change, MemoryStore, Roots, Search, Stamp
 from fairlead.runtime.redacting import redacting
 from fairlead.testing.postgres import PostgresServer
 
@@ -179,7 +179,7 @@ def retraction(database: Database, items: int = 10_000) -> tuple[float, int]:
         left -= many
     begun = time.perf_counter()
     operator = Reader(tenant="retracted", app="bench")
-    reached = store.reach(operator, source="tool:bad")
+    reached = store.reach(operator, Roots(source="tool:bad"))
     gone = store.settle(operator, reached.items, "retracted", Change(by="bench", reason="bad"))
     return time.perf_counter() - begun, len(gone)
 

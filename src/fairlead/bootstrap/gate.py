@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from fairlead.authoring.app import App
+from fairlead.bootstrap.embedding import open_embedder
 from fairlead.bootstrap.opening import open_platform
 from fairlead.bootstrap.platform import resolve_app
 from fairlead.core.baseline import Baseline
+from fairlead.core.errors import ModelKeyMissing
 from fairlead.core.identity import Principal
 from fairlead.core.release import Manifest
 from fairlead.delivery.baseline import made_under
@@ -54,6 +57,7 @@ def make_gate(
         asked=asked,
         compile=compile_policies,
         generator=PydanticGenerator(),
+        embedder=_try_embedder,
         today=datetime.now(tz=UTC).date(),
         thresholds={dataset.workflow: dataset.threshold for dataset in datasets},
         evaluate=lambda: _evaluate(settings, candidate),
@@ -62,6 +66,14 @@ def make_gate(
         changed=lambda: digest_findings(manifest, read_files(settings.folder)),
     )
     return gate, manifest
+
+
+def _try_embedder(name: str) -> None:
+    """Open an embedding model, and close it; its key is the matter of the worker's environment."""
+    with suppress(ModelKeyMissing):
+        model = open_embedder(name)
+        if model is not None:
+            model.close()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,8 +2,9 @@
 
 A duplicate is merged and an erased value is refused by this likeness, so it looks through what
 does not change what is said: case, width, accents, invisible characters, letters of another script
-that look the same, punctuation, articles and endings. It keeps the order of words, numbers and
-negations, because those change it. A paraphrase has another likeness.
+that look the same, punctuation, articles and endings. It keeps the order of words, numbers with
+their signs, negations, and symbols such as currencies, because those change it. A paraphrase has
+another likeness.
 """
 
 from __future__ import annotations
@@ -17,10 +18,18 @@ from fairlead.core.text import stem
 # Letters of other scripts that are drawn as a Latin one: Cyrillic first, then Greek, then the rest.
 # The selection follows Unicode Technical Standard 39, "Unicode Security Mechanisms".
 _LOOK_ALIKES = str.maketrans(
-    "абвеԁһіјкӏмнопԛрѕстугхԝ" "αβγεηικμνορτυχωϲ" "ıɡɑℓ",  # noqa: RUF001
-    "a6bedhijklmhonqpsctyrxw" "abyenikuvoptuxwc" "igal",
+    "абвеԁһіјкӏмнопԛрѕстугхԝ" "αβγεηικμνορτυχωϲ" "ıɡɑℓ" "‐‒–−",  # noqa: RUF001
+    "a6bedhijklmhonqpsctyrxw" "abyenikuvoptuxwc" "igal" "----",
 )  # fmt: skip
-_WORD = re.compile(r"[^\W_]+")
+# Marks that make another letter of one, and are no accents: vowels and tones of the scripts of
+# South and South-East Asia without their full stops, the voicing of kana, the stroke of "unequal".
+_MARKS = "\u0900-\u0963\u0966-\u1a7f\u3099\u309a\u0338"
+_MARK = re.compile(f"[{_MARKS}]")
+# A minus or a point before a number, the sharp of C#, "!=", operators, the dollar, per cent; a plus
+# before a number says nothing, as in "+49". Of other characters the symbols count, see `_counts`.
+_SIGN = r"(?<![^\W_])[-.](?=\d)|(?<=[^\W_])[#+]|!(?==)|[<=>~$%]|\+(?!\d)"
+_PART = re.compile(rf"(?:[^\W_]|[{_MARKS}])+|{_SIGN}|[^\x00-\x7f\w\s]")
+_FRACTION = "\u2044"
 _ARTICLES = frozenset(("a", "an", "the"))
 
 
@@ -40,7 +49,15 @@ def skeleton(text: str) -> str:
 def _shows(char: str) -> bool:
     """Say whether a character changes how a text looks; an accent counts as if it did not."""
     hidden = unicodedata.combining(char) or unicodedata.category(char) in ("Cf", "Cc", "Mn")
-    return char.isspace() or not hidden
+    return char.isspace() or not hidden or _MARK.match(char) is not None
+
+
+def _counts(part: str) -> bool:
+    """Say whether a part of a text changes what it says: a word, a sign, a symbol."""
+    if part in _ARTICLES or part == _FRACTION:
+        return False
+    first = part[0]
+    return first.isascii() or first.isalnum() or unicodedata.category(first)[0] in "MS"
 
 
 def likeness(text: str) -> str:
@@ -50,11 +67,15 @@ def likeness(text: str) -> str:
         text: Any text.
 
     Returns:
-        The stems of its words in order, with one space between; the folded text itself when it
-        has no words.
+        The stems of its words and its symbols in order, with one space between; the folded text
+        itself when it has none.
     """
     looks = skeleton(text)
-    kept = [stem(word) for word in _WORD.findall(looks) if word not in _ARTICLES]
+    parts = _PART.findall(looks)
+    if looks.isascii():
+        kept = [stem(part) for part in parts if part not in _ARTICLES]
+    else:
+        kept = [stem(part) for part in parts if _counts(part)]
     return " ".join(kept) if kept else looks.strip()
 
 

@@ -39,7 +39,9 @@ class AdmitRule:
             raise ValueError(f"admit is active, quarantined or refused, not {self.admit!r}")
         for kind in self.kinds:
             if kind not in MEMORY_KINDS:
-                raise ValueError(f"there is no memory of kind {kind!r}")
+                raise ValueError(
+                    f"there is no memory of kind {kind!r}; there are: {', '.join(MEMORY_KINDS)}"
+                )
 
     def speaks_of(self, origin: str, kind: MemoryKind) -> bool:
         """Say whether it is about an origin and a kind of memory."""
@@ -98,7 +100,9 @@ class RememberTerms:
             raise ValueError("kinds must name at least one kind of memory")
         for kind in self.kinds:
             if kind not in MEMORY_KINDS:
-                raise ValueError(f"there is no memory of kind {kind!r}")
+                raise ValueError(
+                    f"there is no memory of kind {kind!r}; there are: {', '.join(MEMORY_KINDS)}"
+                )
         if type(self.top_k) is not int:
             raise ValueError(f"top_k must be a whole number, not {self.top_k!r}")
         if not 1 <= self.top_k <= TOP_K_MAX:

@@ -70,6 +70,7 @@ class Gate:
         manifest: The candidate's manifest.
         compile: The policy compiler.
         generator: Knows which models can be called.
+        embedder: Opens the embedding model of a name, or raises why it cannot be.
         today: For review dates.
         thresholds: Least share of passed cases (0.0 to 1.0) by workflow.
         evaluate: Runs the datasets on the candidate.
@@ -91,6 +92,7 @@ class Gate:
     mutation: float | None = None
     changed: Callable[[], list[str]] = list
     asked: Manifest | None = None
+    embedder: Callable[[str], object] = lambda _: None
 
     def run(self) -> tuple[CheckRun, ...]:
         """Do every check, in order."""
@@ -247,6 +249,7 @@ class Gate:
         terms = self.manifest.workflows.values()
         models: list[Any] = [name for t in terms for name in (t.model, *t.fallbacks) if name]
         names = {self.generator.check(model) for model in [*models, *self._agents()]}
+        self.embedder(self.manifest.memory.embedder)
         return ", ".join(sorted(names)) or "no model", []
 
     def _guardrail(self) -> tuple[str, list[str]]:

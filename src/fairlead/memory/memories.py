@@ -9,7 +9,6 @@ from fairlead.core.errors import MemoryInvalid, MemorySchemaOutOfRange
 from fairlead.core.event import Fact
 from fairlead.core.memory import (
     QUERY_CHARS_MAX,
-    TOP_K_MAX,
     MemoryQuery,
     Note,
     Reader,
@@ -17,7 +16,7 @@ from fairlead.core.memory import (
     Written,
 )
 from fairlead.core.memory_terms import MemoryTerms
-from fairlead.memory.notes import check_notes
+from fairlead.memory.notes import check_notes, query_finding
 from fairlead.memory.question import asked_stems
 from fairlead.memory.ranking import (
     CANDIDATES_EXPANDED,
@@ -86,8 +85,9 @@ class Memories:
             MemoryInvalid: It asks for too much.
             FairleadError: The embedding model failed.
         """
-        if not 1 <= query.top_k <= TOP_K_MAX:
-            raise MemoryInvalid(f"top_k must be from 1 to {TOP_K_MAX}, not {query.top_k}")
+        found = query_finding(query)
+        if found is not None:
+            raise MemoryInvalid(found)
         text = query.text[:QUERY_CHARS_MAX].encode(errors="replace").decode()
         query = replace(query, text=text)
         model = self.embedder(self.terms.embedder) if text.strip() else None
@@ -120,7 +120,12 @@ class Memories:
         )
         found = self.store.candidates(reader, query, search)
         scored = rank(
-            query.text, found.found, found.statistics, top_k=query.top_k, min_score=query.min_score
+            query.text,
+            found.found,
+            found.statistics,
+            top_k=query.top_k,
+            min_score=query.min_score,
+            only_near=True,
         )
         items = {item.id: item for item in self.store.get(reader, [s.candidate.id for s in scored])}
         return tuple(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
+from typing import Any
 
 from fairlead.core.digests import canonical_json
 from fairlead.core.errors import MemoryInvalid
@@ -15,8 +17,10 @@ from fairlead.core.memory import (
     TEXT_CHARS_MAX,
     TIME_MAX,
     TIME_MIN,
+    TOP_K_MAX,
     VALUE_BYTES_MAX,
     WRITE_ITEMS_MAX,
+    MemoryQuery,
     Note,
 )
 
@@ -50,13 +54,38 @@ def check_notes(notes: Sequence[Note]) -> None:
             raise MemoryInvalid(f"{which}: {found}")
 
 
-def text_finding(text: str, most: int) -> str | None:
+def query_finding(query: MemoryQuery) -> str | None:
+    """Return what is wrong with a question, in words; None when it can be asked.
+
+    Args:
+        query: What is asked.
+    """
+    text: Any = query.text  # It comes from an app's code, which nobody may have type-checked.
+    if not isinstance(text, str):
+        return f"a question is a text, not {type(text).__name__}"
+    if type(query.top_k) is not int or not 1 <= query.top_k <= TOP_K_MAX:
+        return f"top_k must be from 1 to {TOP_K_MAX}, not {query.top_k!r}"
+    if not _is_number(query.min_score) or not 0.0 <= query.min_score <= 1.0:
+        return f"min_score must be from 0.0 to 1.0, not {query.min_score!r}"
+    for name in ("known_at", "valid_at"):
+        at = getattr(query, name)
+        if at is not None and not (_is_number(at) and math.isfinite(at)):
+            return f"{name} must be seconds since 1970, not {at!r}"
+    if query.subject is not None:
+        found = text_finding(query.subject, SUBJECT_CHARS_MAX)
+        return None if found is None else f"the subject {found}"
+    return None
+
+
+def text_finding(text: Any, most: int) -> str | None:
     """Return what is wrong with a text, in words; None when it can be kept.
 
     Args:
         text: The text.
         most: Most characters.
     """
+    if not isinstance(text, str):
+        return f"is no text, but {type(text).__name__}"
     if len(text) > most:
         return f"has {len(text)} characters; {most} are the most"
     control = _CONTROL.search(text)
@@ -77,9 +106,10 @@ def note_finding(note: Note) -> str | None:
     """
     if note.kind not in MEMORY_KINDS:
         return f"there is no memory of kind {note.kind!r}"
-    if not note.text.strip():
+    said: Any = note.text
+    if isinstance(said, str) and not said.strip():
         return "its text is empty"
-    texts = {"text": (note.text, TEXT_CHARS_MAX)}
+    texts = {"text": (said, TEXT_CHARS_MAX)}
     texts |= {name: (getattr(note, name), most) for name, most in _NAMES_CHARS_MAX.items()}
     texts["derivation"] = (note.provenance.derivation, DERIVATION_CHARS_MAX)
     for name, (text, most) in texts.items():
@@ -102,7 +132,7 @@ def _value(note: Note) -> str | None:
 def _times(note: Note) -> str | None:
     times = {name: getattr(note, name) for name in ("valid_from", "valid_to", "expires_at")}
     for name, at in times.items():
-        if at is not None and not TIME_MIN <= at <= TIME_MAX:
+        if at is not None and not (_is_number(at) and TIME_MIN <= at <= TIME_MAX):
             return f"its {name} is not in the years 1 to 9999"
     if note.valid_from is not None and note.valid_to is not None:
         return None if note.valid_from < note.valid_to else "it ends before it begins"
@@ -110,9 +140,15 @@ def _times(note: Note) -> str | None:
 
 
 def _places(note: Note) -> str | None:
+    if type(note.place) is not int:
+        return f"its place {note.place!r} is no whole number"
     if not -PLACE_MAX <= note.place <= PLACE_MAX:
         return f"its place {note.place} is too far"
     parents = note.provenance.derived_from
     if len(parents) > LINEAGE_MAX:
         return f"it is derived from {len(parents)} items; {LINEAGE_MAX} are the most"
     return None
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -220,7 +220,7 @@ class FakeMemoryStore:
             return False
         if one.overlay not in ("", reader.overlay) or self._behind(reader, one, query.known_at):
             return False
-        return answers(query, one, self.clock.now())
+        return answers(query, one, self.clock.now(), self._own(reader))
 
     def _cosine(self, query: MemoryQuery, one: Item) -> float | None:
         vector = self._vectors.get(one.id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from fairlead.core.event import Fact
 from fairlead.core.likeness import likeness
@@ -125,8 +125,15 @@ def candidate_of(item: Item, similarity: float | None) -> Candidate:
     )
 
 
-def answers(query: MemoryQuery, one: Item, now: float) -> bool:
-    """Say whether an item is of the kind, the subject, the state and the times of a question."""
+def answers(query: MemoryQuery, one: Item, now: float, record: Iterable[Item] = ()) -> bool:
+    """Say whether an item is of the kind, the subject, the state and the times of a question.
+
+    Args:
+        query: What is asked.
+        one: The item.
+        now: Seconds since 1970.
+        record: All items of its app, in the order of their writes.
+    """
     known = query.known_at
     if one.kind not in query.kinds or one.expires_at <= now:
         return False
@@ -143,7 +150,7 @@ def answers(query: MemoryQuery, one: Item, now: float) -> bool:
     if query.valid_at is not None:
         if one.valid_from > query.valid_at or one.recorded_at > at:
             return False
-        current = current or one.state == "superseded"
+        current = current or (one.state == "superseded" and not _replaced(query, one, record))
         at = query.valid_at
     ended = one.valid_to is not None and one.valid_to <= at
     later = known is not None and one.state == "superseded" and (one.retired_at or 0.0) > known
@@ -156,6 +163,22 @@ def was_current(item: Item, known_at: float | None) -> bool:
         return True
     later = item.retired_at is None or item.retired_at > known_at
     return item.recorded_at <= known_at and later
+
+
+def _replaced(query: MemoryQuery, one: Item, record: Iterable[Item]) -> bool:
+    """Say whether something took an item's place before the valid time that is asked for."""
+    known, at, behind = query.known_at, query.valid_at or 0.0, False
+    for other in record:
+        behind = behind or other.id == one.id
+        same = one.predicate and (slot_of(other), other.overlay) == (slot_of(one), one.overlay)
+        held = other.state in ("active", "superseded") and _was_believed(other)
+        recorded = known is None or other.recorded_at <= known
+        later = other.valid_from > one.valid_from or (
+            other.valid_from == one.valid_from and behind and other.id != one.id
+        )
+        if same and held and recorded and later and other.valid_from <= at:
+            return True
+    return False
 
 
 def _was_believed(one: Item) -> bool:

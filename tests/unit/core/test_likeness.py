@@ -76,10 +76,30 @@ def test_any_text_has_a_likeness_and_form_does_not_change_it(text: str) -> None:
         ("Pay 1.5", "Pay 15"),
         ("Ada paid Bob", "Bob paid Ada"),
         ("!", "?"),
+        ("The balance is -5", "The balance is 5"),
+        ("The balance is \u22125", "The balance is 5"),
+        ("Pay .5", "Pay 5"),
+        ("Pay $5", "Pay \u20ac5"),
+        ("Give 50%", "Give 50"),
+        ("Ada writes C++", "Ada writes C#"),
+        ("x != 1", "x = 1"),
+        ("x \u2260 1", "x = 1"),
+        ("age > 18", "age < 18"),
+        ("age \u2265 18", "age \u2264 18"),
+        ("5 + 3", "5 - 3"),
+        ("Ada: \U0001f44d", "Ada: \U0001f44e"),
+        ("\u304b\u304d", "\u304b\u304e"),  # kana: an oyster, a key
+        ("\u0926\u093f\u0928", "\u0926\u0940\u0928"),  # Devanagari: a day, poor
+        ("\u0e02\u0e32\u0e27", "\u0e02\u0e48\u0e32\u0e27"),  # Thai: white, news
     ],
 )
 def test_what_changes_the_meaning_stays(one: str, other: str) -> None:
     assert likeness(one) != likeness(other)
+
+
+def test_signs_that_say_nothing_are_looked_through() -> None:
+    assert likeness("Call +49 151-23, issue #5!") == likeness("call 49 151 23 - issue 5")
+    assert likeness("It is \u22125") == likeness("It is -5")
 
 
 def test_endings_and_articles_are_looked_through() -> None:

@@ -11,10 +11,11 @@ import pytest
 
 import fairlead as fl
 from fairlead.adapters.cedar.authorizer import compile_policies
+from fairlead.bootstrap import open_embedder
 from fairlead.core.baseline import Baseline
 from fairlead.core.errors import InvalidConfig, ModelKeyMissing
 from fairlead.core.mcp import McpPin
-from fairlead.core.memory_terms import RememberTerms
+from fairlead.core.memory_terms import MemoryTerms, RememberTerms
 from fairlead.core.policy import Rule
 from fairlead.core.release import Manifest
 from fairlead.delivery.evaluate import CaseResult, Evaluation
@@ -101,6 +102,14 @@ def test_a_good_release_passes_every_check() -> None:
     ]  # fmt: skip
     assert set(found.values()) == {"success"}
     assert concludes(gate_of().run()) == "success"
+
+
+def test_an_embedding_model_that_is_not_there_fails_the_model_check() -> None:
+    memory = MemoryTerms(embedder="nosuch")
+    gate = replace(gate_of(replace(GOOD, memory=memory)), embedder=open_embedder)
+    (found,) = [check for check in gate.run() if check.name == "model"]
+    assert found.conclusion == "failure"
+    assert "nosuch" in found.findings[0]
 
 
 def test_policies_that_permit_the_model_alone_pass_without_fallbacks() -> None:

@@ -91,7 +91,7 @@ def test_a_value_that_is_not_understood_is_refused(table: Any, said: str) -> Non
         ({"derive": "other"}, "unknown key 'derive'"),
         ({"kinds": []}, "at least one kind"),
         ({"kinds": "semantic"}, "kinds must be a list"),
-        ({"kinds": ["facts"]}, "no memory of kind 'facts'"),
+        ({"kinds": ["facts"]}, "no memory of kind 'facts'; there are: working"),
         ({"top_k": 0}, "top_k must be from 1 to 100"),
         ({"top_k": 101}, "top_k must be from 1 to 100"),
         ({"top_k": "5"}, "workflow.note.remember"),

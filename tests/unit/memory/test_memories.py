@@ -174,6 +174,34 @@ def test_k_is_the_most_and_a_bar_leaves_out_what_is_below(fake: FakeMemoryStore)
     assert recalled(of, "lamp teapot tureen", top_k=100, min_score=0.99) == []
 
 
+def test_nothing_is_recalled_when_nothing_is_near(fake: FakeMemoryStore) -> None:
+    """A vector is near to some degree to every question; that alone recalls nothing."""
+    of = memories(fake, FakeEmbedder())
+    of.remember(ADA, [said("Ada has a red lamp"), said("Bob wants a lamp")])
+    assert "Ada has a red lamp" in recalled(of, "which lamp is red?")
+    assert recalled(of, "a blue kettle", min_score=0.0) == []
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"text": 5},
+        {"text": "a", "top_k": 1.5},
+        {"text": "a", "top_k": True},
+        {"text": "a", "min_score": float("nan")},
+        {"text": "a", "min_score": 7},
+        {"text": "a", "min_score": "1"},
+        {"text": "a", "known_at": float("nan")},
+        {"text": "a", "valid_at": float("inf")},
+        {"text": "a", "subject": "a\ud800"},
+        {"text": "a", "subject": 5},
+    ],
+)
+def test_what_is_no_question_is_refused(fake: FakeMemoryStore, wrong: dict[str, Any]) -> None:
+    with pytest.raises(MemoryInvalid):
+        memories(fake).asked(MemoryQuery(**{"kinds": MEMORY_KINDS, **wrong}))
+
+
 def test_a_question_is_cut_and_made_sound(fake: FakeMemoryStore) -> None:
     model = FakeEmbedder()
     asked = memories(fake, model).asked(query("a\ud800b " + "x" * 100_000))

@@ -19,7 +19,7 @@ from fairlead.core.memory import (
     Note,
     Provenance,
 )
-from fairlead.memory.notes import PLACE_MAX, check_notes, text_finding
+from fairlead.memory.notes import PLACE_MAX, check_notes, note_finding, text_finding
 
 NAMES = {"subject": 500, "predicate": 200, "actor": 200, "thread": 500}
 SELF: list[Any] = []
@@ -83,3 +83,21 @@ def test_a_write_has_so_many_items() -> None:
 @given(st.text(st.characters(codec="utf-8", exclude_categories=["Cc"]), max_size=50))
 def test_any_sound_text_can_be_kept(text: str) -> None:
     assert text_finding(text, 50) is None
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"text": 5},
+        {"text": None},
+        {"subject": 5},
+        {"actor": b"ada"},
+        {"valid_from": "2026-01-01"},
+        {"valid_to": True},
+        {"place": True},
+        {"place": 1.5},
+    ],
+)
+def test_what_has_the_wrong_type_is_named(wrong: dict[str, Any]) -> None:
+    found = note_finding(Note(**{"kind": "semantic", "text": "Ada", **wrong}))
+    assert found is not None and next(iter(wrong)) in found

@@ -90,10 +90,26 @@ def _times(query: MemoryQuery, values: dict[str, Any]) -> list[str]:
     # What was replaced held until its end; what was taken back never did.
     return [
         *parts,
-        f"({known} OR m.state = 'superseded')",
+        f"({known} OR m.state = 'superseded' AND NOT EXISTS ({_begun_later(query)}))",
         "m.valid_from <= :valid_at",
         _not_ended("valid_at", query),
     ]
+
+
+def _begun_later(query: MemoryQuery) -> str:
+    """Return the selection of what took an item's place before the time that is asked for.
+
+    What tells of an earlier time may be recorded last: then the item that was replaced on record
+    by a third one still has the third one's beginning for its end.
+    """
+    known = "" if query.known_at is None else "AND l.recorded_at <= :known_at "
+    return (
+        "SELECT 1 FROM memories l WHERE l.slot = m.slot AND l.overlay = m.overlay "
+        "AND l.state IN ('active', 'superseded') "
+        f"AND (l.valid_to IS NULL OR l.valid_to > l.valid_from) {known}"
+        "AND l.valid_from <= :valid_at AND (l.valid_from > m.valid_from "
+        "OR l.valid_from = m.valid_from AND l.number > m.number)"
+    )
 
 
 def _not_ended(at: str, query: MemoryQuery) -> str:

@@ -9,6 +9,9 @@ from typing import TextIO
 # What a terminal would obey instead of show. Answers and documents come from outside.
 _CONTROL = dict.fromkeys((*range(0x20), *range(0x7F, 0xA0)), "\ufffd")
 _CONTROL |= dict.fromkeys((*range(0x202A, 0x202F), *range(0x2066, 0x206A)), "\ufffd")
+_CONTROL |= dict.fromkeys((0x061C, 0x200E, 0x200F), "\ufffd")
+# Lines that some take for the end of one and others do not: a new line looks like one of ours.
+_CONTROL |= dict.fromkeys((0x2028, 0x2029), "\n")
 for _kept in "\n\t":
     del _CONTROL[ord(_kept)]
 

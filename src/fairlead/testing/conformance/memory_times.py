@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from itertools import count, product
+from itertools import count, permutations, product
 from typing import Any
 
 from hypothesis import given, settings
@@ -251,6 +251,21 @@ class MemoryTimeConformance:
         memory.settle(brief, state="retracted")
         assert memory.found("box", known_at=now + 20.0) == ["The box is red"]
         assert memory.found("box", known_at=now + 60.0) == []
+
+    def test_in_whatever_order_it_was_recorded_one_item_held_at_a_time(
+        self, memory: MemorySite
+    ) -> None:
+        """The newest beginning counts, and what had ended by then does not come back."""
+        begins = {"Oslo": 100.0, "Rome": 200.0, "Bern": 300.0}
+        memory.clock.time = 1_000.0
+        for number, order in enumerate(permutations(begins)):
+            of = {"subject": f"s{number}", "predicate": "home"}
+            for city in order:
+                memory.clock.time += 1.0
+                memory.one(note(f"Home is {city}", **of, valid_from=begins[city]))
+            for city, at in begins.items():
+                found = memory.found("home", subject=of["subject"], valid_at=at + 50.0)
+                assert found == [f"Home is {city}"], order
 
     def test_both_times_are_told_apart(self, memory: MemorySite) -> None:
         """A correction of the past changes what was so, and not what was known."""

@@ -60,3 +60,9 @@ def test_money_and_moment() -> None:
 def test_what_a_terminal_would_obey_is_shown_instead() -> None:
     assert safe("a\x1b[31mb\x07\u202ec\td\r\ne") == "a\ufffd[31mb\ufffd\ufffdc  d\ne"
     assert one_line(" a\n b\x9b ") == "a b\ufffd"
+
+
+def test_marks_of_direction_and_foreign_line_ends_change_no_layout() -> None:
+    assert safe("a\u200fb\u200ec\u061cd") == "a\ufffdb\ufffdc\ufffdd"
+    assert safe("a\u2028b\u2029c") == "a\nb\nc"
+    assert one_line("a\u2028b") == "a b"
