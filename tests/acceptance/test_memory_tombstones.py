@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from fairlead.core.memory import RETENTION_S
+from fairlead.ports.clock import SystemClock
 from tests.acceptance.support.memory_app import Desk
 
 pytestmark = pytest.mark.acceptance
@@ -71,6 +72,9 @@ class Later:
 
     def now(self) -> float:
         return self._now
+
+    def id(self) -> str:
+        return SystemClock().id()
 
 
 def unwrapped(store: object) -> object:
