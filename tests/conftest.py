@@ -58,10 +58,11 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave to `make soak` what real workers do on PostgreSQL just as on SQLite.
+    """Leave to `make soak` what workers and operators do on PostgreSQL just as on SQLite.
 
-    In `make test` PostgreSQL is proven by the conformance suite and by the tests of the stores.
+    In `make test` PostgreSQL is proven by the conformance suites and by the tests of the stores.
     """
     for item in items:
-        if "tests/acceptance/" in item.nodeid and "[postgresql" in item.nodeid:
+        above = item.nodeid.startswith(("tests/acceptance/", "tests/unit/operations/"))
+        if above and "[postgresql" in item.nodeid and not item.get_closest_marker("both"):
             item.add_marker(pytest.mark.soak)

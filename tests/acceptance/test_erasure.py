@@ -219,7 +219,7 @@ def expire_holds(stage: Scene) -> None:
         connection.execute(sa.text("UPDATE erasures SET held_until = 0"))
 
 
-@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize("moment", [pytest.param("before", marks=pytest.mark.soak), "after"])
 def test_a_process_that_is_killed_at_any_stage_is_taken_over(stage: Scene, moment: str) -> None:
     live(stage)
     killed(stage, "erasures.begin", "before", "customer:1", PASSPORT)

@@ -12,6 +12,7 @@ from fairlead.adapters.sql.memory import SqlMemoryStore
 from fairlead.ports.clock import Clock
 from fairlead.testing import FakeMemoryStore
 from fairlead.testing.conformance import MemoryStoreConformance, OpenStore
+from fairlead.testing.conformance.memory_site import MemorySite
 from fairlead.testing.postgres import PostgresServer
 from tests.databases import TEMPLATE
 
@@ -45,6 +46,16 @@ class TestPostgresql(MemoryStoreConformance):
     def open_store(self, postgres: PostgresServer) -> Iterator[OpenStore]:
         with postgres.database(template=TEMPLATE) as url:
             yield from opening(url)
+
+    @pytest.mark.soak
+    def test_any_sequence_is_answered_as_by_a_plain_model(self, memory: MemorySite) -> None:
+        """The same code writes both databases; each case takes a second here."""
+        super().test_any_sequence_is_answered_as_by_a_plain_model(memory)
+
+    @pytest.mark.soak
+    def test_what_was_found_is_found_again_as_of_then(self, memory: MemorySite) -> None:
+        """As above."""
+        super().test_what_was_found_is_found_again_as_of_then(memory)
 
 
 class TestFake(MemoryStoreConformance):

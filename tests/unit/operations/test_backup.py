@@ -32,6 +32,7 @@ from fairlead.ports.documents import Query
 from tests.unit.operations.stores import REPLACE, Site, admit, content, ingest, sqlite
 
 
+@pytest.mark.both
 def test_a_restored_store_holds_what_was_backed_up(site: Site) -> None:
     with site.open() as platform:
         ingest(platform, "another leave")

@@ -33,6 +33,7 @@ def known(site: Site) -> list[str]:
         return sorted(one.text for one in platform.memory.each(READER))
 
 
+@pytest.mark.both
 def test_what_was_erased_since_the_backup_does_not_come_back(site: Site) -> None:
     site.settings = replace(site.settings, config={"app": {"name": "desk"}})
     with site.open() as platform:
