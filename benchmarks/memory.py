@@ -13,7 +13,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -109,7 +108,7 @@ def recall_figures(folder: Path) -> dict[str, Any]:
     times: dict[str, list[float]] = {}
     for name, embedder in (("vectors", model), ("lexical", None)):
         times[name] = []
-        with making(_remembering(embedder), times[name]) as make:
+        with making(embedder, times[name]) as make:
             results[name] = measure(haystacks, make)
     full, lexical = figures(results["vectors"]), figures(results["lexical"])
     for name in ("r5", "r10", "ndcg10"):
@@ -128,29 +127,6 @@ def recall_figures(folder: Path) -> dict[str, Any]:
         found[f"recall_p50_ms_{name}"] = round(quantile(values, 0.5), 1)
         found[f"recall_p99_ms_{name}"] = round(quantile(values, 0.99), 1)
     return found
-
-
-class _Remembering:
-    """An embedding model that embeds each text once: the same questions are asked twice."""
-
-    def __init__(self, inner: Embedder) -> None:
-        self._inner = inner
-        self.id, self.dimensions = inner.id, inner.dimensions
-        self._one = cache(lambda text, purpose: inner.embed([text], purpose=purpose)[0])
-
-    def embed(self, texts: Sequence[str], *, purpose: Any) -> Sequence[bytes]:
-        """Embed texts."""
-        if len(texts) == 1:
-            return [self._one(texts[0], purpose)]
-        return self._inner.embed(texts, purpose=purpose)
-
-    def close(self) -> None:
-        """Close the model."""
-        self._inner.close()
-
-
-def _remembering(model: Embedder | None) -> Embedder | None:
-    return None if model is None else _Remembering(model)
 
 
 def scale_figures() -> dict[str, Any]:

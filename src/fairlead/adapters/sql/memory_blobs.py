@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from fairlead.adapters.sql.any_of import listed
+from fairlead.adapters.sql.listed import listed
 from fairlead.adapters.sql.memory_filter import Filter
 from fairlead.adapters.sql.memory_vectors import Nearness, scopes_of
 from fairlead.adapters.sql.references import CHUNK

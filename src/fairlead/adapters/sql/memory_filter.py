@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fairlead.adapters.sql.any_of import listed
+from fairlead.adapters.sql.listed import listed
 from fairlead.adapters.sql.memory_rows import house_of, kind_of, scope_of, subject_of
 from fairlead.core.memory import MemoryQuery, Reader
 

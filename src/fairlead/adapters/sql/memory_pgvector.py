@@ -9,8 +9,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from fairlead.adapters.sql.any_of import listed
 from fairlead.adapters.sql.copying import copy_rows
+from fairlead.adapters.sql.listed import listed
 from fairlead.adapters.sql.memory_filter import Filter
 from fairlead.adapters.sql.memory_vectors import Nearness, scopes_of
 from fairlead.core.errors import VectorsUnavailable
@@ -70,7 +70,7 @@ class MemoryPgvector:
             "FROM memory_vectors v JOIN memories m ON m.number = v.number "
             f"WHERE v.scope IN {named} AND v.embedder = :embedder AND {_COMPARABLE} "
             f"AND {within.sql} "
-            "ORDER BY v.vector <#> CAST(:asked AS vector), m.number LIMIT :most"
+            "ORDER BY cosine DESC, m.number LIMIT :most"
         )
         values = {
             **scopes,
