@@ -14,6 +14,7 @@ from fairlead.adapters.sql.listed import listed
 from fairlead.adapters.sql.memory_filter import Filter
 from fairlead.adapters.sql.memory_vectors import Nearness, scopes_of
 from fairlead.core.errors import VectorsUnavailable
+from fairlead.core.vectors import NUMBER_BYTES
 
 PGVECTOR_MIN = (0, 8)
 
@@ -35,7 +36,7 @@ _PGVECTOR = (
 )
 
 
-_COMPARABLE = "vector_dims(v.vector) = vector_dims(CAST(:asked AS vector))"
+_COMPARABLE = "vector_dims(v.vector) = :dimensions"
 
 
 class MemoryPgvector:
@@ -75,6 +76,7 @@ class MemoryPgvector:
         values = {
             **scopes,
             "asked": _written(near.vector),
+            "dimensions": len(near.vector) // NUMBER_BYTES,
             "embedder": near.embedder,
             "most": most,
         }
@@ -93,6 +95,7 @@ class MemoryPgvector:
         )
         values = {
             "asked": _written(near.vector),
+            "dimensions": len(near.vector) // NUMBER_BYTES,
             "numbers": list(numbers),
             "embedder": near.embedder,
         }
