@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from fairlead.adapters.sql.dispatch import SqlDispatchStore
     from fairlead.adapters.sql.documents import SqlDocumentStore
     from fairlead.adapters.sql.effects import SqlEffectsLedger
+    from fairlead.adapters.sql.erasures import SqlErasureStore
     from fairlead.adapters.sql.events import SqlEventLog
     from fairlead.adapters.sql.journal import SqlJournal
     from fairlead.adapters.sql.kills import SqlKillStore
@@ -202,15 +203,21 @@ class Platform:
         )
 
     @property
+    def erasure_store(self) -> SqlErasureStore:
+        """What was erased, and may not be learned again."""
+        from fairlead.adapters.sql.erasures import SqlErasureStore
+
+        store = SqlErasureStore(self.database, self.clock, Eraser)
+        return self.faults.store("erasures", store)
+
+    @property
     def erasing(self) -> Erasing:
         """What erases for certain."""
         from fairlead.adapters.files.erasures import JsonlLedger, LocalErasureFiles
-        from fairlead.adapters.sql.erasures import SqlErasureStore
         from fairlead.adapters.sql.pruning import SqlPruneStore
 
-        store = SqlErasureStore(self.database, self.clock, Eraser)
         return Erasing(
-            store=self.faults.store("erasures", store),
+            store=self.erasure_store,
             pruning=self.faults.store("pruning", SqlPruneStore(self.database, self.clock)),
             queue=self.queue,
             ledger=JsonlLedger(self.settings.erasures_file),
@@ -247,7 +254,13 @@ class Platform:
         from fairlead.adapters.files.reader import FolderReader
 
         source = FolderReader(max_bytes=self.settings.max_bytes)
-        return Ingestion(source=source, store=self.documents, events=self.events, mask=masked)
+        return Ingestion(
+            source=source,
+            store=self.documents,
+            events=self.events,
+            mask=masked,
+            tombstones=self.erasure_store,
+        )
 
     def worker(self, app: App, files: AppFiles) -> Worker:
         """Return a worker for an app's code; a process runs one at a time."""

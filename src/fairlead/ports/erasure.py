@@ -96,7 +96,18 @@ class Remains:
     known_again: tuple[str, ...] = ()
 
 
-class ErasureStore(Protocol):
+class Tombstones(Protocol):
+    """Knows what may not be learned again."""
+
+    def blanking(self, tenant: str) -> Callable[[str], str]:
+        """Return what blanks out of a text all that a tenant may not learn again.
+
+        Every other character keeps its place.
+        """
+        ...
+
+
+class ErasureStore(Tombstones, Protocol):
     """Keeps erasures, and does in the database what they are made of."""
 
     def begin(self, tenant: str, app: str, target: Target, order: Order) -> Erasure:

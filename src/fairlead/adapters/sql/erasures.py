@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -42,11 +42,15 @@ from fairlead.core.erasure import (
     Target,
     Trace,
 )
+from fairlead.core.likeness import blanked
 from fairlead.core.memory import Note, Reader
 from fairlead.ports.clock import Clock
 from fairlead.ports.erasure import Exported, MakeEraser, Remains, Scrubbed, Touched, ValueEraser
 from fairlead.ports.memory import PLAIN, Roots
 from fairlead.ports.runs import Order
+
+_UNKNOWN_WORDS = range(1, 13)
+"""Words of what is looked for in documents when a tombstone does not say how many it has."""
 
 
 class _TakenBack(Exception):
@@ -132,6 +136,20 @@ class SqlErasureStore(SqlErasureRecords):
             likenesses=likenesses,
             by=order.by,
             now=self._clock.now(),
+        )
+
+    def blanking(self, tenant: str) -> Callable[[str], str]:
+        """Return what blanks out of a text all that a tenant may not learn again."""
+        of_tenant = memory_tombstones.c.tenant == tenant
+        query = sa.select(memory_tombstones.c.digest, memory_tombstones.c.words).where(of_tenant)
+        with self._database.reading() as connection:
+            stones = {row.digest: row.words for row in connection.execute(query) if row.words != 0}
+            likenesses = Likenesses(read_key(connection))
+        sizes = {words for words in stones.values() if words is not None}
+        if None in stones.values():
+            sizes.update(_UNKNOWN_WORDS)
+        return lambda text: blanked(
+            text, sizes, lambda alike: likenesses.stone(tenant, alike) in stones
         )
 
     # What is looked for.

@@ -107,6 +107,7 @@ class Settling:
                 "reason": change.reason,
                 "by": change.by,
                 "at": self.now,
+                "words": 0,
             }
             for digest in digests
         ]
