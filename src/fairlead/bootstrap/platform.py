@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fairlead.authoring.app import App
 from fairlead.bootstrap.embedding import Embedders
 from fairlead.core.baseline import Baseline
-from fairlead.core.errors import AppImportFailed
 from fairlead.core.identity import Principal
-from fairlead.core.release import Manifest
 from fairlead.delivery.release import Releases
-from fairlead.delivery.resolve import code_digest, read_config, resolve
+from fairlead.delivery.resolve import code_digest
+from fairlead.delivery.rollouts import Controller, Pace, Rollouts
 from fairlead.guardrails.content import masked
 from fairlead.guardrails.content.erasing import Eraser
 from fairlead.memory.ingest import Ingestion
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from fairlead.adapters.sql.budgets import SqlBudgetStore
     from fairlead.adapters.sql.conversations import SqlConversationStore
     from fairlead.adapters.sql.database import Database
+    from fairlead.adapters.sql.deployments import SqlDeploymentStore
     from fairlead.adapters.sql.dispatch import SqlDispatchStore
     from fairlead.adapters.sql.documents import SqlDocumentStore
     from fairlead.adapters.sql.effects import SqlEffectsLedger
@@ -58,6 +60,7 @@ if TYPE_CHECKING:
     from fairlead.adapters.sql.memory_exports import SqlMemoryExports
     from fairlead.adapters.sql.recorded import SqlRecordedCalls
     from fairlead.adapters.sql.releases import SqlReleaseStore
+    from fairlead.adapters.sql.rollouts import SqlRolloutStore
     from fairlead.adapters.sql.runs import SqlRunStore
     from fairlead.adapters.sql.streams import SqlStreamStore
     from fairlead.adapters.sql.throttle import SqlThrottle
@@ -81,6 +84,8 @@ class Platform:
         release_store: Where releases are kept.
         baselines: Where the platform's baselines are kept.
         workers: Where leases are kept.
+        deployments: Where releases stand.
+        rollout_store: Where rollouts are kept.
         dispatch: Which worker executes what.
         waits: What runs wait for.
         effects: The ledger of effects.
@@ -112,6 +117,8 @@ class Platform:
     release_store: SqlReleaseStore
     baselines: SqlBaselineStore
     workers: SqlWorkerStore
+    deployments: SqlDeploymentStore
+    rollout_store: SqlRolloutStore
     dispatch: SqlDispatchStore
     waits: SqlWaitStore
     effects: SqlEffectsLedger
@@ -141,6 +148,33 @@ class Platform:
         )
 
     @property
+    def rollouts(self) -> Rollouts:
+        """The verbs of this environment's rollouts."""
+        return Rollouts(
+            store=self.rollout_store,
+            releases=self.releases,
+            clock=self.clock,
+            environment=self.settings.environment,
+        )
+
+    @property
+    def controller(self) -> Controller:
+        """What carries rollouts on, for as long as it is started."""
+        settings = self.settings
+        return Controller(
+            rollouts=self.rollouts,
+            deployments=self.deployments,
+            control=self.control,
+            pace=Pace(
+                tick_s=settings.tick_s,
+                lease_s=settings.lease_s,
+                stranded_after_s=settings.stranded_after_s,
+                retire_after_s=settings.retire_after_s,
+            ),
+            by=f"controller {socket.gethostname()}:{os.getpid()}",
+        )
+
+    @property
     def baseline(self) -> Baseline | None:
         """The baseline that new releases are made with; None when none is in force."""
         current = self.baselines.standing().current
@@ -163,6 +197,8 @@ class Platform:
             kills=self.kills,
             room=room,
             verified=self.settings.identity.required,
+            routes=lambda: self.rollout_store.routes(self.settings.environment),
+            release=self.release_store.get,
         )
 
     @property
@@ -316,6 +352,7 @@ class Platform:
                 auditing=self.auditing if settings.every_s else None, every_s=settings.every_s
             ),
             resuming=Resuming(erasing=lambda: self.erasing),
+            companions=(self.controller,) if settings.controller else (),
         )
 
     @property
@@ -354,30 +391,3 @@ class Platform:
             embedder=self.embedders.get,
             on_trial=lambda release: self.release_store.on_trial(environment, release),
         )
-
-
-def load_app(settings: Settings) -> App:
-    """Import the app that the settings name.
-
-    Raises:
-        AppImportFailed: It does not import, or is no `App`.
-    """
-    from fairlead.adapters.files.app import load_object
-
-    found = load_object(settings.folder, settings.module)
-    if not isinstance(found, App):
-        raise AppImportFailed(f"{settings.module} is no fairlead.App", module=settings.module)
-    return found
-
-
-def read_app_files(settings: Settings) -> AppFiles:
-    """Read the files that a release of the app is made from."""
-    from fairlead.adapters.files.app import read_files
-
-    return read_files(settings.folder)
-
-
-def resolve_app(settings: Settings) -> tuple[App, AppFiles, Manifest]:
-    """Import an app, read its files, and resolve both into a manifest, as the app declares it."""
-    app, files = load_app(settings), read_app_files(settings)
-    return app, files, resolve(app, files, read_config(files))

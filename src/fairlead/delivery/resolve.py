@@ -30,7 +30,7 @@ from fairlead.ports.app_files import AppFiles
 from fairlead.runtime.tools import contract_of
 from fairlead.settings import APP_FILE
 
-PROCESS_TABLES = frozenset(("database", "worker", "ingest", "identity"))
+PROCESS_TABLES = frozenset(("database", "worker", "ingest", "identity", "delivery"))
 """Tables of `fairlead.toml` that say how a process runs, not what a release is."""
 
 FALLBACKS_MAX = 5

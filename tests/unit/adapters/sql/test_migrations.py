@@ -12,7 +12,13 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-from fairlead.adapters.sql import schema, schema_bounds, schema_memory, schema_releases
+from fairlead.adapters.sql import (
+    schema,
+    schema_bounds,
+    schema_delivery,
+    schema_memory,
+    schema_releases,
+)
 from fairlead.adapters.sql.database import SCHEMA_VERSION, Database
 from fairlead.adapters.sql.migrations import known_versions, upgrade
 from fairlead.core.errors import StoreTooNew
@@ -73,7 +79,7 @@ def test_the_migrations_lead_to_the_tables_that_the_code_uses(database: Database
             connection, opts={"include_object": ours, "compare_type": False}
         )
         assert schema_bounds.metadata is schema_releases.metadata is schema.metadata
-        assert schema_memory.metadata is schema.metadata
+        assert schema_memory.metadata is schema_delivery.metadata is schema.metadata
         assert compare_metadata(context, schema.metadata) == []
 
 
