@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import socket
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fairlead.authoring.app import App
+from fairlead.bootstrap.delivery import make_controller, make_rollouts, make_supervisor
 from fairlead.bootstrap.embedding import Embedders
 from fairlead.core.baseline import Baseline
 from fairlead.core.identity import Principal
 from fairlead.delivery.release import Releases
 from fairlead.delivery.resolve import code_digest
-from fairlead.delivery.rollouts import Controller, Pace, Rollouts
+from fairlead.delivery.rollouts import Controller, Rollouts
 from fairlead.guardrails.content import masked
 from fairlead.guardrails.content.erasing import Eraser
 from fairlead.memory.ingest import Ingestion
@@ -33,6 +33,7 @@ from fairlead.runtime.prune import Pruning
 from fairlead.runtime.redacting import redacting
 from fairlead.runtime.scope import MemoryAccess, Services
 from fairlead.runtime.seats import Seats
+from fairlead.runtime.supervisor import Supervisor
 from fairlead.runtime.switches import Switches
 from fairlead.runtime.worker import Lease, Registry, Worker
 from fairlead.settings import KEPT_IN, Settings
@@ -150,29 +151,12 @@ class Platform:
     @property
     def rollouts(self) -> Rollouts:
         """The verbs of this environment's rollouts."""
-        return Rollouts(
-            store=self.rollout_store,
-            releases=self.releases,
-            clock=self.clock,
-            environment=self.settings.environment,
-        )
+        return make_rollouts(self)
 
     @property
     def controller(self) -> Controller:
         """What carries rollouts on, for as long as it is started."""
-        settings = self.settings
-        return Controller(
-            rollouts=self.rollouts,
-            deployments=self.deployments,
-            control=self.control,
-            pace=Pace(
-                tick_s=settings.tick_s,
-                lease_s=settings.lease_s,
-                stranded_after_s=settings.stranded_after_s,
-                retire_after_s=settings.retire_after_s,
-            ),
-            by=f"controller {socket.gethostname()}:{os.getpid()}",
-        )
+        return make_controller(self)
 
     @property
     def baseline(self) -> Baseline | None:
@@ -354,6 +338,10 @@ class Platform:
             resuming=Resuming(erasing=lambda: self.erasing),
             companions=(self.controller,) if settings.controller else (),
         )
+
+    def supervisor(self, say: Callable[[str], None]) -> Supervisor:
+        """Return what keeps worker processes on this machine; see `make_supervisor`."""
+        return make_supervisor(self, say)
 
     @property
     def services(self) -> Services:

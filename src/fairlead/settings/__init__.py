@@ -140,6 +140,12 @@ SETTINGS: tuple[Setting, ...] = (
         "a rollback finds it.",
     ),
     Setting(
+        key="delivery.workers_max",
+        default="8",
+        env="FAIRLEAD_DELIVERY_WORKERS_MAX",
+        meaning="Most worker processes of `fairlead up` on one machine, one for each code.",
+    ),
+    Setting(
         key="delivery.retire_after_s",
         default="2592000",
         env="FAIRLEAD_DELIVERY_RETIRE_AFTER_S",
@@ -238,6 +244,7 @@ class Settings:
     tick_s: float
     stranded_after_s: float
     keep_workers_s: float
+    workers_max: int
     retire_after_s: float
     identity: Identity
     config: dict[str, Any] = field(default_factory=dict)
@@ -293,6 +300,7 @@ def load_settings(folder: Path, environment: Mapping[str, str] | None = None) ->
         tick_s=values.number("delivery.tick_s", least=0.01),
         stranded_after_s=values.number("delivery.stranded_after_s", least=0.1),
         keep_workers_s=values.number("delivery.keep_workers_s"),
+        workers_max=int(values.number("delivery.workers_max", least=1)),
         retire_after_s=values.number("delivery.retire_after_s", least=1),
         identity=read_identity(folder, values),
         config=config,
