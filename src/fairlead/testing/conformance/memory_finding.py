@@ -182,6 +182,20 @@ class MemoryFindingConformance:
         assert memory.found(text, kinds=("semantic",)) == []
         assert memory.found(f"{text} needle") == ["A needle"]
 
+    def test_what_is_written_without_spaces_is_found_within(self, memory: MemorySite) -> None:
+        """Chinese and Japanese: in the text and in whom it is about, and nothing else is found."""
+        memory.write(
+            note("顧客は東京都に住んでいます"),
+            note("客户用信用卡付款"),
+            note("A needle", subject="田中商店"),
+            note("𠮷野家のカード"),
+        )
+        assert memory.found("東京") == ["顧客は東京都に住んでいます"]
+        assert memory.found("信用卡") == ["客户用信用卡付款"]
+        assert memory.found("商店") == ["A needle"]
+        assert memory.found("𠮷野") == memory.found("カード") == ["𠮷野家のカード"]
+        assert memory.found("大阪") == []
+
     def test_a_long_question_is_answered(self, memory: MemorySite) -> None:
         """Of as many different words as are looked for, and of one endless word."""
         memory.one(note("A needle"))
