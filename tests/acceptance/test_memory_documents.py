@@ -74,7 +74,7 @@ def test_an_answer_recalls_of_the_subject_that_the_input_names(place: Desk) -> N
     place.note("the customer pays in gold", subject="customer:43")
     place.note("the customer pays nothing")
     place.outcome("about", {"question": QUESTION, "customer": 42})
-    instructions, said = eval((place.folder / "prompts.txt").read_text())
+    _, said = eval((place.folder / "prompts.txt").read_text())
     _, sources = parse(said[-1]) or ("", ())
     assert [source.passage.text for source in sources] == ["the customer pays by card"]
     release = place.platform.releases.current()

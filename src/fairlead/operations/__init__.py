@@ -117,6 +117,7 @@ from fairlead.operations.memory_changes import (
     retract_memory,
     supersede_memory,
 )
+from fairlead.operations.memory_embedding import Embedded, embed_memory
 from fairlead.operations.memory_files import (
     ExportOrder,
     Imported,
@@ -165,6 +166,7 @@ __all__ = [
     "EffectRecord",
     "Erasure",
     "ErasureReport",
+    "Embedded",
     "ExportOrder",
     "ExportScope",
     "GateReport",
@@ -220,6 +222,7 @@ __all__ = [
     "diff_baselines",
     "diff_mcp",
     "drill_store",
+    "embed_memory",
     "enforce_baseline",
     "erase",
     "export_audit",

@@ -246,8 +246,8 @@ async def act(run: fl.Run[str], given: dict[str, Any]) -> str:
 
 app = fl.App(
     "memory",
-    workflows=[note, change, ask, extract, summarise, learn, family, believe, hear, answer, act, about,
-               read, obey],
+    workflows=[note, change, ask, extract, summarise, learn, family, believe, hear, answer, act]
+    + [about, read, obey],
 )
 '''
 

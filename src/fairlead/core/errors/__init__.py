@@ -75,6 +75,7 @@ from fairlead.core.errors.denied import (
 from fairlead.core.errors.embedding import (
     EmbedderFailed,
     EmbedderNotInstalled,
+    EmbedderNotNamed,
     EmbedderTimedOut,
     EmbedderUnknown,
     TextsExcessive,
@@ -259,6 +260,7 @@ __all__ = [
     "EffectUnknown",
     "EmbedderFailed",
     "EmbedderNotInstalled",
+    "EmbedderNotNamed",
     "EmbedderTimedOut",
     "EmbedderUnknown",
     "ErasedValueInvalid",
