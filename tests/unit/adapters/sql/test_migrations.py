@@ -173,7 +173,7 @@ def test_what_was_written_before_pairs_were_indexed_is_found(empty: str) -> None
     SqlDocumentStore(made).replace("acme", "kb", [kept])
     with made.transaction() as connection:
         _index_as_before(connection)
-        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0011'")
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0012'")
     made.close()
     again = Database(empty)
     store = SqlMemoryStore(again, FakeClock())

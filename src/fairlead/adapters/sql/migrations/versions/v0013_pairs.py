@@ -8,8 +8,8 @@ from alembic import op
 
 from fairlead.adapters.sql.index_tsvector import vector_of
 
-revision = "0012"
-down_revision = "0011"
+revision = "0013"
+down_revision = "0012"
 
 BATCH_ROWS = 1_000
 
@@ -19,11 +19,12 @@ _RUNS = (
     "\U00020000-\U000323af]"
 )
 
-# Each index with its table, the table's number, and its columns. `paired` is a function of ours
-# that each connection has; the view lets the index be made anew of the same words.
+# Each index with its table, the table's number, its columns, of which the first holds words of our
+# own, and whose changes count. `paired` is a function of ours that each connection has; the view
+# lets the index be made anew of the same words.
 _INDEXES = (
-    ("memories", "number", ("tags", "text", "meta"), ("text", "meta"), " OF tags, text, meta"),
-    ("passages", "id", ("scope", "title", "text"), ("title", "text"), ""),
+    ("memories", "number", ("tags", "text", "meta"), " OF tags, text, meta"),
+    ("passages", "id", ("scope", "title", "text"), ""),
 )
 
 
@@ -34,18 +35,16 @@ def upgrade() -> None:
         _memories(connection)
         _passages(connection)
         return
-    for table, number, columns, cut, of in _INDEXES:
-        for statement in _sqlite(table, number, columns, cut, of):
+    for index in _INDEXES:
+        for statement in _sqlite(*index):
             connection.exec_driver_sql(statement)
 
 
-def _sqlite(
-    table: str, number: str, columns: Sequence[str], cut: Sequence[str], of: str
-) -> Sequence[str]:
+def _sqlite(table: str, number: str, columns: Sequence[str], of: str) -> Sequence[str]:
     index, named = f"{table}_fts", ", ".join(columns)
 
     def words(row: str) -> str:
-        each = (f"paired({row}{one})" if one in cut else f"{row}{one}" for one in columns)
+        each = (f"paired({row}{one})" if one != columns[0] else f"{row}{one}" for one in columns)
         return ", ".join(each)
 
     insert = f"INSERT INTO {index} (rowid, {named}) VALUES (new.{number}, {words('new.')});"
@@ -53,7 +52,7 @@ def _sqlite(
         f"INSERT INTO {index} ({index}, rowid, {named}) "
         f"VALUES ('delete', old.{number}, {words('old.')});"
     )
-    view = ", ".join(f"paired({one}) AS {one}" if one in cut else one for one in columns)
+    view = ", ".join(f"paired({one}) AS {one}" if one != columns[0] else one for one in columns)
     return (
         f"DROP TRIGGER {index}_insert",
         f"DROP TRIGGER {index}_delete",
