@@ -67,6 +67,12 @@ WORKFLOW_KEYS: tuple[Row, ...] = (
         f"{_NONE}, else false",
         "Whether `run.answer` recalls for its question, beside what it retrieves.",
     ),
+    (
+        "remember.subject",
+        f"{_NONE}, else anything",
+        "Whom or what `run.answer` recalls about, such as `customer:{customer}`: a name in braces "
+        "is a required field of the input, text or a whole number. It needs `remember.grounding`.",
+    ),
     ("limits.steps", f"{_NONE}, else {_LIMITS.steps}", "Most calls of any kind in one run."),
     ("limits.cost_usd", f"{_NONE}, else {_LIMITS.cost_usd:g}", "Most US dollars for one run."),
     (

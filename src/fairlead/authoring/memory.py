@@ -48,6 +48,9 @@ class Remember(RememberTerms):
         top_k: Most items that are recalled for a question.
         min_score: Items below this relevance (0.0 to 1.0) are left out.
         grounding: Whether `run.answer` recalls for its question, beside what it retrieves.
+        subject: Whom or what `run.answer` recalls about, such as `customer:{customer}`: each name
+            in braces is a field of the workflow's input, text or a whole number. Anything unless
+            said.
         derive: A workflow of the app that makes more of what a run remembered, such as a summary.
             It starts once after each run that remembered something and succeeded, as a run of its
             own, of the same release and for the same principal, and gets a `Remembered`. To start
@@ -63,6 +66,7 @@ class Remember(RememberTerms):
         top_k: int = 5,
         min_score: float = 0.0,
         grounding: bool = False,
+        subject: str = "",
         derive: Any = None,
     ) -> None:
         follows = "" if derive is None else getattr(derive, "name", None)
@@ -75,6 +79,7 @@ class Remember(RememberTerms):
                 min_score=min_score,
                 grounding=grounding,
                 derive=follows,
+                subject=subject,
             )
         except ValueError as error:
             raise InvalidDeclaration(f"memory: {error}") from error
@@ -152,6 +157,7 @@ class Wanted(TypedDict, total=False):
         as_of: What was known then; now unless said otherwise.
         valid_at: What was so then.
         quoted: False leaves out what may only be quoted.
+        documents: True also searches the collection that the workflow's `Recall` declares.
     """
 
     kinds: Sequence[MemoryKind]
@@ -161,6 +167,7 @@ class Wanted(TypedDict, total=False):
     as_of: datetime
     valid_at: datetime
     quoted: bool
+    documents: bool
 
 
 class RunMemory(Protocol):
@@ -192,9 +199,20 @@ class RunMemory(Protocol):
     async def recall(self, question: str, **wanted: Unpack[Wanted]) -> tuple[Recalled, ...]:
         """Recall what bears on a question, best first; nothing when nothing is near.
 
+        With `documents=True` passages of ingested documents follow, best first, at most `top_k`
+        of each. To search them is a call of its own, a retrieval, with its own policies and
+        labels. Such an item has the id `COLLECTION/DOCUMENT#START`, the title for its subject,
+        and no times: they are 0. It is not kept as memory, so nothing is derived from it by id.
+
         Args:
             question: The question in words.
             wanted: See `Wanted`.
+
+        Raises:
+            MemoryUndeclared: The workflow declares no memory of its own, or no such kind, or no
+                documents when they are asked for.
+            MemoryInvalid: An argument is unknown or cannot be, or documents are asked for with a
+                subject or a time, which they have not.
         """
         ...
 

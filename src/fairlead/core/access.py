@@ -83,6 +83,7 @@ VERBS: dict[str, Need] = {
     "memory promote": "approver",
     "memory retract": "operator",
     "memory forget": "operator",
+    "memory embed": "operator",
     "memory export": "admin",
     "events list": "viewer",
     "events verify": "viewer",

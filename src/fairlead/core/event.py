@@ -64,6 +64,7 @@ EVENT_TYPES: dict[str, str] = {
     "memory.superseded": "A person replaced an item by another one.",
     "memory.forgotten": "Items were taken back; the same is not remembered of the subject again.",
     "memory.retracted": "All that came from a source was taken back, with what it was made into.",
+    "memory.embedded": "Items got vectors of another embedding model; with which and how many.",
     "memory.exported": "Items were written to a file, with its digest.",
     "memory.merged": "What a release remembered in its trial became everybody's.",
     "memory.dropped": "What a release remembered in its trial was removed.",

@@ -192,6 +192,7 @@ def _terms(
     slo = _slo(workflow.slo, table.get("slo", {}), f"{where}.slo")
     declared = workflow.model if isinstance(workflow.model, str) else ""
     model = text_of(table.get("model", declared), f"{where}.model")
+    given = shape_of(workflow.input).schema
     return WorkflowTerms(
         name=workflow.name,
         intent=_intent(workflow, files, limits, slo),
@@ -204,10 +205,10 @@ def _terms(
         enforced=enforced(workflow.guardrails),
         redacts=redacts(workflow.guardrails),
         recall=_recall(workflow.memory.semantic, table, where),
-        remember=remember_of(workflow.memory.remember, table.get("remember", {}), where),
+        remember=remember_of(workflow.memory.remember, table.get("remember", {}), where, given),
         limits=limits,
         slo=slo,
-        input_schema=shape_of(workflow.input).schema,
+        input_schema=given,
         output_schema=shape_of(workflow.output).schema,
         queue=text_of(table.get("queue", workflow.queue), f"{where}.queue"),
         retention_days=_days(table.get("retention_days", 30), f"{where}.retention_days"),

@@ -118,6 +118,7 @@ from fairlead.operations.memory_changes import (
     retract_memory,
     supersede_memory,
 )
+from fairlead.operations.memory_embedding import Embedded, embed_memory
 from fairlead.operations.memory_files import (
     ExportOrder,
     Imported,
@@ -182,6 +183,7 @@ __all__ = [
     "Deployment",
     "DifferenceGroup",
     "EffectRecord",
+    "Embedded",
     "Erasure",
     "ErasureReport",
     "ExportOrder",
@@ -244,6 +246,7 @@ __all__ = [
     "diff_baselines",
     "diff_mcp",
     "drill_store",
+    "embed_memory",
     "enforce_baseline",
     "erase",
     "export_audit",

@@ -174,6 +174,21 @@ PLAIN = Stamp()
 """A write without vectors and without an event."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Embedding:
+    """New vectors for items that are there.
+
+    Attributes:
+        embedder: The model that made them.
+        vectors: Each item's id with its vector, float32, little-endian, of length 1.
+        fact: What is appended to the event log in the same transaction; None for nothing.
+    """
+
+    embedder: str
+    vectors: Mapping[str, bytes]
+    fact: Fact | None = None
+
+
 class MemoryStore(Protocol):
     """Keeps what is remembered; every method reads rows of the reader's tenant and app alone."""
 
@@ -216,6 +231,25 @@ class MemoryStore(Protocol):
         self, reader: Reader, *, states: Sequence[MemoryState], after: str = "", most: int = 1000
     ) -> Sequence[Item]:
         """Return items by id, in order, from behind one."""
+        ...
+
+    def unembedded(
+        self, reader: Reader, embedder: str, *, after: str = "", most: int = 1000
+    ) -> Sequence[Item]:
+        """Return items without a vector of a model, by id, in order, from behind one.
+
+        What is on trial has its own release's model, and is left out; so is what was taken back,
+        and what is past its retention.
+        """
+        ...
+
+    def embed(self, reader: Reader, embedding: Embedding) -> int:
+        """Give items new vectors in place of their old ones, all in one transaction.
+
+        Returns:
+            How many: those that `unembedded` still returns. The fact says it as `items`; without
+            any it is not appended.
+        """
         ...
 
     def settle(

@@ -42,6 +42,7 @@ from fairlead.core.memory_terms import Admission, RememberTerms, admission_of
 from fairlead.guardrails.decide import Act
 from fairlead.memory.memories import Memories
 from fairlead.ports.boundary import Driven, DriverError
+from fairlead.ports.documents import DocumentStore
 from fairlead.ports.memory import Change
 from fairlead.runtime.boundary import Boundary
 from fairlead.runtime.noting import (
@@ -53,6 +54,7 @@ from fairlead.runtime.noting import (
     seconds_of,
     source_of,
 )
+from fairlead.runtime.passages import recall_passages
 from fairlead.runtime.persist import persist
 
 T = TypeVar("T")
@@ -67,10 +69,12 @@ class DurableMemory:
 
     Attributes:
         boundary: The run's way out.
+        documents: Passages that may be recalled beside what is remembered.
         written: Ids of what the run remembered, in order.
     """
 
     boundary: Boundary
+    documents: DocumentStore
     written: list[str]
 
     async def remember(self, text: str, **details: Unpack[Details]) -> Written:
@@ -118,7 +122,10 @@ class DurableMemory:
             return Driven(value=value, labels={"": self._label_of(one.item for one in named)})
 
         arguments = {**plain(asdict(query)), "kinds": list(query.kinds)}
-        return tuple(map(recalled_from_json, await self._call("recall", arguments, drive)))
+        found = tuple(map(recalled_from_json, await self._call("recall", arguments, drive)))
+        if not wanted.get("documents", False):
+            return found
+        return (*found, *await recall_passages(self.boundary, self.documents, query, wanted))
 
     async def get(self, *ids: str) -> tuple[Item, ...]:
         """Return items by their ids; those that the run may not see are left out."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from fairlead.authoring.memory import Wanted
+from fairlead.core.errors import MemoryInvalid
 from fairlead.core.grounding import Passage, Source
 from fairlead.core.memory import Recalled
 from fairlead.core.request import Grounding
@@ -17,13 +19,20 @@ async def recollect(grounding: Grounding, memory: DurableMemory) -> Grounding:
     and an answer may cite it.
 
     Raises:
+        MemoryInvalid: The input does not name the subject that the workflow declares.
         FairleadError: The recall was denied or failed.
     """
     admitted = grounding.authorized.admitted
     terms = admitted.terms.remember
     if terms is None or not terms.grounding:
         return grounding
-    found = await memory.recall(admitted.request.question)
+    try:
+        subject = terms.subject_in(admitted.request.input)
+    except ValueError as error:
+        # Without a subject it would recall what is said of everybody.
+        raise MemoryInvalid(f"workflow {admitted.terms.name}: {error}") from error
+    about: Wanted = {} if subject is None else {"subject": subject}
+    found = await memory.recall(admitted.request.question, **about)
     sources = [_source(number, one) for number, one in enumerate(found, start=1)]
     return replace(grounding, sources=(*grounding.sources, *sources))
 

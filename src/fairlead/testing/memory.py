@@ -17,7 +17,6 @@ from fairlead.core.memory import (
     Reader,
     Written,
 )
-from fairlead.core.vectors import unpack
 from fairlead.ports.clock import Clock
 from fairlead.ports.memory import (
     BY_AGE,
@@ -48,13 +47,14 @@ from fairlead.testing.memory_rules import (
     stones,
     was_current,
 )
+from fairlead.testing.memory_vectors import FakeVectors
 
 AT_PLACE_MAX = 4
 """Most items at one place of a thread, on average, that stand beside a candidate."""
 
 
 @dataclass
-class FakeMemoryStore:
+class FakeMemoryStore(FakeVectors):
     """Keeps what is remembered in a dict; what it returns for a question is not ranked.
 
     Attributes:
@@ -191,7 +191,7 @@ class FakeMemoryStore:
         held = {one.id: stems_of(one) for one in seen}
         counts = {term: sum(term in stems for stems in held.values()) for term in search.terms}
         shared = {one.id: len(held[one.id] & search.terms.keys()) for one in seen}
-        cosines = {one.id: self._cosine(query, one) for one in seen}
+        cosines = {one.id: self.cosine(query, one) for one in seen}
         by_words = sorted((one for one in seen if shared[one.id]), key=lambda x: -shared[x.id])
         near = sorted(
             (one for one in seen if cosines[one.id] is not None),
@@ -221,14 +221,6 @@ class FakeMemoryStore:
         if one.overlay not in ("", reader.overlay) or self._behind(reader, one, query.known_at):
             return False
         return answers(query, one, self.clock.now(), self._own(reader))
-
-    def _cosine(self, query: MemoryQuery, one: Item) -> float | None:
-        vector = self._vectors.get(one.id)
-        if vector is None or query.vector is None or one.embedder != query.embedder:
-            return None
-        if len(vector) != len(query.vector):
-            return None
-        return sum(a * b for a, b in zip(unpack(vector), unpack(query.vector), strict=True))
 
     def get(self, reader: Reader, ids: Sequence[str]) -> Sequence[Item]:
         """Return those of the items that the reader may see, in the order of the ids."""

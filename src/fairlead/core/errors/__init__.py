@@ -86,6 +86,7 @@ from fairlead.core.errors.denied import (
 from fairlead.core.errors.embedding import (
     EmbedderFailed,
     EmbedderNotInstalled,
+    EmbedderNotNamed,
     EmbedderTimedOut,
     EmbedderUnknown,
     TextsExcessive,
@@ -270,6 +271,7 @@ __all__ = [
     "EffectUnknown",
     "EmbedderFailed",
     "EmbedderNotInstalled",
+    "EmbedderNotNamed",
     "EmbedderTimedOut",
     "EmbedderUnknown",
     "ErasedValueInvalid",
