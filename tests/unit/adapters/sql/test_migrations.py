@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.operations import Operations
 
 from fairlead.adapters.sql import (
     schema,
@@ -23,6 +24,7 @@ from fairlead.adapters.sql.database import SCHEMA_VERSION, Database
 from fairlead.adapters.sql.documents import SqlDocumentStore
 from fairlead.adapters.sql.memory import SqlMemoryStore
 from fairlead.adapters.sql.migrations import known_versions, upgrade
+from fairlead.adapters.sql.migrations.versions import v0013_pairs
 from fairlead.core.errors import StoreTooNew
 from fairlead.core.grounding import Passage
 from fairlead.core.memory import MemoryQuery, Note, Reader
@@ -179,7 +181,8 @@ def test_what_was_written_before_pairs_were_indexed_is_found(empty: str) -> None
     SqlDocumentStore(made).replace("acme", "kb", [kept])
     with made.transaction() as connection:
         _index_as_before(connection)
-        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0012'")
+        with Operations.context(MigrationContext.configure(connection)):
+            v0013_pairs.upgrade()
     made.close()
     again = Database(empty)
     store = SqlMemoryStore(again, FakeClock())
