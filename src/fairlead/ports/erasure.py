@@ -246,6 +246,15 @@ class Ledger(Protocol):
         """
         ...
 
+    @property
+    def where(self) -> str:
+        """Where it lies."""
+        ...
+
+    def there(self) -> bool:
+        """Return whether there is one at all: without one nothing can be said of erasures."""
+        ...
+
     def all(self) -> Sequence[Erasure]:
         """Return what it knows, oldest first; without stages.
 

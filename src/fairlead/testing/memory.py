@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from threading import RLock
 
 from fairlead.core.errors import MemoryKeyTaken
 from fairlead.core.event import Fact
+from fairlead.core.label import OTHERS
 from fairlead.core.memory import (
     TAKEN_BACK,
     Item,
@@ -223,7 +224,12 @@ class FakeMemoryStore(FakeMemoryRecord):
             items=tuple(sorted(found)),
             readers=tuple(sorted(readers)),
             writers=tuple(sorted(writers)),
+            unsure=tuple(sorted(self._unsure(own.values(), found))) if roots.source else (),
         )
+
+    @staticmethod
+    def _unsure(own: Iterable[Item], found: set[str]) -> Iterator[str]:
+        return (x.id for x in own if OTHERS in x.label.origins and x.id not in found)
 
     def note_reads(self, run_id: str, call: int, ids: Sequence[str]) -> None:
         """Note that a run got items; a second time changes nothing."""
