@@ -82,8 +82,8 @@ class Writing:
             seen = seen.bindparams(overlay=self.writer.overlay, now=self.now)
             current &= sa.or_(memories.c.overlay == self.writer.overlay, seen)
         likenesses = {row["likeness"] for row in rows}
-        named = [*(row["write_key"] for row in rows), *map(self._own_key, notes)]
-        keys = {key for key in named if key}
+        keys = {key for key in map(self._own_key, notes) if key}
+        keys |= {row["write_key"] for row in rows if row["write_key"]}
         scopes = list({row["scope"] for row in rows})
         for some in chunks(likenesses):
             within = memories.c.scope.in_(scopes) & memories.c.likeness.in_(some)
@@ -135,10 +135,10 @@ class Writing:
         if not self._refused.isdisjoint(refusals):
             return REFUSED
         self._begin_as_named(note, row)
-        trusted = note.label.integrity == "trusted" and note.state == "active"
         same = self._same.get((row["scope"], row["likeness"]))
         if same is not None and not self._overlap(same, row):
             same = None  # It is so once more, after an interruption.
+        trusted = note.label.integrity == "trusted" and note.state == "active"
         better = same is not None and trusted and not (same.trusted and same.state == "active")
         if same is not None and not better:
             if same.fresh is not None:
@@ -201,9 +201,8 @@ class Writing:
             # It tells of an earlier time, and what is known of now stays so.
             # Nobody believed what is only quoted: it has no time in which it held.
             until = row["valid_from"] if row["state"] == "quarantined" else held.valid_from
-            row["state"], row["retired_at"] = "superseded", self.now
-            row["valid_to"] = earlier(row["valid_to"], until)
-            before = []
+            row |= {"state": "superseded", "retired_at": self.now}
+            row["valid_to"], before = earlier(row["valid_to"], until), []
         else:
             before += self._until(row, trusted, [one for one in later if one not in before])
         for one in before:
