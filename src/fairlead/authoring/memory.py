@@ -9,7 +9,8 @@ from typing import Any, Literal, Protocol, TypedDict, Unpack
 
 from fairlead.core.errors import InvalidDeclaration
 from fairlead.core.label import Integrity
-from fairlead.core.memory import Item, MemoryKind, Recalled, Written
+from fairlead.core.memory import MemoryKind, Recalled, Written
+from fairlead.core.memory_bounds import Items
 from fairlead.core.memory_terms import RememberTerms
 from fairlead.core.release import RecallTerms
 
@@ -216,14 +217,20 @@ class RunMemory(Protocol):
         """
         ...
 
-    async def get(self, *ids: str) -> tuple[Item, ...]:
-        """Return items by their ids; those that the run may not see are left out."""
+    async def get(self, *ids: str) -> Items:
+        """Return items by their ids; those that the run may not see are left out.
+
+        At most 1,000,000 bytes; `left_out` of what is returned says how many more there are.
+        """
         ...
 
     async def history(
         self, subject: str, predicate: str = "", *, as_of: datetime | None = None
-    ) -> tuple[Item, ...]:
+    ) -> Items:
         """Return what was said of a subject, oldest record first.
+
+        At most 1,000,000 bytes, the newest; `left_out` of what is returned says how many more
+        there are.
 
         Args:
             subject: The subject.

@@ -121,11 +121,14 @@ class Reach:
         items: Ids of the items themselves and of all that was derived from them.
         readers: Ids of the runs that got one of them.
         writers: Ids of the runs that wrote one of them.
+        unsure: Ids of items that may come from the source as well: they have more origins than
+            their labels name. Nothing is done to them.
     """
 
     items: tuple[str, ...]
     readers: tuple[str, ...]
     writers: tuple[str, ...]
+    unsure: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -201,8 +204,15 @@ class MemoryStore(Protocol):
         one is better trusted. What a tombstone names is refused. An item with a predicate replaces
         the current one of its subject, unless it is trusted less.
 
+        What is still to begin replaces nothing before: what is current then ends where it begins.
+        An equal key with equal content is a repeat; a fork of the run that has the key may say
+        something else, which replaces what the run said.
+
         Returns:
             What became of each note, in order.
+
+        Raises:
+            MemoryKeyTaken: A key is that of an item that says something else.
         """
         ...
 
