@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from fairlead.authoring.app import App
 from fairlead.bootstrap.embedding import Embedders
 from fairlead.core.baseline import Baseline
-from fairlead.core.errors import AppImportFailed
+from fairlead.core.errors import AppImportFailed, FlagsNotInstalled
 from fairlead.core.identity import Principal
 from fairlead.core.release import Manifest
 from fairlead.delivery.release import Releases
@@ -266,6 +266,7 @@ class Platform:
         """Return a worker for an app's code; a process runs one at a time."""
         from fairlead.adapters.cedar.authorizer import compile_policies
         from fairlead.adapters.dbos.host import DbosHost
+        from fairlead.adapters.openfeature.flags import OpenFeatureFlags
         from fairlead.adapters.pydantic_ai.generator import PydanticGenerator
 
         settings = self.settings
@@ -293,7 +294,7 @@ class Platform:
                 documents=self.documents,
                 events=self.events,
             ),
-            services=self.services,
+            services=replace(self.services, flags=OpenFeatureFlags(app.name, app.flags)),
             generator=PydanticGenerator(),
             compile=compile_policies,
             seats=seats,
@@ -379,5 +380,10 @@ def read_app_files(settings: Settings) -> AppFiles:
 
 def resolve_app(settings: Settings) -> tuple[App, AppFiles, Manifest]:
     """Import an app, read its files, and resolve both into a manifest, as the app declares it."""
+    from fairlead.adapters.openfeature.flags import installed
+
     app, files = load_app(settings), read_app_files(settings)
-    return app, files, resolve(app, files, read_config(files))
+    manifest = resolve(app, files, read_config(files))
+    if any(terms.flags for terms in manifest.workflows.values()) and not installed():
+        raise FlagsNotInstalled(f"app {app.name} declares flags, and nothing can evaluate them")
+    return app, files, manifest

@@ -92,6 +92,7 @@ from fairlead.core.errors.erasure import (
     NotErased,
     NothingToErase,
 )
+from fairlead.core.errors.flags import FlagsNotInstalled, InvalidFlag
 from fairlead.core.errors.given import (
     AppFileMissing,
     AppImportFailed,
@@ -268,6 +269,7 @@ __all__ = [
     "ExportUnreadable",
     "FairleadError",
     "FamilyTooDeep",
+    "FlagsNotInstalled",
     "FourEyes",
     "GateRefused",
     "GuardrailBlocked",
@@ -276,6 +278,7 @@ __all__ = [
     "InvalidBaseline",
     "InvalidConfig",
     "InvalidDeclaration",
+    "InvalidFlag",
     "InvalidInput",
     "JournalForeign",
     "KeyReused",
