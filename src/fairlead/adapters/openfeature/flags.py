@@ -26,10 +26,10 @@ ANSWER_WITHIN_S = 5.0
 """How long a provider may take, with its start; then the code's default counts."""
 
 THREADS_MAX = 8
-"""Evaluations at one time. A provider that hangs keeps its thread; with as many of them, each
-further flag has the code's default."""
+"""Evaluations at one time; more of them wait. A provider that hangs keeps its thread; with as many
+of them, each further flag has the code's default."""
 
-_READY_EVERY_S = 0.02
+_LOOK_EVERY_S = 0.01
 
 
 def installed() -> bool:
@@ -74,20 +74,21 @@ class OpenFeatureFlags:
         return _told(details, query, str(client.provider.get_metadata().name))
 
     def _opened(self) -> OpenFeatureClient:
-        """Return the client, bound to the provider since the first question."""
-        if self._client is None:
-            if not installed():
-                raise FlagsNotInstalled("OpenFeature and flagd's evaluator are not installed")
-            from openfeature import api
+        """Return the client, bound to the provider."""
+        if self._client is None and not installed():
+            raise FlagsNotInstalled("OpenFeature and flagd's evaluator are not installed")
+        from openfeature import api
 
-            from fairlead.adapters.openfeature.provider import ReleaseProvider
+        from fairlead.adapters.openfeature.provider import ReleaseProvider
 
-            if self._provider is None:
-                api.set_provider_and_wait(ReleaseProvider(), self._domain)
-            else:
-                # Its start may take its time: the SDK does it on a thread of its own.
-                api.set_provider(self._provider, self._domain)
-            self._client = api.get_client(self._domain)
+        self._client = self._client or api.get_client(self._domain)
+        own, bound = self._provider is not None, self._client.provider
+        # Code of the app may have cleared the SDK's providers, and then nothing would be bound.
+        if own and bound is not self._provider:
+            # Its start may take its time: the SDK does it on a thread of its own.
+            api.set_provider(self._provider, self._domain)
+        elif not own and not isinstance(bound, ReleaseProvider):
+            api.set_provider_and_wait(ReleaseProvider(), self._domain)
         return self._client
 
     async def _asked(self, client: OpenFeatureClient, query: FlagQuery) -> Any:
@@ -98,7 +99,7 @@ class OpenFeatureFlags:
 
         # The SDK tells its handlers of a start on other threads; a start is waited for once.
         while client.get_provider_status() == ProviderStatus.NOT_READY:  # noqa: ASYNC110
-            await asyncio.sleep(_READY_EVERY_S)
+            await asyncio.sleep(_LOOK_EVERY_S)
         context = EvaluationContext(query.targeting_key, dict(query.attributes))
         asked, resolve = f"get_{query.type}_details", f"resolve_{query.type}_details_async"
         native = getattr(type(client.provider), resolve, None)
@@ -113,8 +114,8 @@ class OpenFeatureFlags:
 
     async def _on_a_thread(self, call: Callable[[], Any]) -> Any:
         """Wait for a call on a thread of its own, which no exit of the process waits for."""
-        if not self._threads.acquire(blocking=False):
-            raise RuntimeError(f"{THREADS_MAX} evaluations have not come back")
+        while not self._threads.acquire(blocking=False):  # noqa: ASYNC110
+            await asyncio.sleep(_LOOK_EVERY_S)
         loop = asyncio.get_running_loop()
         done: asyncio.Future[Any] = loop.create_future()
 
