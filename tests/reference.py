@@ -17,6 +17,7 @@ from fairlead.core.breaker import BreakerTerms
 from fairlead.core.budget import BUDGETS_MAX
 from fairlead.core.errors import error_classes
 from fairlead.core.event import EVENT_TYPES
+from fairlead.core.flags import FLAGS_MAX
 from fairlead.core.limits import Limits
 from fairlead.core.rates import DEFAULT_RATE
 from fairlead.delivery.memory import RULES_MAX
@@ -66,6 +67,11 @@ WORKFLOW_KEYS: tuple[Row, ...] = (
         "remember.grounding",
         f"{_NONE}, else false",
         "Whether `run.answer` recalls for its question, beside what it retrieves.",
+    ),
+    (
+        "flags.KEY",
+        "the value in `[flags]`",
+        "The value of a flag for this workflow, of the same type as the app's flag of that key.",
     ),
     ("limits.steps", f"{_NONE}, else {_LIMITS.steps}", "Most calls of any kind in one run."),
     ("limits.cost_usd", f"{_NONE}, else {_LIMITS.cost_usd:g}", "Most US dollars for one run."),
@@ -126,6 +132,12 @@ OTHER_TABLES: tuple[tuple[str, str, tuple[Row, ...]], ...] = (
         "`[collections.NAME]`",
         "A collection of documents; `fairlead ingest` brings it up to date.",
         (("path", "required", "A folder or a file; a relative path starts at the app's folder."),),
+    ),
+    (
+        "`[flags]`",
+        "Flags of all workflows that need no rule; those with rules stand in `flags/*.json`. "
+        f"At most {FLAGS_MAX} for a workflow.",
+        (("KEY", "none", "The flag's value: a bool, a text, a number, a table or a list."),),
     ),
     (
         "`[gate.WORKFLOW]`",
