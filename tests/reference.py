@@ -68,11 +68,7 @@ WORKFLOW_KEYS: tuple[Row, ...] = (
         f"{_NONE}, else false",
         "Whether `run.answer` recalls for its question, beside what it retrieves.",
     ),
-    (
-        "flags.KEY",
-        "the value in `[flags]`",
-        "The value of a flag for this workflow, of the same type as the app's flag of that key.",
-    ),
+    ("flags.KEY", "that in `[flags]`", "A flag's value for this workflow, of the same type."),
     ("limits.steps", f"{_NONE}, else {_LIMITS.steps}", "Most calls of any kind in one run."),
     ("limits.cost_usd", f"{_NONE}, else {_LIMITS.cost_usd:g}", "Most US dollars for one run."),
     (

@@ -20,7 +20,6 @@ from fairlead.adapters.otel.telemetry import (
 from fairlead.core.calls import Call, Done, Failed, Refused, Result, RetryAt, Unknown, Usage
 from fairlead.core.context import Context
 from fairlead.core.errors import CallFailed
-from fairlead.core.flags import FlagDetails, failed
 from fairlead.core.identity import Principal
 from fairlead.guardrails.telemetry import PLATFORM_RULES, telemetry_findings
 from fairlead.ports.journal import CallRecord
@@ -361,44 +360,3 @@ def test_kept_signals_are_bounded(rig: Rig) -> None:
             pass
     assert len(telemetry.signals()) == 3
     assert rig.telemetry.signals() == ()
-
-
-@pytest.mark.parametrize(
-    ("details", "said"),
-    [
-        (
-            FlagDetails(
-                key="tone",
-                value=CANARY,
-                variant="warm",
-                reason="TARGETING_MATCH",
-                provider="fairlead",
-            ),
-            {
-                "feature_flag.key": "tone",
-                "feature_flag.result.variant": "warm",
-                "feature_flag.result.reason": "targeting_match",
-                "feature_flag.provider.name": "fairlead",
-            },
-        ),
-        (
-            failed("tone", CANARY, "FLAG_NOT_FOUND", CANARY),
-            {
-                "feature_flag.key": "tone",
-                "feature_flag.result.reason": "error",
-                "error.type": "flag_not_found",
-            },
-        ),
-    ],
-)
-def test_a_flag_is_told_without_its_value_and_for_whom(
-    details: FlagDetails[str], said: dict[str, str]
-) -> None:
-    spans = InMemorySpanExporter()
-    telemetry = OtelTelemetry(processors=[SimpleSpanProcessor(spans)])
-    telemetry.flag_evaluated(CONTEXT, details)
-    (span,) = spans.get_finished_spans()
-    assert (span.name, dict(span.attributes or {})) == ("feature_flag.evaluation", {**said, **RUN})
-    kept = collecting_telemetry()
-    kept.flag_evaluated(CONTEXT, details)
-    assert [signal.operation for signal in kept.signals()] == ["feature_flag.evaluation"]
