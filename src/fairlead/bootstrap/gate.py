@@ -10,9 +10,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from fairlead.authoring.app import App
+from fairlead.bootstrap.apps import resolve_app
 from fairlead.bootstrap.embedding import open_embedder
 from fairlead.bootstrap.opening import open_platform
-from fairlead.bootstrap.platform import resolve_app
 from fairlead.core.baseline import Baseline
 from fairlead.core.errors import ModelKeyMissing
 from fairlead.core.identity import Principal

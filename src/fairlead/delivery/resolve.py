@@ -31,7 +31,7 @@ from fairlead.ports.app_files import AppFiles
 from fairlead.runtime.tools import contract_of
 from fairlead.settings import APP_FILE
 
-PROCESS_TABLES = frozenset(("database", "worker", "ingest", "identity"))
+PROCESS_TABLES = frozenset(("database", "worker", "ingest", "identity", "delivery"))
 """Tables of `fairlead.toml` that say how a process runs, not what a release is."""
 
 FALLBACKS_MAX = 5
@@ -199,6 +199,7 @@ def _terms(
     slo = _slo(workflow.slo, table.get("slo", {}), f"{where}.slo")
     declared = workflow.model if isinstance(workflow.model, str) else ""
     model = text_of(table.get("model", declared), f"{where}.model")
+    given = shape_of(workflow.input).schema
     return WorkflowTerms(
         name=workflow.name,
         intent=_intent(workflow, files, limits, slo),
@@ -211,10 +212,10 @@ def _terms(
         enforced=enforced(workflow.guardrails),
         redacts=redacts(workflow.guardrails),
         recall=_recall(workflow.memory.semantic, table, where),
-        remember=remember_of(workflow.memory.remember, table.get("remember", {}), where),
+        remember=remember_of(workflow.memory.remember, table.get("remember", {}), where, given),
         limits=limits,
         slo=slo,
-        input_schema=shape_of(workflow.input).schema,
+        input_schema=given,
         output_schema=shape_of(workflow.output).schema,
         queue=text_of(table.get("queue", workflow.queue), f"{where}.queue"),
         retention_days=_days(table.get("retention_days", 30), f"{where}.retention_days"),

@@ -148,6 +148,17 @@ class ErasureStore(Tombstones, Protocol):
         """
         ...
 
+    def renew(self, erasure: Erasure) -> None:
+        """Hold an erasure for longer, since its holder still works at it.
+
+        What `scrub`, `purge` and `advance` commit is fenced by the holder: once another process
+        has taken the erasure over, they raise `ErasureHeld` and commit nothing.
+
+        Raises:
+            ErasureHeld: Another process has it by now.
+        """
+        ...
+
     def release(self, erasure_id: str, holder: str) -> None:
         """Let go of an erasure."""
         ...
@@ -206,7 +217,7 @@ class ErasureStore(Tombstones, Protocol):
         """Remove the items with their vectors, their lineage and who read them."""
         ...
 
-    def compact(self) -> Sequence[str]:
+    def compact(self, erasure: Erasure) -> Sequence[str]:
         """Have the database let go of what was removed; returns what could not be done."""
         ...
 
@@ -214,7 +225,7 @@ class ErasureStore(Tombstones, Protocol):
         """Return the files of the database that can be read here."""
         ...
 
-    def traces(self, eraser: ValueEraser) -> Sequence[Trace]:
+    def traces(self, erasure: Erasure, eraser: ValueEraser) -> Sequence[Trace]:
         """Find values in all rows of all tables, whosever they are."""
         ...
 
@@ -244,6 +255,15 @@ class Ledger(Protocol):
         Raises:
             LedgerUnusable: It cannot be written.
         """
+        ...
+
+    @property
+    def where(self) -> str:
+        """Where it lies."""
+        ...
+
+    def there(self) -> bool:
+        """Return whether there is one at all: without one nothing can be said of erasures."""
         ...
 
     def all(self) -> Sequence[Erasure]:

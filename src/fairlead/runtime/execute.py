@@ -258,13 +258,14 @@ class Runner:
         for turn in thread.history.turns:
             label, asked = turn.label or label_from_json(None), own_label(begun.principal)
             boundary.received(turn_to_json(turn), {"": label, "question": asked})
+        documents = self.stores.documents
         return Path(
             workflow=workflow,
             boundary=boundary,
-            documents=self.stores.documents,
+            documents=documents,
             generator=self.generator,
             verdicts=Verdicts(workflow, boundary, self.stores.events, self.services.clock),
-            memory=DurableMemory(boundary=boundary, written=[]),
+            memory=DurableMemory(boundary=boundary, documents=documents, written=[]),
             thread=thread,
         )
 

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from fairlead.adapters.sql import erasure_rows as rows_with
 from fairlead.adapters.sql.compaction import compact, files_of
 from fairlead.adapters.sql.database import Database, serialize
-from fairlead.adapters.sql.erasure_records import SqlErasureRecords, began
+from fairlead.adapters.sql.erasure_records import Hold, SqlErasureRecords, began
 from fairlead.adapters.sql.erasure_runs import touched_by
 from fairlead.adapters.sql.erasure_targets import (
     Hiding,
@@ -202,7 +202,8 @@ class SqlErasureStore(SqlErasureRecords):
 
     def scrub(self, erasure: Erasure, eraser: ValueEraser) -> Scrubbed:
         """Take values out of the tenant's rows, except items and the event log."""
-        return rows_with.Scrubbing(self._database, erasure, eraser).scrub()
+        hold = Hold(self._database, self._clock, erasure)
+        return rows_with.Scrubbing(self._database, erasure, eraser, hold).scrub()
 
     def exported(self, erasure: Erasure) -> Sequence[Exported]:
         """Return the files that are known to hold one of the items."""
@@ -260,11 +261,12 @@ class SqlErasureStore(SqlErasureRecords):
                 connection.execute(
                     sa.update(memories).where(memories.c.supersedes.in_(some)).values(supersedes="")
                 )
+            Hold(self._database, self._clock, erasure).commit(connection)
         return len(numbers)
 
-    def compact(self) -> Sequence[str]:
+    def compact(self, erasure: Erasure) -> Sequence[str]:
         """Have the database let go of what was removed; returns what could not be done."""
-        return compact(self._database)
+        return compact(self._database, Hold(self._database, self._clock, erasure).beat)
 
     def files(self) -> Sequence[Path]:
         """Return the files of the database that can be read here."""
@@ -272,9 +274,10 @@ class SqlErasureStore(SqlErasureRecords):
 
     # What is left.
 
-    def traces(self, eraser: ValueEraser) -> Sequence[Trace]:
+    def traces(self, erasure: Erasure, eraser: ValueEraser) -> Sequence[Trace]:
         """Find values in all rows of all tables, whosever they are."""
-        return rows_with.traces(self._database, eraser)
+        hold = Hold(self._database, self._clock, erasure)
+        return rows_with.traces(self._database, eraser, hold.beat)
 
     def remains(self, erasure: Erasure) -> Remains:
         """Find what is still there of an erasure's items."""

@@ -120,7 +120,8 @@ def remembered_text(terms: RememberTerms | None) -> str:
         return "-"
     parts = [f"{', '.join(terms.kinds)}; {terms.top_k} items from {terms.min_score:g}"]
     if terms.grounding:
-        parts.append("recalled for each answer")
+        about = f" about {terms.subject}" if terms.subject else ""
+        parts.append(f"recalled for each answer{about}")
     if terms.derive:
         parts.append(f"{terms.derive} follows")
     return "; ".join(parts)
