@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fairlead.authoring.app import App
-from fairlead.core.errors import AppImportFailed
+from fairlead.core.errors import AppImportFailed, FlagsNotInstalled
 from fairlead.core.release import Manifest
 from fairlead.delivery.resolve import read_config, resolve
 from fairlead.ports.app_files import AppFiles
@@ -33,5 +33,10 @@ def read_app_files(settings: Settings) -> AppFiles:
 
 def resolve_app(settings: Settings) -> tuple[App, AppFiles, Manifest]:
     """Import an app, read its files, and resolve both into a manifest, as the app declares it."""
+    from fairlead.adapters.openfeature.flags import installed
+
     app, files = load_app(settings), read_app_files(settings)
-    return app, files, resolve(app, files, read_config(files))
+    manifest = resolve(app, files, read_config(files))
+    if any(terms.flags for terms in manifest.workflows.values()) and not installed():
+        raise FlagsNotInstalled(f"app {app.name} declares flags, and nothing can evaluate them")
+    return app, files, manifest

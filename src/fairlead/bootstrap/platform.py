@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from fairlead.authoring.app import App
@@ -286,6 +286,7 @@ class Platform:
         """Return a worker for an app's code; a process runs one at a time."""
         from fairlead.adapters.cedar.authorizer import compile_policies
         from fairlead.adapters.dbos.host import DbosHost
+        from fairlead.adapters.openfeature.flags import OpenFeatureFlags
         from fairlead.adapters.pydantic_ai.generator import PydanticGenerator
 
         settings = self.settings
@@ -313,7 +314,7 @@ class Platform:
                 documents=self.documents,
                 events=self.events,
             ),
-            services=self.services,
+            services=replace(self.services, flags=OpenFeatureFlags(app.name, app.flags)),
             generator=PydanticGenerator(),
             compile=compile_policies,
             seats=seats,

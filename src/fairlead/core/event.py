@@ -36,6 +36,7 @@ EVENT_TYPES: dict[str, str] = {
     "signal.sent": "A signal was sent to a run.",
     "call.finished": "A call was answered, denied or failed; with its decision and digests.",
     "model.changed": "A provider answered with another model id than the release names; with both.",
+    "flag.evaluated": "A run asked for a flag; with variant, reason and the value's digest.",
     "checks.finished": "Guardrails gave their verdicts.",
     "policy.differs": "The policies that are only tried would have decided a call otherwise.",
     "baseline.published": "A version of the platform's baseline was stored.",

@@ -6,7 +6,7 @@ import math
 import sys
 import tomllib
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import timedelta
 from importlib.metadata import version
 from typing import Any
@@ -22,6 +22,7 @@ from fairlead.core.limits import SLO, Limits
 from fairlead.core.rates import DEFAULT_RATE, Rate
 from fairlead.core.release import Manifest, RecallTerms, SignalRule, WorkflowTerms
 from fairlead.delivery.budgets import budgets_of
+from fairlead.delivery.flags import app_flags, workflow_flags
 from fairlead.delivery.memory import memory_of, remember_of
 from fairlead.delivery.servers import ServerTools, server_tools
 from fairlead.delivery.tables import known, made, text_of
@@ -51,6 +52,7 @@ _WORKFLOW_KEYS = frozenset(
         "slo",
         "queue",
         "retention_days",
+        "flags",
     )
 )
 _RECALL_KEYS = ("collection", "top_k", "min_score", "integrity")
@@ -125,6 +127,11 @@ def resolve(app: App, files: AppFiles, config: Mapping[str, Any]) -> Manifest:
         name: _terms(workflow, files, tables.get(name, {}), served)
         for name, workflow in sorted(app.workflows.items())
     }
+    shared = app_flags(files, config.get("flags", {}))
+    for name, terms in workflows.items():
+        given = tables.get(name, {}).get("flags", {})
+        flags = workflow_flags(shared, given, f"workflow.{name}.flags")
+        workflows[name] = replace(terms, flags=flags)
     rates = _rates(app, served, workflows, config.get("rates", {}))
     own = {name: contract_of(tool) for name, tool in app.tools.items()}
     return Manifest(

@@ -12,11 +12,7 @@ from fairlead.core.errors.backup import (
     ScratchUnavailable,
     StoreOccupied,
 )
-from fairlead.core.errors.base import (
-    FairleadError,
-    error_classes,
-    error_from_json,
-)
+from fairlead.core.errors.base import FairleadError, error_classes, error_from_json
 from fairlead.core.errors.baseline import (
     BaselineNotAccepted,
     BaselineVersionTaken,
@@ -24,12 +20,7 @@ from fairlead.core.errors.baseline import (
     InvalidBaseline,
     UnknownBaseline,
 )
-from fairlead.core.errors.bounded import (
-    BudgetExhausted,
-    KillNotFound,
-    KillsFull,
-    KillSwitchPulled,
-)
+from fairlead.core.errors.bounded import BudgetExhausted, KillNotFound, KillsFull, KillSwitchPulled
 from fairlead.core.errors.call import (
     AnswerCut,
     AnswerExcessive,
@@ -104,6 +95,7 @@ from fairlead.core.errors.erasure import (
     NotErased,
     NothingToErase,
 )
+from fairlead.core.errors.flags import FlagsNotInstalled, InvalidFlag
 from fairlead.core.errors.given import (
     AppFileMissing,
     AppImportFailed,
@@ -283,6 +275,7 @@ __all__ = [
     "FairleadError",
     "FamilyTooDeep",
     "FeedbackUnfit",
+    "FlagsNotInstalled",
     "FourEyes",
     "GateRefused",
     "GuardrailBlocked",
@@ -291,6 +284,7 @@ __all__ = [
     "InvalidBaseline",
     "InvalidConfig",
     "InvalidDeclaration",
+    "InvalidFlag",
     "InvalidInput",
     "InvalidRollout",
     "JournalForeign",
