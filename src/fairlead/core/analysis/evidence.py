@@ -178,6 +178,9 @@ def action_for(terms: MetricTerms, before: Counted | None, result: Result) -> Ac
 def overdue(terms: MetricTerms, age_s: float) -> Result | None:
     """Return what a unit without an outcome counts as; None while it may still come.
 
+    Where word may come late, as with feedback, a run is `good` only by this, at the deadline: it
+    must not be counted as good before, or safety is shown by runs of which nobody has spoken yet.
+
     Args:
         terms: The metric.
         age_s: Seconds since the run was admitted.
