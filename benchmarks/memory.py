@@ -7,12 +7,14 @@ the product's own store; each question is recalled from it. The rest is generate
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -35,8 +37,27 @@ from fairlead.ports.clock import SystemClock
 from fairlead.ports.embedder import Embedder
 from fairlead.testing.postgres import PostgresServer
 
-SIZES = (10_000, 100_000)
 BATCH = 5_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sizes:
+    """How much is generated.
+
+    Attributes:
+        scale: Items of each measurement of recall by vectors.
+        bulk: Items that are written in bulk.
+        retracted: Items that are derived from the source that is retracted.
+        queries: Questions across tenants on SQLite; on PostgreSQL it is a fifth of them.
+    """
+
+    scale: tuple[int, ...] = (10_000, 100_000)
+    bulk: int = 50_000
+    retracted: int = 10_000
+    queries: int = 10_000
+
+
+SMALL = Sizes(scale=(1_000,), bulk=5_000, retracted=500, queries=200)
 
 
 class Product:
@@ -129,24 +150,24 @@ def recall_figures(folder: Path) -> dict[str, Any]:
     return found
 
 
-def scale_figures() -> dict[str, Any]:
+def scale_figures(sizes: Sizes) -> dict[str, Any]:
     """Measure both databases at each size, and what holds at any size."""
     found: dict[str, Any] = {"scale": {}, "cross_tenant": 0, "cross_tenant_queries": 0}
     with closing(PostgresServer(fsync=False)) as server:
         server.start()
         for kind in ("sqlite", "postgresql"):
-            sizes = found["scale"][kind] = {}
-            for size in SIZES:
+            measured = found["scale"][kind] = {}
+            for size in sizes.scale:
                 with database_of(kind, server) as database:
-                    sizes[str(size)] = measure_scale(database, size)
+                    measured[str(size)] = measure_scale(database, size)
             with database_of(kind, server) as database:
-                found["scale"][kind]["bulk_writes_per_s"] = round(bulk(database))
+                found["scale"][kind]["bulk_writes_per_s"] = round(bulk(database, sizes.bulk))
             with database_of(kind, server) as database:
-                seconds, items = retraction(database)
+                seconds, items = retraction(database, sizes.retracted)
                 found[f"retraction_s_{kind}"] = round(seconds, 2)
                 found[f"retracted_{kind}"] = items
             with database_of(kind, server) as database:
-                queries = 10_000 if kind == "sqlite" else 2_000
+                queries = sizes.queries if kind == "sqlite" else sizes.queries // 5
                 found["cross_tenant"] += crossed(database, queries)
                 found["cross_tenant_queries"] += queries
     return found
@@ -154,10 +175,14 @@ def scale_figures() -> dict[str, Any]:
 
 def main() -> None:
     """Measure everything, or the part that is named: `recall` or `scale`."""
-    parts = sys.argv[1:] or ["scale", "recall"]
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("parts", nargs="*", help="recall, scale; by default both")
+    parser.add_argument("--small", action="store_true", help="generate little: what a test needs")
+    options = parser.parse_args()
+    parts = options.parts or ["scale", "recall"]
     found: dict[str, Any] = {}
     if "scale" in parts:
-        found |= scale_figures()
+        found |= scale_figures(SMALL if options.small else Sizes())
     if "recall" in parts:
         try:
             found = {**recall_figures(data_folder()), **found}

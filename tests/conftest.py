@@ -11,12 +11,19 @@ from hypothesis import settings
 
 from fairlead.adapters.sql.database import Database
 from fairlead.testing.postgres import PostgresServer
-from tests.databases import KINDS, TEMPLATE, opened
+from tests.databases import KINDS, TEMPLATE, make_template, new_files_copied, opened
 
 # A slow machine must not fail a property. In CI the same examples come each time.
 settings.register_profile("laptop", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True, database=None)
 settings.load_profile("ci" if os.environ.get("CI") else "laptop")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _new_files_copied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The migrations of SQLite run once for all tests of this process."""
+    with new_files_copied(tmp_path_factory.mktemp("template")):
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -26,7 +33,7 @@ def postgres() -> Iterator[PostgresServer]:
     try:
         server.start()
         server.execute(f"CREATE DATABASE {TEMPLATE}")
-        Database(server.url(TEMPLATE)).close()
+        make_template(server.url(TEMPLATE))
         yield server
     finally:
         server.close()

@@ -57,16 +57,19 @@ WORKFLOW_KEYS: tuple[Row, ...] = (
         "`procedural`. A workflow that declares no memory has no `[workflow.NAME.remember]`.",
     ),
     ("remember.top_k", f"{_NONE}, else 5", "Most items for a question, from 1 to 100."),
-    (
-        "remember.min_score",
-        f"{_NONE}, else 0.0",
-        "Items below this relevance (0.0 to 1.0) are left out.",
-    ),
+    ("remember.min_score", f"{_NONE}, else 0.0", "Items of less relevance (to 1.0) are left out."),
     (
         "remember.grounding",
         f"{_NONE}, else false",
         "Whether `run.answer` recalls for its question, beside what it retrieves.",
     ),
+    (
+        "remember.subject",
+        f"{_NONE}, else anything",
+        "Whom or what `run.answer` recalls about, such as `customer:{customer}`: a name in braces "
+        "is a required field of the input, text or a whole number. It needs `remember.grounding`.",
+    ),
+    ("flags.KEY", "that in `[flags]`", "A flag's value for this workflow, of the same type."),
     ("limits.steps", f"{_NONE}, else {_LIMITS.steps}", "Most calls of any kind in one run."),
     ("limits.cost_usd", f"{_NONE}, else {_LIMITS.cost_usd:g}", "Most US dollars for one run."),
     (
@@ -126,6 +129,11 @@ OTHER_TABLES: tuple[tuple[str, str, tuple[Row, ...]], ...] = (
         "`[collections.NAME]`",
         "A collection of documents; `fairlead ingest` brings it up to date.",
         (("path", "required", "A folder or a file; a relative path starts at the app's folder."),),
+    ),
+    (
+        "`[flags]`",
+        "Flags of all workflows that need no rule; those with rules stand in `flags/*.json`.",
+        (("KEY", "none", "The flag's value: a bool, a text, a number, a table or a list."),),
     ),
     (
         "`[gate.WORKFLOW]`",
@@ -255,6 +263,7 @@ GROUPS = {
     "53": "Who asks, and what they may do",
     "8": "What is remembered",
     "85": "Embedding models",
+    "9": "Delivery",
 }
 """Titles by how a code's number begins; the longest beginning counts."""
 

@@ -18,6 +18,7 @@ ENGINES = {
     "dbos",
     "jsonschema_rs",
     "numpy",
+    "openfeature",
     "opentelemetry",
     "pydantic",
     "pydantic_ai",

@@ -16,6 +16,7 @@ from fairlead.authoring.workflow import Workflow, workflow
 from fairlead.core.context import Context
 from fairlead.core.effects import NOT_HAPPENED, Happened, NotHappened
 from fairlead.core.errors import FairleadError, ToolFailed
+from fairlead.core.flags import FlagDetails
 from fairlead.core.grounding import Answer, Citation, GroundedSource, Source
 from fairlead.core.guarding import PASS, Check, Sample, ToolCall, Verdict, fail
 from fairlead.core.history import History, ToolUse, Turn
@@ -36,6 +37,7 @@ __all__ = [
     "Context",
     "Draft",
     "FairleadError",
+    "FlagDetails",
     "GroundedSource",
     "Guardrail",
     "Happened",

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,26 +16,28 @@ ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.acceptance
 
 
+VELL = {
+    "Harbour": ["The harbour of Vell was built in 1902.", " It holds forty ships."],
+    "Lighthouse": ["The lighthouse of Vell is painted red.", " Its keeper is Ada Holm."],
+    "Market": ["The market opens on Tuesdays.", " Fish is sold there."],
+}
+CONTEXT = {"title": list(VELL), "sentences": list(VELL.values())}
+HOTPOT = [
+    {
+        "question": "When was the harbour of Vell built?",
+        "context": CONTEXT,
+        "supporting_facts": {"title": ["Harbour"], "sent_id": [0]},
+    },
+    {
+        "question": "Which colour is the lighthouse of Vell painted?",
+        "context": CONTEXT,
+        "supporting_facts": {"title": ["Lighthouse"], "sent_id": [0]},
+    },
+]
+
+
 def test_bench_answers(tmp_path: Path) -> None:
-    facts = {
-        "Harbour": ["The harbour of Vell was built in 1902.", " It holds forty ships."],
-        "Lighthouse": ["The lighthouse of Vell is painted red.", " Its keeper is Ada Holm."],
-        "Market": ["The market opens on Tuesdays.", " Fish is sold there."],
-    }
-    context = {"title": list(facts), "sentences": list(facts.values())}
-    questions = [
-        {
-            "question": "When was the harbour of Vell built?",
-            "context": context,
-            "supporting_facts": {"title": ["Harbour"], "sent_id": [0]},
-        },
-        {
-            "question": "Which colour is the lighthouse of Vell painted?",
-            "context": context,
-            "supporting_facts": {"title": ["Lighthouse"], "sent_id": [0]},
-        },
-    ]
-    (tmp_path / "hotpot-dev.json").write_text(json.dumps(questions), encoding="utf-8")
+    (tmp_path / "hotpot-dev.json").write_text(json.dumps(HOTPOT), encoding="utf-8")
     done = run("benchmarks.answers", FAIRLEAD_BENCH_DATA=str(tmp_path))
     assert done.returncode == 0, done.stderr
     figures = json.loads(done.stdout.splitlines()[-1])
@@ -64,6 +67,57 @@ def test_bench_analysis() -> None:
     # What is rolled back by fixed thresholds there is nobody's fault: the provider was out.
     outage = {judge: said.get("provider_outage") for judge, said in figures["peers"].items()}
     assert outage["argo_limit_3"]["rolled_back"] == 1.0
+
+
+@pytest.mark.postgresql
+def test_bench_memory(tmp_path: Path) -> None:
+    (tmp_path / "locomo-dev.json").write_text(
+        json.dumps([conversation(name) for name in ("conv-26", "conv-1")]), encoding="utf-8"
+    )
+    (tmp_path / "hotpot-dev.json").write_text(json.dumps(HOTPOT), encoding="utf-8")
+    done = run("benchmarks.memory", "--small", FAIRLEAD_BENCH_DATA=str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    figures = json.loads(done.stdout.splitlines()[-1])
+    ones = ("r5", "r10", "r10_lexical", "r10_untuned")
+    assert [figures[f"locomo_{key}"] for key in ones] == [1.0] * 4
+    assert figures["hotpot_r10"] == 1.0
+    assert 0 < figures["locomo_ndcg10"] <= 1
+    assert (figures["questions"], figures["adversarial"]) == (6, 2)
+    for sizes in (figures["scale"]["sqlite"], figures["scale"]["postgresql"]):
+        of_size = sizes["1000"]
+        assert of_size["p99_ms"] >= of_size["p50_ms"] > 0
+        assert of_size["filtered_recall"] == 1.0
+        assert of_size["writes_per_s"] > 0
+        assert sizes["bulk_writes_per_s"] > 0
+    assert (figures["cross_tenant"], figures["cross_tenant_queries"]) == (0, 240)
+    for kind in ("sqlite", "postgresql"):
+        assert figures[f"retracted_{kind}"] == 510
+        assert figures[f"retraction_s_{kind}"] >= 0
+
+
+def test_bench_memory_without_data(tmp_path: Path) -> None:
+    done = run("benchmarks.memory", "recall", FAIRLEAD_BENCH_DATA=str(tmp_path))
+    assert done.returncode != 0
+    assert "FAIRLEAD_BENCH_DATA" in done.stderr
+
+
+def conversation(name: str) -> dict[str, Any]:
+    """Return two turns, a question about one of them, and one that nothing answers."""
+    asked = "When does the ferry to Vell leave?"
+    return {
+        "sample_id": name,
+        "conversation": {
+            "session_1_date_time": "1:56 pm on 8 May, 2023",
+            "session_1": [
+                {"dia_id": "D1:1", "speaker": "Ada", "text": "The ferry to Vell leaves at noon."},
+                {"dia_id": "D1:2", "speaker": "Bo", "text": "My garden has seven pear trees."},
+            ],
+        },
+        "qa": [
+            {"question": asked, "evidence": ["D1:1"], "category": 1},
+            {"question": "Who paints lighthouses?", "evidence": ["D1:2"], "category": 5},
+        ],
+    }
 
 
 @pytest.mark.soak

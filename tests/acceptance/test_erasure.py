@@ -184,6 +184,10 @@ def test_what_is_erased_is_nowhere_and_is_not_learned_again(stage: Scene) -> Non
         assert stage.run(runs[name]).pruned_at is None, name
     receipts = [e for e in stage.platform.events.list() if e.type == "memory.erased"]
     assert [e.data["erasure"] for e in receipts] == [erasure.id]
+    # A file that was changed, and still holds it, does not bring it back.
+    (stage.folder / "notes/b.md").write_text(f"# Moved\n\n{TEXT}. Passport {PASSPORT}. {KEPT}.\n")
+    assert [one.written for one in ingest(stage.platform)] == [1]
+    whole(stage, verify_erasure(stage.platform, erasure.id, (TEXT, PASSPORT, CANARY)))
     feed_again(stage)
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from fairlead.adapters.sql.database import Database
 from fairlead.testing.conformance import (
     DatabaseUnderTest,
     EngineConformance,
@@ -15,7 +14,7 @@ from fairlead.testing.conformance import (
     SqliteDatabase,
 )
 from fairlead.testing.postgres import PostgresServer
-from tests.databases import TEMPLATE
+from tests.databases import TEMPLATE, make_template
 
 pytestmark = pytest.mark.acceptance
 
@@ -35,7 +34,7 @@ def server() -> Iterator[PostgresServer]:
     try:
         made.start()
         made.execute(f"CREATE DATABASE {TEMPLATE}")
-        Database(made.url(TEMPLATE)).close()
+        make_template(made.url(TEMPLATE))
         yield made
     finally:
         made.close()

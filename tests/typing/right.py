@@ -65,6 +65,8 @@ async def refund(run: fl.Run[Refund], request: RefundRequest) -> Refund:
     """Decide one request."""
     order = await run.call(find_order, request.order_id, deep=True)
     assert_type(order, dict[str, str])
+    assert_type(await run.flag("fast", default=False), bool)
+    assert_type(await run.flag_details("tone", "plain"), fl.FlagDetails[str])
     outcome = await run.answer(request)
     assert_type(outcome, fl.Outcome[Refund])
     decided = outcome.unwrap()

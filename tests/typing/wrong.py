@@ -98,6 +98,7 @@ async def calls(run: fl.Run[int], text: str) -> int:
     name: str = await run.call(find, text)  # wrong: it finds a number
     await run.call(fl.mcp("files", "read"), text)  # wrong: its arguments go by name
     await run.sleep(5)  # wrong: a duration has a unit
+    await run.flag("fast")  # wrong: it has no default
     return len(name)
 
 

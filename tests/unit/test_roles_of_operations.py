@@ -97,6 +97,7 @@ ACTS: dict[str, tuple[str, Act]] = {
     "memory_show": ("viewer", lambda p: operations.show_memory(p, "m-1")),
     "memory_history": ("viewer", lambda p: operations.memory_history(p, "s")),
     "memory_stats": ("viewer", operations.memory_stats),
+    "memory_embed": ("operator", lambda p: operations.embed_memory(p, "x")),
     "memory_add": ("operator", lambda p: operations.add_memory(p, NOTE, "x")),
     "memory_import": (
         "operator",

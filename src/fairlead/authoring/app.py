@@ -21,12 +21,17 @@ class App:
     Attributes:
         name: The app's name.
         workflows: Workflows by name.
+        flags: An OpenFeature provider that is asked for flags in place of the release; None for the
+            flags of the release.
     """
 
     name: str
     workflows: dict[str, Workflow[Any, Any]]
+    flags: Any
 
-    def __init__(self, name: str, *, workflows: Sequence[Workflow[Any, Any]]) -> None:
+    def __init__(
+        self, name: str, *, workflows: Sequence[Workflow[Any, Any]], flags: Any = None
+    ) -> None:
         if not name.strip():
             raise InvalidDeclaration("an app needs a name")
         by_name = {workflow.name: workflow for workflow in workflows}
@@ -34,6 +39,9 @@ class App:
             raise InvalidDeclaration(f"app {name}: two workflows have the same name", app=name)
         object.__setattr__(self, "name", name)
         object.__setattr__(self, "workflows", by_name)
+        if flags is not None and not callable(getattr(flags, "resolve_boolean_details", None)):
+            raise InvalidDeclaration(f"app {name}: flags is no provider of OpenFeature", app=name)
+        object.__setattr__(self, "flags", flags)
         own = [tool for w in workflows for tool in w.callable_tools]
         _unique(name, "tools", [*own, *dict.fromkeys(t for w in workflows for t in w.mcp_tools)])
         _unique(name, "guardrails", [rail for w in workflows for rail in w.guardrails])

@@ -9,7 +9,8 @@ from typing import Any, Literal, Protocol, TypedDict, Unpack
 
 from fairlead.core.errors import InvalidDeclaration
 from fairlead.core.label import Integrity
-from fairlead.core.memory import Item, MemoryKind, Recalled, Written
+from fairlead.core.memory import MemoryKind, Recalled, Written
+from fairlead.core.memory_bounds import Items
 from fairlead.core.memory_terms import RememberTerms
 from fairlead.core.release import RecallTerms
 
@@ -48,6 +49,9 @@ class Remember(RememberTerms):
         top_k: Most items that are recalled for a question.
         min_score: Items below this relevance (0.0 to 1.0) are left out.
         grounding: Whether `run.answer` recalls for its question, beside what it retrieves.
+        subject: Whom or what `run.answer` recalls about, such as `customer:{customer}`: each name
+            in braces is a field of the workflow's input, text or a whole number. Anything unless
+            said.
         derive: A workflow of the app that makes more of what a run remembered, such as a summary.
             It starts once after each run that remembered something and succeeded, as a run of its
             own, of the same release and for the same principal, and gets a `Remembered`. To start
@@ -63,6 +67,7 @@ class Remember(RememberTerms):
         top_k: int = 5,
         min_score: float = 0.0,
         grounding: bool = False,
+        subject: str = "",
         derive: Any = None,
     ) -> None:
         follows = "" if derive is None else getattr(derive, "name", None)
@@ -75,6 +80,7 @@ class Remember(RememberTerms):
                 min_score=min_score,
                 grounding=grounding,
                 derive=follows,
+                subject=subject,
             )
         except ValueError as error:
             raise InvalidDeclaration(f"memory: {error}") from error
@@ -152,6 +158,7 @@ class Wanted(TypedDict, total=False):
         as_of: What was known then; now unless said otherwise.
         valid_at: What was so then.
         quoted: False leaves out what may only be quoted.
+        documents: True also searches the collection that the workflow's `Recall` declares.
     """
 
     kinds: Sequence[MemoryKind]
@@ -161,6 +168,7 @@ class Wanted(TypedDict, total=False):
     as_of: datetime
     valid_at: datetime
     quoted: bool
+    documents: bool
 
 
 class RunMemory(Protocol):
@@ -192,20 +200,37 @@ class RunMemory(Protocol):
     async def recall(self, question: str, **wanted: Unpack[Wanted]) -> tuple[Recalled, ...]:
         """Recall what bears on a question, best first; nothing when nothing is near.
 
+        With `documents=True` passages of ingested documents follow, best first, at most `top_k`
+        of each. To search them is a call of its own, a retrieval, with its own policies and
+        labels. Such an item has the id `COLLECTION/DOCUMENT#START`, the title for its subject,
+        and no times: they are 0. It is not kept as memory, so nothing is derived from it by id.
+
         Args:
             question: The question in words.
             wanted: See `Wanted`.
+
+        Raises:
+            MemoryUndeclared: The workflow declares no memory of its own, or no such kind, or no
+                documents when they are asked for.
+            MemoryInvalid: An argument is unknown or cannot be, or documents are asked for with a
+                subject or a time, which they have not.
         """
         ...
 
-    async def get(self, *ids: str) -> tuple[Item, ...]:
-        """Return items by their ids; those that the run may not see are left out."""
+    async def get(self, *ids: str) -> Items:
+        """Return items by their ids; those that the run may not see are left out.
+
+        At most 1,000,000 bytes; `left_out` of what is returned says how many more there are.
+        """
         ...
 
     async def history(
         self, subject: str, predicate: str = "", *, as_of: datetime | None = None
-    ) -> tuple[Item, ...]:
+    ) -> Items:
         """Return what was said of a subject, oldest record first.
+
+        At most 1,000,000 bytes, the newest; `left_out` of what is returned says how many more
+        there are.
 
         Args:
             subject: The subject.

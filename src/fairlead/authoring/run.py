@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, overload
@@ -12,6 +12,7 @@ from fairlead.authoring.mcp import McpTool
 from fairlead.authoring.memory import RunMemory
 from fairlead.authoring.tool import Tool
 from fairlead.core.context import Context
+from fairlead.core.flags import FlagDetails
 from fairlead.core.grounding import Source
 from fairlead.core.history import History
 from fairlead.core.outcome import Outcome
@@ -252,6 +253,28 @@ class Run(Protocol[Out]):
             item: What JSON can hold.
             name: The stream.
         """
+        ...
+
+    async def flag(self, key: str, default: R, *, attributes: Mapping[str, Any] | None = None) -> R:
+        """Return a flag's value: evaluated once per run, the same on every replay.
+
+        Args:
+            key: The flag.
+            default: Its value when it cannot be evaluated; its type is what the flag is asked for:
+                a bool, a text, an int, a float, a dict or a list.
+            attributes: What rules may look at, beside tenant, user, conversation and workflow. They
+                count when the flag is first asked for.
+
+        Raises:
+            InvalidInput: A flag cannot have such a key, default or attributes.
+            FlagsNotInstalled: The libraries that evaluate flags are not installed.
+        """
+        ...
+
+    async def flag_details(
+        self, key: str, default: R, *, attributes: Mapping[str, Any] | None = None
+    ) -> FlagDetails[R]:
+        """Return a flag's value as `flag` does, with its variant, its reason and its error."""
         ...
 
     async def now(self) -> datetime:

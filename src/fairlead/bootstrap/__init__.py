@@ -1,5 +1,6 @@
 """The composition root: the only room that names adapters."""
 
+from fairlead.bootstrap.apps import load_app, read_app_files, resolve_app
 from fairlead.bootstrap.audit import (
     checkpoint_file,
     load_signer,
@@ -11,7 +12,7 @@ from fairlead.bootstrap.backup import backup_files, restore_place, restored_plat
 from fairlead.bootstrap.embedding import open_embedder
 from fairlead.bootstrap.gate import make_gate
 from fairlead.bootstrap.opening import make_tokens, open_mcp, open_platform
-from fairlead.bootstrap.platform import Platform, load_app, read_app_files, resolve_app
+from fairlead.bootstrap.platform import Platform
 from fairlead.bootstrap.policies import compile_texts, read_baseline_files, read_policy_files
 
 __all__ = [

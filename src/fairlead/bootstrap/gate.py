@@ -10,9 +10,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from fairlead.authoring.app import App
+from fairlead.bootstrap.apps import resolve_app
 from fairlead.bootstrap.embedding import open_embedder
 from fairlead.bootstrap.opening import open_platform
-from fairlead.bootstrap.platform import resolve_app
 from fairlead.core.baseline import Baseline
 from fairlead.core.errors import ModelKeyMissing
 from fairlead.core.identity import Principal
@@ -23,6 +23,7 @@ from fairlead.delivery.datasets import Dataset, declared_datasets, declared_muta
 from fairlead.delivery.decisions import declared_decisions
 from fairlead.delivery.digests import digest_findings
 from fairlead.delivery.evaluate import Evaluation, ask
+from fairlead.delivery.flags import undeclared_flags
 from fairlead.delivery.gate import Gate
 from fairlead.delivery.resolve import read_config
 from fairlead.ports.app_files import AppFiles
@@ -64,6 +65,8 @@ def make_gate(
         decisions=declared_decisions(files, parse_decisions),
         mutation=least if mutate else None,
         changed=lambda: digest_findings(manifest, read_files(settings.folder)),
+        # A provider of the app's own has its flags elsewhere.
+        flags=lambda: [] if app.flags is not None else undeclared_flags(manifest, files),
     )
     return gate, manifest
 

@@ -140,6 +140,7 @@ def _stores(database: Database, clock: Clock, faults: Faults) -> dict[str, Any]:
     from fairlead.adapters.sql.baselines import SqlBaselineStore
     from fairlead.adapters.sql.budgets import SqlBudgetStore
     from fairlead.adapters.sql.conversations import SqlConversationStore
+    from fairlead.adapters.sql.deployments import SqlDeploymentStore
     from fairlead.adapters.sql.dispatch import SqlDispatchStore
     from fairlead.adapters.sql.documents import SqlDocumentStore
     from fairlead.adapters.sql.effects import SqlEffectsLedger
@@ -148,6 +149,7 @@ def _stores(database: Database, clock: Clock, faults: Faults) -> dict[str, Any]:
     from fairlead.adapters.sql.kills import SqlKillStore
     from fairlead.adapters.sql.memory import SqlMemoryStore
     from fairlead.adapters.sql.releases import SqlReleaseStore
+    from fairlead.adapters.sql.rollouts import SqlRolloutStore
     from fairlead.adapters.sql.runs import SqlRunStore
     from fairlead.adapters.sql.streams import SqlStreamStore
     from fairlead.adapters.sql.throttle import SqlThrottle
@@ -161,11 +163,13 @@ def _stores(database: Database, clock: Clock, faults: Faults) -> dict[str, Any]:
         "release_store": SqlReleaseStore(database, clock),
         "baselines": SqlBaselineStore(database, clock),
         "workers": SqlWorkerStore(database, clock),
+        "deployments": SqlDeploymentStore(database, clock),
         "dispatch": SqlDispatchStore(database, clock),
         "waits": SqlWaitStore(database, clock),
         "effects": SqlEffectsLedger(database, clock),
         "approvals": SqlApprovalStore(database, clock),
         "conversations": SqlConversationStore(database),
+        "rollout_store": SqlRolloutStore(database, clock),
         "streams": SqlStreamStore(database, clock),
         "throttle": SqlThrottle(database, clock),
         "budgets": SqlBudgetStore(database, clock),
@@ -173,7 +177,7 @@ def _stores(database: Database, clock: Clock, faults: Faults) -> dict[str, Any]:
         "documents": SqlDocumentStore(database),
         "memory": SqlMemoryStore(database, clock),
     }
-    kinds = {"release_store": "releases"}
+    kinds = {"release_store": "releases", "rollout_store": "rollouts"}
     return {
         name: faults.store(kinds.get(name, name), redacting(store))
         for name, store in stores.items()

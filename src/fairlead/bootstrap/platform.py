@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from fairlead.authoring.app import App
+from fairlead.bootstrap.delivery import make_controller, make_rollouts, make_supervisor
 from fairlead.bootstrap.embedding import Embedders
 from fairlead.core.baseline import Baseline
-from fairlead.core.errors import AppImportFailed
 from fairlead.core.identity import Principal
-from fairlead.core.release import Manifest
 from fairlead.delivery.release import Releases
-from fairlead.delivery.resolve import code_digest, read_config, resolve
+from fairlead.delivery.resolve import code_digest
+from fairlead.delivery.rollouts import Controller, Rollouts
 from fairlead.guardrails.content import masked
 from fairlead.guardrails.content.erasing import Eraser
 from fairlead.memory.ingest import Ingestion
@@ -32,6 +33,7 @@ from fairlead.runtime.prune import Pruning
 from fairlead.runtime.redacting import redacting
 from fairlead.runtime.scope import MemoryAccess, Services
 from fairlead.runtime.seats import Seats
+from fairlead.runtime.supervisor import Supervisor
 from fairlead.runtime.switches import Switches
 from fairlead.runtime.worker import Lease, Registry, Worker
 from fairlead.settings import KEPT_IN, Settings
@@ -47,9 +49,11 @@ if TYPE_CHECKING:
     from fairlead.adapters.sql.budgets import SqlBudgetStore
     from fairlead.adapters.sql.conversations import SqlConversationStore
     from fairlead.adapters.sql.database import Database
+    from fairlead.adapters.sql.deployments import SqlDeploymentStore
     from fairlead.adapters.sql.dispatch import SqlDispatchStore
     from fairlead.adapters.sql.documents import SqlDocumentStore
     from fairlead.adapters.sql.effects import SqlEffectsLedger
+    from fairlead.adapters.sql.erasures import SqlErasureStore
     from fairlead.adapters.sql.events import SqlEventLog
     from fairlead.adapters.sql.journal import SqlJournal
     from fairlead.adapters.sql.kills import SqlKillStore
@@ -57,6 +61,7 @@ if TYPE_CHECKING:
     from fairlead.adapters.sql.memory_exports import SqlMemoryExports
     from fairlead.adapters.sql.recorded import SqlRecordedCalls
     from fairlead.adapters.sql.releases import SqlReleaseStore
+    from fairlead.adapters.sql.rollouts import SqlRolloutStore
     from fairlead.adapters.sql.runs import SqlRunStore
     from fairlead.adapters.sql.streams import SqlStreamStore
     from fairlead.adapters.sql.throttle import SqlThrottle
@@ -80,6 +85,8 @@ class Platform:
         release_store: Where releases are kept.
         baselines: Where the platform's baselines are kept.
         workers: Where leases are kept.
+        deployments: Where releases stand.
+        rollout_store: Where rollouts are kept.
         dispatch: Which worker executes what.
         waits: What runs wait for.
         effects: The ledger of effects.
@@ -111,6 +118,8 @@ class Platform:
     release_store: SqlReleaseStore
     baselines: SqlBaselineStore
     workers: SqlWorkerStore
+    deployments: SqlDeploymentStore
+    rollout_store: SqlRolloutStore
     dispatch: SqlDispatchStore
     waits: SqlWaitStore
     effects: SqlEffectsLedger
@@ -140,6 +149,16 @@ class Platform:
         )
 
     @property
+    def rollouts(self) -> Rollouts:
+        """The verbs of this environment's rollouts."""
+        return make_rollouts(self)
+
+    @property
+    def controller(self) -> Controller:
+        """What carries rollouts on, for as long as it is started."""
+        return make_controller(self)
+
+    @property
     def baseline(self) -> Baseline | None:
         """The baseline that new releases are made with; None when none is in force."""
         current = self.baselines.standing().current
@@ -162,6 +181,8 @@ class Platform:
             kills=self.kills,
             room=room,
             verified=self.settings.identity.required,
+            routes=lambda: self.rollout_store.routes(self.settings.environment),
+            release=self.release_store.get,
         )
 
     @property
@@ -202,15 +223,21 @@ class Platform:
         )
 
     @property
+    def erasure_store(self) -> SqlErasureStore:
+        """What was erased, and may not be learned again."""
+        from fairlead.adapters.sql.erasures import SqlErasureStore
+
+        store = SqlErasureStore(self.database, self.clock, Eraser)
+        return self.faults.store("erasures", store)
+
+    @property
     def erasing(self) -> Erasing:
         """What erases for certain."""
         from fairlead.adapters.files.erasures import JsonlLedger, LocalErasureFiles
-        from fairlead.adapters.sql.erasures import SqlErasureStore
         from fairlead.adapters.sql.pruning import SqlPruneStore
 
-        store = SqlErasureStore(self.database, self.clock, Eraser)
         return Erasing(
-            store=self.faults.store("erasures", store),
+            store=self.erasure_store,
             pruning=self.faults.store("pruning", SqlPruneStore(self.database, self.clock)),
             queue=self.queue,
             ledger=JsonlLedger(self.settings.erasures_file),
@@ -247,12 +274,19 @@ class Platform:
         from fairlead.adapters.files.reader import FolderReader
 
         source = FolderReader(max_bytes=self.settings.max_bytes)
-        return Ingestion(source=source, store=self.documents, events=self.events, mask=masked)
+        return Ingestion(
+            source=source,
+            store=self.documents,
+            events=self.events,
+            mask=masked,
+            tombstones=self.erasure_store,
+        )
 
     def worker(self, app: App, files: AppFiles) -> Worker:
         """Return a worker for an app's code; a process runs one at a time."""
         from fairlead.adapters.cedar.authorizer import compile_policies
         from fairlead.adapters.dbos.host import DbosHost
+        from fairlead.adapters.openfeature.flags import OpenFeatureFlags
         from fairlead.adapters.pydantic_ai.generator import PydanticGenerator
 
         settings = self.settings
@@ -280,7 +314,7 @@ class Platform:
                 documents=self.documents,
                 events=self.events,
             ),
-            services=self.services,
+            services=replace(self.services, flags=OpenFeatureFlags(app.name, app.flags)),
             generator=PydanticGenerator(),
             compile=compile_policies,
             seats=seats,
@@ -303,7 +337,12 @@ class Platform:
                 auditing=self.auditing if settings.every_s else None, every_s=settings.every_s
             ),
             resuming=Resuming(erasing=lambda: self.erasing),
+            companions=(self.controller,) if settings.controller else (),
         )
+
+    def supervisor(self, say: Callable[[str], None]) -> Supervisor:
+        """Return what keeps worker processes on this machine; see `make_supervisor`."""
+        return make_supervisor(self, say)
 
     @property
     def services(self) -> Services:
@@ -341,30 +380,3 @@ class Platform:
             embedder=self.embedders.get,
             on_trial=lambda release: self.release_store.on_trial(environment, release),
         )
-
-
-def load_app(settings: Settings) -> App:
-    """Import the app that the settings name.
-
-    Raises:
-        AppImportFailed: It does not import, or is no `App`.
-    """
-    from fairlead.adapters.files.app import load_object
-
-    found = load_object(settings.folder, settings.module)
-    if not isinstance(found, App):
-        raise AppImportFailed(f"{settings.module} is no fairlead.App", module=settings.module)
-    return found
-
-
-def read_app_files(settings: Settings) -> AppFiles:
-    """Read the files that a release of the app is made from."""
-    from fairlead.adapters.files.app import read_files
-
-    return read_files(settings.folder)
-
-
-def resolve_app(settings: Settings) -> tuple[App, AppFiles, Manifest]:
-    """Import an app, read its files, and resolve both into a manifest, as the app declares it."""
-    app, files = load_app(settings), read_app_files(settings)
-    return app, files, resolve(app, files, read_config(files))

@@ -36,6 +36,9 @@ ITEMS_MAX = 10_000
 HOLD_S = 300.0
 """Seconds after which the work of a process that died is taken over."""
 
+RENEW_S = HOLD_S / 6
+"""Seconds after which a process that is at work says so again."""
+
 RUNS_WAIT_S = 7 * 86_400.0
 """Seconds that an erasure waits for runs that got an item and still live; then it goes on and
 names them."""
@@ -82,6 +85,7 @@ class Erasure:
         begun_at: Seconds since 1970, UTC.
         ended_at: The same; None while it is under way.
         receipt: What was done so far: counts, digests, and what is left.
+        holder: The process that holds it, and that alone may commit; empty for none.
     """
 
     id: str
@@ -95,6 +99,7 @@ class Erasure:
     begun_at: float
     ended_at: float | None
     receipt: dict[str, Json]
+    holder: str = ""
 
     @property
     def ended(self) -> bool:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
+from collections.abc import Callable, Collection, Iterator
 
 from fairlead.core.text import stem
 
@@ -30,6 +31,7 @@ _MARK = re.compile(f"[{_MARKS}]")
 _SIGN = r"(?<![^\W_])[-.](?=\d)|(?<=[^\W_])[#+]|!(?==)|[<=>~$%]|\+(?!\d)"
 _PART = re.compile(rf"(?:[^\W_]|[{_MARKS}])+|{_SIGN}|[^\x00-\x7f\w\s]")
 _FRACTION = "\u2044"
+_WORD = re.compile(r"\S+")
 _ARTICLES = frozenset(("a", "an", "the"))
 
 
@@ -71,12 +73,62 @@ def likeness(text: str) -> str:
         itself when it has none.
     """
     looks = skeleton(text)
+    kept = _kept(looks)
+    return " ".join(kept) if kept else looks.strip()
+
+
+def extent(text: str) -> int:
+    """Return how many words and symbols make a text's likeness; 0 when it has none."""
+    return len(_kept(skeleton(text)))
+
+
+def blanked(text: str, extents: Collection[int], known: Callable[[str], bool]) -> str:
+    """Blank out of a text each stretch of it that says something known.
+
+    Args:
+        text: Any text.
+        extents: How many words and symbols a stretch may have.
+        known: Says of a likeness whether it is known.
+
+    Returns:
+        The text with `*` in place of each character of such a stretch; every other one keeps its
+        place. A stretch that begins or ends within a word in another script takes all of it.
+    """
+    places = list(_places(text))
+    stems = [part for part, _, _ in places]
+    found = [
+        (places[at][1], places[at + extent - 1][2])
+        for extent in sorted(extents)
+        for at in range(len(stems) - extent + 1)
+        if known(" ".join(stems[at : at + extent]))
+    ]
+    kept, done = [], 0
+    for start, end in sorted(found):
+        if end > done:
+            start = max(start, done)
+            kept += [text[done:start], "*" * (end - start)]
+            done = end
+    return "".join(kept) + text[done:]
+
+
+def _places(text: str) -> Iterator[tuple[str, int, int]]:
+    """Yield what makes a text's likeness, each with where it starts and ends."""
+    for word in _WORD.finditer(text):
+        looks = skeleton(word[0])
+        if word[0].isascii():
+            for part in _PART.finditer(looks):
+                if part[0] not in _ARTICLES:
+                    yield stem(part[0]), word.start() + part.start(), word.start() + part.end()
+        else:
+            # What is folded may be longer or shorter than it was.
+            yield from ((part, *word.span()) for part in _kept(looks))
+
+
+def _kept(looks: str) -> list[str]:
     parts = _PART.findall(looks)
     if looks.isascii():
-        kept = [stem(part) for part in parts if part not in _ARTICLES]
-    else:
-        kept = [stem(part) for part in parts if _counts(part)]
-    return " ".join(kept) if kept else looks.strip()
+        return [stem(part) for part in parts if part not in _ARTICLES]
+    return [stem(part) for part in parts if _counts(part)]
 
 
 def keyed(key: bytes, *parts: str) -> str:

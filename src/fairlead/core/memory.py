@@ -114,7 +114,8 @@ class Note:
         thread: The series that it stands in, such as a conversation; empty for none.
         place: Its place there.
         supersedes: Id of the item that it replaces; empty to go by subject and predicate.
-        key: Under an equal key nothing is written twice; empty for none.
+        key: Under an equal key nothing is written twice, and nothing else; empty for none. A fork
+            of a run has the run's keys: what it says otherwise takes the place of what was said.
     """
 
     kind: MemoryKind
@@ -280,7 +281,8 @@ class MemoryQuery:
         top_k: Most items.
         min_score: Items below this relevance (0.0 to 1.0) are left out.
         known_at: Seconds since 1970: what was recorded and current then; None for now.
-        valid_at: Seconds since 1970: what was so then; None leaves out only what has ended.
+        valid_at: Seconds since 1970: what was so then; None leaves out what has ended, and what is
+            still to take the place of something else.
         quarantined: Whether quarantined items are recalled, as quoted data.
         retired: Whether what was superseded or taken back is found too: for operators who look.
         vector: The question's embedding as float32, little-endian; None for none.

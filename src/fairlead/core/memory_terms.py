@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Literal, TypeAlias
 
+from fairlead.core.digests import Json
 from fairlead.core.label import OTHERS, Label
-from fairlead.core.memory import MEMORY_KINDS, QUARANTINED, TOP_K_MAX, MemoryKind
+from fairlead.core.memory import (
+    MEMORY_KINDS,
+    QUARANTINED,
+    SUBJECT_CHARS_MAX,
+    TOP_K_MAX,
+    MemoryKind,
+)
 
 Admitted: TypeAlias = Literal["active", "quarantined", "refused"]
 
 _STRICTNESS: tuple[Admitted, ...] = ("active", "quarantined", "refused")
 _NEUTRAL = ("user:", "step:", "child:", "memory:")
 """How the origins begin that say nothing against a value: what was outside has an origin beside."""
+_FIELD = re.compile(r"\{([^{}]*)\}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +96,8 @@ class RememberTerms:
         min_score: Items below this relevance (0.0 to 1.0) are left out.
         grounding: Whether `run.answer` recalls for its question, beside what it retrieves.
         derive: Name of the workflow that makes more of what a run remembered; empty for none.
+        subject: Whom or what `run.answer` recalls about, such as `customer:{customer}`, where a
+            field of the workflow's input stands for itself; empty for anything.
     """
 
     kinds: tuple[MemoryKind, ...]
@@ -94,6 +105,7 @@ class RememberTerms:
     min_score: float = 0.0
     grounding: bool = False
     derive: str = ""
+    subject: str = ""
 
     def __post_init__(self) -> None:
         if not self.kinds:
@@ -109,6 +121,43 @@ class RememberTerms:
             raise ValueError(f"top_k must be from 1 to {TOP_K_MAX}")
         if not 0.0 <= self.min_score <= 1.0:
             raise ValueError("min_score must be from 0.0 to 1.0")
+        self._check_subject()
+
+    def _check_subject(self) -> None:
+        if type(self.subject) is not str or len(self.subject) > SUBJECT_CHARS_MAX:
+            raise ValueError(f"subject must be text of at most {SUBJECT_CHARS_MAX} characters")
+        if self.subject and not self.grounding:
+            raise ValueError("subject narrows what run.answer recalls: it needs grounding")
+        rest = _FIELD.sub("", self.subject)
+        if "{" in rest or "}" in rest or not all(self.subject_fields):
+            raise ValueError(
+                f"subject {self.subject!r} is not understood: a field of the input is written as "
+                "{name}"
+            )
+
+    @property
+    def subject_fields(self) -> tuple[str, ...]:
+        """Fields of the input that the subject names."""
+        return tuple(dict.fromkeys(_FIELD.findall(self.subject)))
+
+    def subject_in(self, given: Json) -> str | None:
+        """Return whom or what `run.answer` recalls about; None for anything.
+
+        Args:
+            given: The workflow's input as JSON.
+
+        Raises:
+            ValueError: A field that the subject names is missing, empty, or neither text nor a
+                whole number.
+        """
+        if not self.subject:
+            return None
+        fields = given if isinstance(given, Mapping) else {}
+        for name in self.subject_fields:
+            value = fields.get(name)
+            if not (isinstance(value, str) and value.strip()) and type(value) is not int:
+                raise ValueError(f"the field {name} of the input names no subject")
+        return _FIELD.sub(lambda found: str(fields[found[1]]), self.subject)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,7 @@ from fairlead.core.breaker import BreakerTerms
 from fairlead.core.budget import Budget
 from fairlead.core.calls import Effect
 from fairlead.core.digests import Json, digest
+from fairlead.core.flags import FlagTerms
 from fairlead.core.intent import IntentPage
 from fairlead.core.label import Integrity, Label
 from fairlead.core.limits import SLO, Limits
@@ -108,6 +109,7 @@ class WorkflowTerms:
         enforced: Those of its guardrails that come with Fairlead and stop what fails.
         redacts: Kinds of personal data that are taken out of its input before it is recorded.
         remember: What it remembers and recalls; None for nothing.
+        flags: Its flags by key.
     """
 
     name: str
@@ -128,6 +130,7 @@ class WorkflowTerms:
     redacts: tuple[str, ...] = ()
     enforced: tuple[str, ...] = ()
     remember: RememberTerms | None = None
+    flags: dict[str, FlagTerms] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,7 @@
-"""English text as the search and the extractive model see it: words, stems and sentences."""
+"""Text as the search and the extractive model see it: words, stems and sentences.
+
+Stems and stop words are English. Chinese and Japanese are cut into pairs of characters.
+"""
 
 from __future__ import annotations
 
@@ -29,6 +32,12 @@ STOP_WORDS: frozenset[str] = _set(
 
 _WORD = re.compile(r"[^\W_]+")
 _FOREIGN = re.compile(r"[^\x00-\x7f]+")
+# Characters of scripts that are written without borders between words: signs of repetition, kana
+# of both widths with marks that stand by themselves, and Chinese characters of every plane.
+_RUN = re.compile(
+    "[\u3005\u3007\u3041-\u3096\u3099\u309a\u309d-\u309f\u30a1-\u30fa\u30fc-\u30ff\u31f0-\u31ff"
+    "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f\U00020000-\U000323af]+"
+)
 # "don't" is a stop word and not the words "don" and "t"; "Anna's" is "Anna".
 _CONTRACTION = re.compile(
     r"\b(?:ai|are|ca|could|did|do|does|had|has|have|is|must|need|should|was|were|wo|would)n['’]t\b"  # noqa: RUF001
@@ -45,7 +54,8 @@ def words(text: str) -> list[str]:
 
     Returns:
         Its words in order: lower-cased, without accents, possessive endings and contractions of
-        "not". Punctuation and underscores separate words.
+        "not". Punctuation and underscores separate words. Chinese and Japanese become pairs of
+        characters, see `paired`.
     """
     if "'" in text or "’" in text:  # noqa: RUF001
         text = _CONTRACTION.sub(" ", text)
@@ -54,7 +64,29 @@ def words(text: str) -> list[str]:
 
 def tokens(text: str) -> list[str]:
     """Split a text as the search index does, which knows no contractions."""
-    return _WORD.findall(fold(text))
+    return _WORD.findall(fold(paired(text)))
+
+
+def paired(text: str) -> str:
+    """Return a text with its Chinese and Japanese cut into overlapping pairs of characters.
+
+    These scripts put no borders between words, so a whole sentence would be one word that nobody
+    asks for. A pair is about as long as a word, and a longer word is found by its pairs.
+
+    Args:
+        text: Any text.
+
+    Returns:
+        The text with each run of such characters as its pairs, without accents, with spaces
+        around them; a single character stays one. Every other text as it is.
+    """
+    return text if text.isascii() else _RUN.sub(_pairs, text)
+
+
+def _pairs(match: re.Match[str]) -> str:
+    run = fold(match.group())
+    pairs = [left + right for left, right in pairwise(run)] or [run]
+    return f" {' '.join(pairs)} "
 
 
 def terms(text: str) -> list[str]:

@@ -78,6 +78,7 @@ class Gate:
         mutation: Least share of small mistakes (0.0 to 1.0) that the guardrail tests must notice;
             None when it is not measured.
         changed: Says what of the candidate's files is not any more as the manifest says.
+        flags: Says which flags the code asks for and no file declares.
         asked: The manifest as the app declares it, when a baseline narrowed it; None for the same.
     """
 
@@ -91,6 +92,7 @@ class Gate:
     decisions: tuple[DecisionCase, ...] = ()
     mutation: float | None = None
     changed: Callable[[], list[str]] = list
+    flags: Callable[[], list[str]] = list
     asked: Manifest | None = None
     embedder: Callable[[str], object] = lambda _: None
 
@@ -160,7 +162,7 @@ class Gate:
                 findings.append(f"tool {name} names no scope")
             if contract.effect != "read" and not contract.targets:
                 findings.append(f"tool {name} has effect {contract.effect} and names no target")
-        findings += pin_findings(self.manifest.contracts)
+        findings += pin_findings(self.manifest.contracts) + self.flags()
         return _count(len(self.manifest.contracts), "tool"), findings
 
     def _policy(self) -> tuple[str, list[str]]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+from fairlead.core.digests import Json
 from fairlead.core.errors import InvalidConfig
 from fairlead.core.memory_terms import AdmitRule, MemoryTerms, RememberTerms
 from fairlead.delivery.tables import known
@@ -11,7 +13,9 @@ from fairlead.delivery.tables import known
 # The last one is this installation's, and no part of a release.
 _KEYS = frozenset(("schema", "reads", "embedder", "admit", "erasures_file"))
 _RULE_KEYS = frozenset(("source", "admit", "kinds"))
-_REMEMBER_KEYS = frozenset(("kinds", "top_k", "min_score", "grounding"))
+_REMEMBER_KEYS = frozenset(("kinds", "top_k", "min_score", "grounding", "subject"))
+_NAMING = ("string", "integer")
+"""Types of an input's field that may name a subject."""
 RULES_MAX = 100
 
 
@@ -48,16 +52,19 @@ def memory_of(table: Any) -> MemoryTerms:
         raise InvalidConfig(f"memory: {error}", key="memory") from error
 
 
-def remember_of(declared: RememberTerms | None, table: Any, where: str) -> RememberTerms | None:
+def remember_of(
+    declared: RememberTerms | None, table: Any, where: str, shape: Mapping[str, Json]
+) -> RememberTerms | None:
     """Return what a workflow remembers: the file's values over the decorator's.
 
     Args:
         declared: The decorator's; None when it declares nothing.
         table: The table `[workflow.NAME.remember]`.
         where: The workflow's table, for messages.
+        shape: JSON schema of the workflow's input.
 
     Raises:
-        InvalidConfig: A value is not understood.
+        InvalidConfig: A value is not understood, or the subject names what the input has not.
     """
     where = f"{where}.remember"
     known(table, _REMEMBER_KEYS, where)
@@ -74,15 +81,25 @@ def remember_of(declared: RememberTerms | None, table: Any, where: str) -> Remem
             f"{where}: kinds must be a list, and grounding true or false", key=where
         )
     try:
-        return RememberTerms(
+        terms = RememberTerms(
             kinds=tuple(kinds),
             top_k=table.get("top_k", declared.top_k),
             min_score=table.get("min_score", declared.min_score),
             grounding=grounding,
             derive=declared.derive,
+            subject=table.get("subject", declared.subject),
         )
     except (TypeError, ValueError) as error:
         raise InvalidConfig(f"{where}: {error}", key=where) from error
+    fields, required = shape.get("properties", {}), shape.get("required", ())
+    for name in terms.subject_fields:
+        if name not in required or fields.get(name, {}).get("type") not in _NAMING:
+            raise InvalidConfig(
+                f"{where}.subject names {name}, and the input has no such field that is required, "
+                "and text or a whole number",
+                key=f"{where}.subject",
+            )
+    return terms
 
 
 def _rule(given: Any, where: str) -> AdmitRule:

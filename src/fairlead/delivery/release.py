@@ -85,6 +85,24 @@ class Releases:
             BaselineNotAccepted: Its baseline is not accepted any more; no override helps.
             BaselineViolated: It does not keep to its baseline; no override helps.
         """
+        release = self.cleared(name, override)
+        kind = "activate" if override is None else "override"
+        self._move(release, kind, override or "", by)
+        return release
+
+    def cleared(self, name: str, override: str | None = None) -> Release:
+        """Return a release on which new runs may start.
+
+        Args:
+            name: Its digest or a prefix.
+            override: Why, when it has no passed gate; None demands a passed gate.
+
+        Raises:
+            GateRefused: It has no passed gate, or it is marked bad, and there is no override.
+            ReasonMissing: The override says nothing.
+            BaselineNotAccepted: Its baseline is not accepted any more; no override helps.
+            BaselineViolated: It does not keep to its baseline; no override helps.
+        """
         release = self.store.get(name)
         if override is not None and not override.strip():
             raise ReasonMissing("an override needs a written reason", release=release.digest)
@@ -102,8 +120,6 @@ class Releases:
         # is the platform's.
         self.refuse_unaccepted(release)
         refuse_violations(release.manifest.baseline, release.manifest)
-        kind = "activate" if override is None else "override"
-        self._move(release, kind, override or "", by)
         return release
 
     def rollback(self, *, by: str, reason: str) -> tuple[str, Release]:

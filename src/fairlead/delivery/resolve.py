@@ -6,7 +6,7 @@ import math
 import sys
 import tomllib
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import timedelta
 from importlib.metadata import version
 from typing import Any
@@ -22,6 +22,7 @@ from fairlead.core.limits import SLO, Limits
 from fairlead.core.rates import DEFAULT_RATE, Rate
 from fairlead.core.release import Manifest, RecallTerms, SignalRule, WorkflowTerms
 from fairlead.delivery.budgets import budgets_of
+from fairlead.delivery.flags import app_flags, workflow_flags
 from fairlead.delivery.memory import memory_of, remember_of
 from fairlead.delivery.servers import ServerTools, server_tools
 from fairlead.delivery.tables import known, made, text_of
@@ -30,7 +31,7 @@ from fairlead.ports.app_files import AppFiles
 from fairlead.runtime.tools import contract_of
 from fairlead.settings import APP_FILE
 
-PROCESS_TABLES = frozenset(("database", "worker", "ingest", "identity"))
+PROCESS_TABLES = frozenset(("database", "worker", "ingest", "identity", "delivery"))
 """Tables of `fairlead.toml` that say how a process runs, not what a release is."""
 
 FALLBACKS_MAX = 5
@@ -51,6 +52,7 @@ _WORKFLOW_KEYS = frozenset(
         "slo",
         "queue",
         "retention_days",
+        "flags",
     )
 )
 _RECALL_KEYS = ("collection", "top_k", "min_score", "integrity")
@@ -125,6 +127,11 @@ def resolve(app: App, files: AppFiles, config: Mapping[str, Any]) -> Manifest:
         name: _terms(workflow, files, tables.get(name, {}), served)
         for name, workflow in sorted(app.workflows.items())
     }
+    shared = app_flags(files, config.get("flags", {}))
+    for name, terms in workflows.items():
+        given = tables.get(name, {}).get("flags", {})
+        flags = workflow_flags(shared, given, f"workflow.{name}.flags")
+        workflows[name] = replace(terms, flags=flags)
     rates = _rates(app, served, workflows, config.get("rates", {}))
     own = {name: contract_of(tool) for name, tool in app.tools.items()}
     return Manifest(
@@ -192,6 +199,7 @@ def _terms(
     slo = _slo(workflow.slo, table.get("slo", {}), f"{where}.slo")
     declared = workflow.model if isinstance(workflow.model, str) else ""
     model = text_of(table.get("model", declared), f"{where}.model")
+    given = shape_of(workflow.input).schema
     return WorkflowTerms(
         name=workflow.name,
         intent=_intent(workflow, files, limits, slo),
@@ -204,10 +212,10 @@ def _terms(
         enforced=enforced(workflow.guardrails),
         redacts=redacts(workflow.guardrails),
         recall=_recall(workflow.memory.semantic, table, where),
-        remember=remember_of(workflow.memory.remember, table.get("remember", {}), where),
+        remember=remember_of(workflow.memory.remember, table.get("remember", {}), where, given),
         limits=limits,
         slo=slo,
-        input_schema=shape_of(workflow.input).schema,
+        input_schema=given,
         output_schema=shape_of(workflow.output).schema,
         queue=text_of(table.get("queue", workflow.queue), f"{where}.queue"),
         retention_days=_days(table.get("retention_days", 30), f"{where}.retention_days"),

@@ -10,6 +10,7 @@ from pathlib import Path
 from fairlead.core.errors import FairleadError
 from fairlead.core.event import Fact
 from fairlead.ports.documents import Document, DocumentSource, DocumentStore
+from fairlead.ports.erasure import Tombstones
 from fairlead.ports.events import EventLog
 
 
@@ -41,12 +42,14 @@ class Ingestion:
         store: Keeps them.
         events: Where each ingestion is recorded.
         mask: Blanks out of a text what may not be kept; every other character keeps its place.
+        tombstones: Know what was erased, which is blanked out as well; None for nothing.
     """
 
     source: DocumentSource
     store: DocumentStore
     events: EventLog
     mask: Callable[[str], str] = str
+    tombstones: Tombstones | None = None
 
     def ingest(self, tenant: str, collection: str, folder: Path) -> Ingested:
         """Make a collection hold what a folder holds; a refused file does not stop the others.
@@ -60,13 +63,14 @@ class Ingestion:
             CollectionMissing: The folder is not there.
         """
         refused: list[FairleadError] = []
+        blank = self.tombstones.blanking(tenant) if self.tombstones else str
 
         def documents() -> Iterator[Document]:
             for item in self.source.read(folder, collection):
                 if isinstance(item, FairleadError):
                     refused.append(item)
                 else:
-                    yield _masked(item, self.mask)
+                    yield _blanked(_masked(item, self.mask), blank)
 
         written, unchanged, removed = self.store.replace(tenant, collection, documents())
         counts = {"written": written, "unchanged": unchanged, "removed": removed}
@@ -84,16 +88,27 @@ class Ingestion:
 
 def _masked(document: Document, mask: Callable[[str], str]) -> Document:
     """Return a document with what may not be kept blanked out; the passages keep their places."""
-    text = mask(document.text)
-    if text == document.text:
+    kept = _blanked(document, mask)
+    if kept is document:
+        return document
+    return replace(kept, digest=hashlib.sha256(kept.text.encode()).hexdigest())
+
+
+def _blanked(document: Document, blank: Callable[[str], str]) -> Document:
+    """Return a document with something blanked out.
+
+    Its digest stays: so a file that was not changed is not read again after an erasure, which took
+    more forms of what was erased out of it than a tombstone knows.
+    """
+    text, title = blank(document.text), blank(document.title)
+    if (text, title) == (document.text, document.title):
         return document
     return replace(
         document,
-        title=mask(document.title),
+        title=title,
         text=text,
-        digest=hashlib.sha256(text.encode()).hexdigest(),
         passages=tuple(
-            replace(one, title=mask(one.title), text=text[one.start : one.end])
+            replace(one, title=blank(one.title), text=text[one.start : one.end])
             for one in document.passages
         ),
     )

@@ -9,6 +9,7 @@ from fairlead.core.errors import MemoryInvalid, MemorySchemaOutOfRange
 from fairlead.core.event import Fact
 from fairlead.core.memory import (
     QUERY_CHARS_MAX,
+    Item,
     MemoryQuery,
     Note,
     Reader,
@@ -27,7 +28,7 @@ from fairlead.memory.ranking import (
     rank,
 )
 from fairlead.ports.embedder import Embedder
-from fairlead.ports.memory import MemoryStore, Search, Stamp
+from fairlead.ports.memory import Embedding, MemoryStore, Search, Stamp
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +63,25 @@ class Memories:
             return stamp
         texts = [_embedded(note) for note in notes]
         return replace(stamp, embedder=model.id, vectors=model.embed(texts, purpose="document"))
+
+    def embed(self, reader: Reader, model: Embedder, items: Sequence[Item], fact: Fact) -> int:
+        """Embed items anew, and keep their vectors, all or none.
+
+        Args:
+            reader: Whose items.
+            model: The embedding model.
+            items: What; one that was taken back or embedded meanwhile is passed over.
+            fact: What is appended to the event log with it.
+
+        Returns:
+            How many have a new vector.
+
+        Raises:
+            FairleadError: The embedding model failed; nothing is written.
+        """
+        made = model.embed([_embedded(item) for item in items], purpose="document")
+        vectors = {item.id: vector for item, vector in zip(items, made, strict=True)}
+        return self.store.embed(reader, Embedding(embedder=model.id, vectors=vectors, fact=fact))
 
     def write(self, writer: Reader, notes: Sequence[Note], stamp: Stamp) -> Sequence[Written]:
         """Write notes that were stamped, all or none.
@@ -155,7 +175,7 @@ class Memories:
             )
 
 
-def _embedded(note: Note) -> str:
-    """Return what a note's vector is made of: who says it, or what it is about, and the text."""
+def _embedded(note: Note | Item) -> str:
+    """Return what a vector is made of: who says it, or what it is about, and the text."""
     lead = note.actor or note.subject
     return f"{lead}: {note.text}" if lead else note.text

@@ -10,6 +10,7 @@ from fairlead.core.erasure import Erasure, Target, Trace
 from fairlead.core.errors import CollectionMissing
 from fairlead.core.kill import Kill
 from fairlead.core.release import Release
+from fairlead.core.rollout import Rollout, RolloutTerms
 from fairlead.core.tokens import Grant
 from fairlead.delivery.collections import chosen, declared_collections
 from fairlead.delivery.gate import CheckRun, concludes
@@ -117,6 +118,7 @@ from fairlead.operations.memory_changes import (
     retract_memory,
     supersede_memory,
 )
+from fairlead.operations.memory_embedding import Embedded, embed_memory
 from fairlead.operations.memory_files import (
     ExportOrder,
     Imported,
@@ -129,10 +131,25 @@ from fairlead.operations.pruning import prune_runs
 from fairlead.operations.releases import activate_release, roll_back_release
 from fairlead.operations.requests import (
     PolicyContext,
+    make_supervisor,
     make_worker,
     outcome_of_run,
     route_request,
     working,
+)
+from fairlead.operations.rollouts import (
+    RolloutStatus,
+    abort_rollout,
+    give_feedback,
+    list_deployments,
+    list_rollouts,
+    move_runs,
+    pause_rollout,
+    promote_rollout,
+    read_rollout_terms,
+    roll_back_rollout,
+    rollout_status,
+    start_rollout,
 )
 from fairlead.ports.approvals import ApprovalRecord
 from fairlead.ports.audit import ExportScope
@@ -143,10 +160,12 @@ from fairlead.ports.memory import MemoryStats, Reach, Roots
 from fairlead.ports.memory_exports import MemoryExport
 from fairlead.ports.pruning import Pruned
 from fairlead.ports.releases import Evidence
+from fairlead.ports.rollouts import Deployment
 from fairlead.ports.runs import Order, RunRecord
 from fairlead.ports.waits import Signal
 from fairlead.ports.workers import WorkerRecord
 from fairlead.runtime.admission import StartOptions
+from fairlead.runtime.supervisor import Supervisor
 from fairlead.runtime.worker import Worker
 from fairlead.settings import Settings, load_settings
 
@@ -161,8 +180,10 @@ __all__ = [
     "Controlled",
     "Conversation",
     "ConversationRecord",
+    "Deployment",
     "DifferenceGroup",
     "EffectRecord",
+    "Embedded",
     "Erasure",
     "ErasureReport",
     "ExportOrder",
@@ -188,6 +209,9 @@ __all__ = [
     "RestoreOptions",
     "Restored",
     "Retraction",
+    "Rollout",
+    "RolloutStatus",
+    "RolloutTerms",
     "Roots",
     "RunRecord",
     "Selection",
@@ -196,6 +220,7 @@ __all__ = [
     "Settled",
     "Signal",
     "StartOptions",
+    "Supervisor",
     "Target",
     "ToolDifference",
     "Trace",
@@ -205,6 +230,7 @@ __all__ = [
     "Worker",
     "WorkerRecord",
     "Written",
+    "abort_rollout",
     "acting",
     "activate_release",
     "add_memory",
@@ -220,12 +246,14 @@ __all__ = [
     "diff_baselines",
     "diff_mcp",
     "drill_store",
+    "embed_memory",
     "enforce_baseline",
     "erase",
     "export_audit",
     "export_memory",
     "forget_memory",
     "fork_run",
+    "give_feedback",
     "import_memory",
     "ingest",
     "init_audit",
@@ -233,28 +261,35 @@ __all__ = [
     "list_baselines",
     "list_budgets",
     "list_conversations",
+    "list_deployments",
     "list_events",
     "list_kills",
     "list_mcp",
+    "list_rollouts",
     "live_releases",
     "load_settings",
     "make_checkpoint",
+    "make_supervisor",
     "make_token_key",
     "make_worker",
     "memory_history",
     "memory_stats",
+    "move_runs",
     "open_platform",
     "operator",
     "outcome_of_run",
+    "pause_rollout",
     "pin_mcp",
     "policy_differences",
     "promote_memory",
+    "promote_rollout",
     "prune_runs",
     "publish_baseline",
     "pull_kill",
     "quarantine_memory",
     "reach",
     "reached_run",
+    "read_rollout_terms",
     "read_stream",
     "reapply",
     "resolve_app",
@@ -263,6 +298,8 @@ __all__ = [
     "resume_erasure",
     "retract_memory",
     "roll_back_release",
+    "roll_back_rollout",
+    "rollout_status",
     "route_request",
     "search_memory",
     "select_runs",
@@ -270,6 +307,7 @@ __all__ = [
     "show_approval",
     "show_conversation",
     "show_memory",
+    "start_rollout",
     "supersede_memory",
     "token_claims",
     "try_baseline",

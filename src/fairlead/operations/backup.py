@@ -77,6 +77,8 @@ class Restored:
         alive: Runs that had not ended when the backup was made: the next worker goes on with them.
         findings: What does not hold; empty unless it was put in place all the same.
         after: What was done to it before it was put in place.
+        unchecked: Why it could not be looked whether something is back that was erased since the
+            backup was made, and what to do; empty when it was looked.
         aside: Where the store is kept that stood there; None when nothing is.
         place: Where it stands now; None after a drill.
     """
@@ -91,6 +93,7 @@ class Restored:
     after: tuple[str, ...]
     aside: str | None
     place: str | None
+    unchecked: str = ""
 
 
 def back_up_store(platform: Platform, file: Path | None = None, *, force: bool = False) -> Written:
@@ -221,7 +224,8 @@ class _Restoring:
             findings = (*staged.unsound(), *log.findings)
             if findings and not options.unsound:
                 raise RestoreUnsound(_counted(findings))
-            self._record(platform, after, findings)
+            unchecked = _unchecked(platform)
+            self._record(platform, after, findings, unchecked)
             return Restored(
                 file=self.file,
                 digest=self.source.digest,
@@ -233,15 +237,36 @@ class _Restoring:
                 after=after,
                 aside=staged.aside,
                 place=place.where,
+                unchecked=unchecked,
             )
 
-    def _record(self, platform: Platform, after: Sequence[str], findings: Sequence[str]) -> None:
+    def _record(
+        self,
+        platform: Platform,
+        after: Sequence[str],
+        findings: Sequence[str],
+        unchecked: str,
+    ) -> None:
         data = {**_named(self.source.digest, self.source.manifest), "by": operator(platform)}
         if after:
             data |= {"changes": len(after), "after": list(after[:NAMED_MAX])}
+        if unchecked:
+            data["erasures_unchecked"] = True
         if findings:
             data |= {"found": len(findings), "findings": list(findings[:NAMED_MAX])}
         platform.events.append([Fact(chain=CHAIN, type="store.restored", data=data)])
+
+
+def _unchecked(platform: Platform) -> str:
+    """Return why it cannot be known what was erased since a backup; empty when it can."""
+    ledger = platform.erasing.ledger
+    if ledger.there():
+        return ""
+    return (
+        f"there is no ledger of erasures here ({ledger.where}), so what was erased after this "
+        "backup was made may be back. If something was: copy that file from the machine that "
+        "erased it, and restore once more; if that machine is lost, erase it again"
+    )
 
 
 def _of_kind(source: PartSource, place: StoreRestore[Any]) -> None:

@@ -24,7 +24,7 @@ from fairlead.ports.effects import EffectRecord
 from fairlead.ports.runs import Order, RunRecord
 from fairlead.ports.waits import Signal
 
-Verb: TypeAlias = Literal["cancel", "pause", "resume", "retry"]
+Verb: TypeAlias = Literal["cancel", "pause", "resume", "retry", "move"]
 
 SELECTED_MAX = 10_000
 """Most runs that one order concerns."""
@@ -71,6 +71,7 @@ _FITTING: dict[Verb, tuple[str, ...]] = {
     "pause": ("queued", "running", "waiting"),
     "resume": ("paused",),
     "retry": ("failed", "denied", "escalated", "cancelled"),
+    "move": ("queued", "running", "waiting", "paused"),
 }
 
 

@@ -15,6 +15,7 @@ from fairlead.core.memory import (
     Reader,
     Recalled,
 )
+from fairlead.core.memory_bounds import Items, within_bytes
 from fairlead.core.memory_terms import MemoryTerms
 from fairlead.core.release import Manifest
 from fairlead.memory.memories import Memories
@@ -192,8 +193,8 @@ def memory_history(
     *,
     known_at: float | None = None,
     tenant: str | None = None,
-) -> Sequence[Item]:
-    """Return what was said of a subject, oldest record first.
+) -> Items:
+    """Return what was said of a subject, oldest record first; the newest, when it is much.
 
     Args:
         platform: The open platform.
@@ -206,7 +207,8 @@ def memory_history(
     refuse_text("the subject", subject, SUBJECT_CHARS_MAX)
     refuse_text("the predicate", predicate, SUBJECT_CHARS_MAX)
     reader = operator_of_memory(platform, tenant)
-    return platform.memory.history(reader, subject, predicate, known_at=known_at)
+    found = platform.memory.history(reader, subject, predicate, known_at=known_at)
+    return within_bytes(found, newest=True)
 
 
 def memory_stats(platform: Platform, *, tenant: str | None = None) -> MemoryStats:

@@ -266,10 +266,16 @@ def export_memory(
         The export, and the number of its items.
 
     Raises:
-        MemoryExportFailed: The file is there, or cannot be written.
+        MemoryExportFailed: The file is there, is a symbolic link, or cannot be written.
     """
     by = ordered(platform, "memory export", Order(by=order.by, reason="")).by
     reader = operator_of_memory(platform, tenant)
+    if file.is_symlink():
+        # Written through, it would land where nobody who reads the command can see.
+        raise MemoryExportFailed(
+            f"{file} is a symbolic link, and an export follows none; name the file itself",
+            file=str(file),
+        )
     if not order.force and os.path.lexists(file):
         raise MemoryExportFailed(f"{file} is there already", file=str(file))
     id, at, part = platform.clock.id(), platform.clock.now(), None

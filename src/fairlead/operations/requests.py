@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -21,6 +21,7 @@ from fairlead.operations.identity import asking
 from fairlead.ports.runs import RunRecord
 from fairlead.ports.workers import WorkerRecord
 from fairlead.runtime.admission import StartOptions
+from fairlead.runtime.supervisor import Supervisor
 from fairlead.runtime.worker import Worker
 
 
@@ -63,6 +64,16 @@ def make_worker(platform: Platform, release: str | None = None) -> Worker:
                 release=wanted.digest,
             )
     return platform.worker(load_app(platform.settings), files)
+
+
+def make_supervisor(platform: Platform, say: Callable[[str], None] = lambda _: None) -> Supervisor:
+    """Return what keeps a worker process on this machine for each code that has work.
+
+    Args:
+        platform: The open platform.
+        say: Is told, in a line, what happens.
+    """
+    return platform.supervisor(say)
 
 
 @contextmanager
@@ -117,10 +128,9 @@ async def route_request(query: Json, policy_ctx: PolicyContext) -> Outcome[Json]
     """
     platform = policy_ctx.platform
     principal = asking(platform, policy_ctx.principal)
-    release = platform.releases.current()
+    release, _ = platform.admission.route(principal, policy_ctx.conversation)
     with working(platform, release):
-        run = platform.admission.start(
-            release,
+        run = platform.admission.start_routed(
             policy_ctx.workflow,
             query,
             principal=principal,

@@ -12,8 +12,8 @@ class AppFiles:
 
     Attributes:
         code: Python files and the dependency lock: a change needs a worker of the new code.
-        bundle: `fairlead.toml`, prompts, policies and their tests, intents, evaluations, and the
-            contracts and pins of MCP servers: a change does not.
+        bundle: `fairlead.toml`, prompts, policies and their tests, intents, evaluations, flags,
+            and the contracts and pins of MCP servers: a change does not.
     """
 
     code: Mapping[str, bytes]

@@ -96,7 +96,18 @@ class Remains:
     known_again: tuple[str, ...] = ()
 
 
-class ErasureStore(Protocol):
+class Tombstones(Protocol):
+    """Knows what may not be learned again."""
+
+    def blanking(self, tenant: str) -> Callable[[str], str]:
+        """Return what blanks out of a text all that a tenant may not learn again.
+
+        Every other character keeps its place.
+        """
+        ...
+
+
+class ErasureStore(Tombstones, Protocol):
     """Keeps erasures, and does in the database what they are made of."""
 
     def begin(self, tenant: str, app: str, target: Target, order: Order) -> Erasure:
@@ -134,6 +145,17 @@ class ErasureStore(Protocol):
         Raises:
             ErasureHeld: Another one has it.
             ErasureUnknown: There is none of this id.
+        """
+        ...
+
+    def renew(self, erasure: Erasure) -> None:
+        """Hold an erasure for longer, since its holder still works at it.
+
+        What `scrub`, `purge` and `advance` commit is fenced by the holder: once another process
+        has taken the erasure over, they raise `ErasureHeld` and commit nothing.
+
+        Raises:
+            ErasureHeld: Another process has it by now.
         """
         ...
 
@@ -195,7 +217,7 @@ class ErasureStore(Protocol):
         """Remove the items with their vectors, their lineage and who read them."""
         ...
 
-    def compact(self) -> Sequence[str]:
+    def compact(self, erasure: Erasure) -> Sequence[str]:
         """Have the database let go of what was removed; returns what could not be done."""
         ...
 
@@ -203,7 +225,7 @@ class ErasureStore(Protocol):
         """Return the files of the database that can be read here."""
         ...
 
-    def traces(self, eraser: ValueEraser) -> Sequence[Trace]:
+    def traces(self, erasure: Erasure, eraser: ValueEraser) -> Sequence[Trace]:
         """Find values in all rows of all tables, whosever they are."""
         ...
 
@@ -233,6 +255,15 @@ class Ledger(Protocol):
         Raises:
             LedgerUnusable: It cannot be written.
         """
+        ...
+
+    @property
+    def where(self) -> str:
+        """Where it lies."""
+        ...
+
+    def there(self) -> bool:
+        """Return whether there is one at all: without one nothing can be said of erasures."""
         ...
 
     def all(self) -> Sequence[Erasure]:

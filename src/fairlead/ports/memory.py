@@ -121,11 +121,14 @@ class Reach:
         items: Ids of the items themselves and of all that was derived from them.
         readers: Ids of the runs that got one of them.
         writers: Ids of the runs that wrote one of them.
+        unsure: Ids of items that may come from the source as well: they have more origins than
+            their labels name. Nothing is done to them.
     """
 
     items: tuple[str, ...]
     readers: tuple[str, ...]
     writers: tuple[str, ...]
+    unsure: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,6 +177,21 @@ PLAIN = Stamp()
 """A write without vectors and without an event."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Embedding:
+    """New vectors for items that are there.
+
+    Attributes:
+        embedder: The model that made them.
+        vectors: Each item's id with its vector, float32, little-endian, of length 1.
+        fact: What is appended to the event log in the same transaction; None for nothing.
+    """
+
+    embedder: str
+    vectors: Mapping[str, bytes]
+    fact: Fact | None = None
+
+
 class MemoryStore(Protocol):
     """Keeps what is remembered; every method reads rows of the reader's tenant and app alone."""
 
@@ -186,8 +204,15 @@ class MemoryStore(Protocol):
         one is better trusted. What a tombstone names is refused. An item with a predicate replaces
         the current one of its subject, unless it is trusted less.
 
+        What is still to begin replaces nothing before: what is current then ends where it begins.
+        An equal key with equal content is a repeat; a fork of the run that has the key may say
+        something else, which replaces what the run said.
+
         Returns:
             What became of each note, in order.
+
+        Raises:
+            MemoryKeyTaken: A key is that of an item that says something else.
         """
         ...
 
@@ -216,6 +241,25 @@ class MemoryStore(Protocol):
         self, reader: Reader, *, states: Sequence[MemoryState], after: str = "", most: int = 1000
     ) -> Sequence[Item]:
         """Return items by id, in order, from behind one."""
+        ...
+
+    def unembedded(
+        self, reader: Reader, embedder: str, *, after: str = "", most: int = 1000
+    ) -> Sequence[Item]:
+        """Return items without a vector of a model, by id, in order, from behind one.
+
+        What is on trial has its own release's model, and is left out; so is what was taken back,
+        and what is past its retention.
+        """
+        ...
+
+    def embed(self, reader: Reader, embedding: Embedding) -> int:
+        """Give items new vectors in place of their old ones, all in one transaction.
+
+        Returns:
+            How many: those that `unembedded` still returns. The fact says it as `items`; without
+            any it is not appended.
+        """
         ...
 
     def settle(

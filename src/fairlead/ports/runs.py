@@ -10,6 +10,7 @@ from fairlead.core.digests import Json
 from fairlead.core.identity import Principal, Role
 from fairlead.core.label import Label
 from fairlead.core.outcome import RunState
+from fairlead.core.routing import Assignment
 from fairlead.ports.dispatch import Fence
 
 
@@ -48,6 +49,7 @@ class RunRecord:
         turn: Its place there, from 1, which the store gives; None without a conversation.
         aside: True for a fork of a turn: it reads what its origin read, and is no turn itself.
         label: What is known of its input when another run gave it; None for the principal's own.
+        assignment: On which side of a rollout it is; given at its admission, and not read again.
     """
 
     id: str
@@ -80,6 +82,7 @@ class RunRecord:
     turn: int | None = None
     aside: bool = False
     label: Label | None = None
+    assignment: Assignment | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,6 +144,7 @@ class RunStore(Protocol):
             one already.
 
         Raises:
+            RouteClosed: The rollout that it is assigned by has ended, or its weight has changed.
             QueueFull: Too many runs wait.
             ConversationBusy: Too many turns of its conversation wait.
             ConversationForeign: Its conversation belongs to another user.
@@ -258,5 +262,31 @@ class RunControl(Protocol):
 
         Raises:
             RunPruned: The record of the origin is gone.
+        """
+        ...
+
+    def move(
+        self,
+        origin: RunRecord,
+        fresh: RunRecord,
+        order: Order,
+        *,
+        before: int,
+        copy: Callable[[], None],
+        check: Callable[[], None],
+    ) -> None:
+        """End a run where it is, and record another one that goes on in its place.
+
+        Args:
+            origin: The run.
+            fresh: The new one; it takes over the start key, and in a conversation it gets the place
+                behind all others.
+            order: Who and why.
+            before: Number of the first call that is not copied.
+            copy: Copies the engine's record; it is called before anything is recorded here.
+            check: Is called when no call of the origin can begin any more; it may refuse the move.
+
+        Raises:
+            RunFinished: It has ended already.
         """
         ...

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from fairlead.core.audit import Checkpoint
 from fairlead.core.calls import Call, Result
 from fairlead.core.context import Context
+from fairlead.core.flags import FlagDetails
 
 Attributes: TypeAlias = Mapping[str, str | int | float | bool]
 
@@ -48,6 +49,10 @@ class Telemetry(Protocol):
         self, context: Context, *, state: str, started_at: float, finished_at: float
     ) -> None:
         """Emit the span and the metrics of a whole run."""
+        ...
+
+    def flag_evaluated(self, context: Context, details: FlagDetails[Any]) -> None:
+        """Emit that a run asked for a flag; its value is not part of it."""
         ...
 
     def checkpointed(self, checkpoint: Checkpoint) -> None:

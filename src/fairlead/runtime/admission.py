@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 import unicodedata
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from fairlead.core.bounds import ARGUMENTS, excess
@@ -12,14 +13,17 @@ from fairlead.core.digests import Json, canonical_json
 from fairlead.core.errors import (
     InvalidInput,
     KillSwitchPulled,
+    RouteClosed,
     RunTimedOut,
     TokenMissing,
+    UnknownRelease,
     UnknownWorkflow,
 )
 from fairlead.core.identity import Principal
 from fairlead.core.kill import Target, kills_of, stopping
 from fairlead.core.outcome import FINAL_STATES
 from fairlead.core.release import Release
+from fairlead.core.routing import Assignment, Routes, assign
 from fairlead.guardrails.content import SECRETS, redacted
 from fairlead.guardrails.shapes import require
 from fairlead.ports.clock import Clock
@@ -32,8 +36,18 @@ INPUT_BYTES_MAX = 1_000_000
 DERIVED = "derive:"
 """How the start keys of runs begin that follow another one; nobody else uses them."""
 
+ROUTES_TRIED = 20
+"""So often a run's release is drawn anew when the routes change while it is admitted."""
+
 NAME_CHARS_MAX = 200
 """Longest name of a tenant, a user, a conversation or a start."""
+
+
+def moved(run: RunRecord) -> str | None:
+    """Return the run that goes on in place of one that was moved; None for any other run."""
+    left = run.outcome if run.state == "cancelled" else None
+    found = left.get("moved_to") if isinstance(left, dict) else None
+    return found if isinstance(found, str) else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +101,8 @@ class Admission:
         kills: What operators stopped: nothing of it begins.
         room: How much is accepted.
         verified: Whether whoever asks must be named by a verified token.
+        routes: Tells where new runs start; None where nobody decides that.
+        release: Reads a release by its digest.
     """
 
     runs: RunStore
@@ -94,6 +110,57 @@ class Admission:
     kills: KillStore
     room: Room = field(default_factory=Room)
     verified: bool = False
+    routes: Callable[[], Routes | None] = lambda: None
+    release: Callable[[str], Release] | None = None
+
+    def route(
+        self, principal: Principal, conversation: str | None = None
+    ) -> tuple[Release, Assignment]:
+        """Draw the release of a new run.
+
+        Args:
+            principal: Who asks.
+            conversation: The conversation that it belongs to; None for none.
+
+        Raises:
+            UnknownRelease: No release is active.
+        """
+        routes = self.routes()
+        if routes is None or self.release is None:
+            raise UnknownRelease("no release is active in this environment")
+        assignment = assign(routes, principal, conversation, self.clock.chance())
+        return self.release(assignment.release), assignment
+
+    def start_routed(
+        self,
+        workflow: str,
+        input: Json,
+        *,
+        principal: Principal,
+        options: StartOptions = DEFAULTS,
+    ) -> RunRecord:
+        """Accept a request on the release that is drawn for it; see `start`.
+
+        The draw and the admission are one: when the routes change between them, it is drawn anew.
+
+        Raises:
+            UnknownRelease: No release is active.
+            RouteClosed: The routes changed again and again.
+        """
+        for _ in range(ROUTES_TRIED):
+            release, assignment = self.route(principal, options.conversation)
+            try:
+                return self.start(
+                    release,
+                    workflow,
+                    input,
+                    principal=principal,
+                    options=options,
+                    assignment=assignment,
+                )
+            except RouteClosed:
+                continue
+        raise RouteClosed(f"the routes changed {ROUTES_TRIED} times while a run was admitted")
 
     def start(
         self,
@@ -103,6 +170,7 @@ class Admission:
         *,
         principal: Principal,
         options: StartOptions = DEFAULTS,
+        assignment: Assignment | None = None,
     ) -> RunRecord:
         """Accept a request: it is recorded and queued, or nothing is.
 
@@ -112,11 +180,13 @@ class Admission:
             input: The input as JSON.
             principal: Who asks.
             options: What it is for, and when it goes.
+            assignment: How it came to the release; None when nobody drew it.
 
         Returns:
             The run; the one that is there when the start key has one already.
 
         Raises:
+            RouteClosed: New runs do not start there any more, or with another probability.
             TokenMissing: No token says who asks, and one is required.
             UnknownWorkflow: The release has no such workflow.
             KillSwitchPulled: An operator stopped the app, the workflow, the release or the tenant.
@@ -166,6 +236,7 @@ class Admission:
             priority=options.priority,
             start_key=options.key,
             conversation=options.conversation,
+            assignment=assignment if assignment is not None and assignment.rollout else None,
         )
         return self.runs.admit(run, room=self.room)
 
@@ -194,6 +265,10 @@ class Admission:
         until = time.monotonic() + timeout_s
         while True:
             run = await asyncio.to_thread(self.runs.get, run_id)
+            moved_to = moved(run)
+            if moved_to is not None:
+                run_id = moved_to
+                continue
             if run.state in FINAL_STATES:
                 return run
             if time.monotonic() > until:

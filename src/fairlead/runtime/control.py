@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from fairlead.core.errors import InvalidInput, RunFinished, RunPruned
+from fairlead.core.errors import InvalidInput, RunFinished, RunPinned, RunPruned
 from fairlead.core.outcome import FINAL_STATES
 from fairlead.core.release import Release
 from fairlead.ports.clock import Clock
 from fairlead.ports.engine import RunQueue
-from fairlead.ports.journal import Journal
+from fairlead.ports.journal import CallRecord, Journal
 from fairlead.ports.runs import Order, RunControl, RunRecord, RunStore
 
 
@@ -116,6 +116,63 @@ class Control:
         """
         return self._fork(run_id, before, order, release=release, aside=True)
 
+    def move(self, run_id: str, releases: tuple[Release, Release], order: Order) -> RunRecord:
+        """Let a run go on under another release, as a new run that keeps its idempotency keys.
+
+        What a model or the release's files had no part in is kept: the calls before the first one
+        that asked a model or a collection. All others are made anew. So an effect among those must
+        have a business key, under which the ledger knows it whatever is asked before it.
+
+        Args:
+            run_id: Its id or a prefix.
+            releases: The one that it is pinned to, and the one that it goes on under.
+            order: Who and why.
+
+        Returns:
+            The new run; the old one ends as cancelled, and says where it went.
+
+        Raises:
+            RunFinished: It has ended already.
+            RunPinned: It is another run's child, has children, or made an effect that could happen
+                a second time.
+        """
+        run, (old, new) = self.runs.get(run_id), releases
+        if run.parent_id is not None:
+            message = f"run {run.id} is a child of run {run.parent_id}, and moves with it"
+            raise RunPinned(message, run=run.id)
+        calls = self.journal.of_run(run.id)
+        before = 1
+        if run.code_digest == new.manifest.code_digest:
+            before = first_of_release(calls)
+        refuse_repeats(run.id, calls, before, old=old, new=new)
+        claims = 1 if run.claims and before > 1 else 0
+        fresh = replace(
+            run,
+            id=self.clock.id(),
+            release=new.digest,
+            code_digest=new.manifest.code_digest,
+            state="queued",
+            created_at=self.clock.now(),
+            lineage=run.lineage or run.id,
+            root_id="",
+            held_s=0.0,
+            claims=claims,
+            worker_id=None,
+            wake_at=None,
+        )
+
+        def check() -> None:
+            # By now no call can begin any more: what began meanwhile is seen here.
+            refuse_repeats(run.id, self.journal.of_run(run.id), before, old=old, new=new)
+
+        def copy() -> None:
+            if claims:
+                self.queue.fork(run.id, fresh.id, before)
+
+        self.control.move(run, fresh, order, before=before, copy=copy, check=check)
+        self.queue.cancel(run.id)
+        return self.runs.get(fresh.id)
+
     def _fork(
         self, run_id: str, before: int, order: Order, *, aside: bool, release: Release | None = None
     ) -> RunRecord:
@@ -153,3 +210,42 @@ class Control:
 
         self.control.fork(origin, fork, order, before=before, copy=copy)
         return self.runs.get(fork.id)
+
+
+_OF_RELEASE = ("model", "retrieval", "memory")
+"""Kinds of calls in which the files of a release have a part."""
+
+
+def first_of_release(calls: Sequence[CallRecord]) -> int:
+    """Return the number of the first call that another release might make otherwise."""
+    made = [call.number for call in calls if call.kind in _OF_RELEASE]
+    return min(made, default=max((call.number for call in calls), default=0) + 1)
+
+
+def refuse_repeats(
+    run_id: str, calls: Sequence[CallRecord], before: int, *, old: Release, new: Release
+) -> None:
+    """Refuse to make calls anew of which one could happen a second time.
+
+    Raises:
+        RunPinned: One of them is an effect without a business key, or a child.
+    """
+    for call in calls:
+        if call.number < before:
+            continue
+        if call.kind == "child":
+            message = f"run {run_id} has children, and call {call.number} would start another one"
+            raise RunPinned(message, run=run_id)
+        if call.effect == "read":
+            continue
+        keys = [
+            one.manifest.contracts[call.name].key
+            for one in (old, new)
+            if call.name in one.manifest.contracts
+        ]
+        if len(keys) != 2 or not keys[0] or keys[0] != keys[1]:
+            message = (
+                f"run {run_id} has made call {call.number}, {call.name}, whose effect has no key "
+                "by which both releases know it"
+            )
+            raise RunPinned(message, run=run_id)

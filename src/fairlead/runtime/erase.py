@@ -131,7 +131,7 @@ class Erasing:
             # Behind the rows: from now on nobody can export one of them.
             done = self._exports(erasure)
         elif stage == "compact":
-            done = {"not_compacted": list(self.store.compact())}
+            done = {"not_compacted": list(self.store.compact(erasure))}
         elif stage == "verify":
             done = self._verified(erasure, known)
         else:
@@ -148,6 +148,7 @@ class Erasing:
         pruned = int(erasure.receipt.get("runs_pruned", 0))
         order = Order(by=erasure.by, reason=f"erasure {erasure.id}")
         for batch in _batches(touched.at_rest):
+            self.store.renew(erasure)
             pruned += self.pruning.prune(batch, order).runs
             self._forget()
         self._forget()
@@ -179,6 +180,7 @@ class Erasing:
         rewritten = list(erasure.receipt.get("exports", []))
         beyond: list[str] = []
         for export in self.store.exported(erasure):
+            self.store.renew(erasure)
             digest, why = self.files.rewrite(export)
             if digest is None:
                 beyond.append(f"export {export.id} in {export.path}: {why}")
@@ -222,16 +224,19 @@ class Erasing:
         if not values:
             return Found(checks=checks, traces=())
         fed, taken = self.store.feed(erasure, values)
-        traces = self._traces(self.eraser(values))
+        traces = self._traces(erasure, self.eraser(values))
         checks[_SEARCHED] = not traces
         checks[_REFUSED] = not taken if fed else None
         return Found(checks=checks, traces=tuple(traces))
 
-    def _traces(self, eraser: ValueEraser) -> list[Trace]:
+    def _traces(self, erasure: Erasure, eraser: ValueEraser) -> list[Trace]:
         own = list(self.store.files())
         beside = [path for path in self.files.beside() if path not in own]
-        found = list(self.store.traces(eraser))
-        return found + list(self.files.traces([*own, *beside], eraser))
+        found = list(self.store.traces(erasure, eraser))
+        for path in (*own, *beside):
+            self.store.renew(erasure)
+            found += self.files.traces([path], eraser)
+        return found
 
 
 _SEARCHED = "the values stand nowhere"

@@ -43,6 +43,7 @@ from fairlead.runtime.boundary import Boundary
 from fairlead.runtime.children import Children
 from fairlead.runtime.conversing import join
 from fairlead.runtime.deriving import derive, is_derivation
+from fairlead.runtime.flags import Flags
 from fairlead.runtime.memory import DurableMemory
 from fairlead.runtime.persist import persist
 from fairlead.runtime.pipeline import Path, outcome_of
@@ -198,7 +199,8 @@ class Runner:
         workflow = path.workflow
         try:
             request = path.verdicts.begin(begun.input, _label(begun))
-            run = DurableRun(path, Children(boundary=path.boundary, parent=begun))
+            flags = Flags(path.boundary, self.stores.events)
+            run = DurableRun(path, Children(boundary=path.boundary, parent=begun), flags)
             value = await self._bounded(path, workflow.body(run, request))
             return path.verdicts.end(value)
         except NotSucceeded as error:
@@ -256,13 +258,14 @@ class Runner:
         for turn in thread.history.turns:
             label, asked = turn.label or label_from_json(None), own_label(begun.principal)
             boundary.received(turn_to_json(turn), {"": label, "question": asked})
+        documents = self.stores.documents
         return Path(
             workflow=workflow,
             boundary=boundary,
-            documents=self.stores.documents,
+            documents=documents,
             generator=self.generator,
             verdicts=Verdicts(workflow, boundary, self.stores.events, self.services.clock),
-            memory=DurableMemory(boundary=boundary, written=[]),
+            memory=DurableMemory(boundary=boundary, documents=documents, written=[]),
             thread=thread,
         )
 

@@ -38,10 +38,12 @@ from fairlead.core.memory import (
     recalled_from_json,
     recalled_to_json,
 )
+from fairlead.core.memory_bounds import Items, within_bytes
 from fairlead.core.memory_terms import Admission, RememberTerms, admission_of
 from fairlead.guardrails.decide import Act
 from fairlead.memory.memories import Memories
 from fairlead.ports.boundary import Driven, DriverError
+from fairlead.ports.documents import DocumentStore
 from fairlead.ports.memory import Change
 from fairlead.runtime.boundary import Boundary
 from fairlead.runtime.noting import (
@@ -53,6 +55,7 @@ from fairlead.runtime.noting import (
     seconds_of,
     source_of,
 )
+from fairlead.runtime.passages import recall_passages
 from fairlead.runtime.persist import persist
 
 T = TypeVar("T")
@@ -67,10 +70,12 @@ class DurableMemory:
 
     Attributes:
         boundary: The run's way out.
+        documents: Passages that may be recalled beside what is remembered.
         written: Ids of what the run remembered, in order.
     """
 
     boundary: Boundary
+    documents: DocumentStore
     written: list[str]
 
     async def remember(self, text: str, **details: Unpack[Details]) -> Written:
@@ -118,16 +123,19 @@ class DurableMemory:
             return Driven(value=value, labels={"": self._label_of(one.item for one in named)})
 
         arguments = {**plain(asdict(query)), "kinds": list(query.kinds)}
-        return tuple(map(recalled_from_json, await self._call("recall", arguments, drive)))
+        found = tuple(map(recalled_from_json, await self._call("recall", arguments, drive)))
+        if not wanted.get("documents", False):
+            return found
+        return (*found, *await recall_passages(self.boundary, self.documents, query, wanted))
 
-    async def get(self, *ids: str) -> tuple[Item, ...]:
+    async def get(self, *ids: str) -> Items:
         """Return items by their ids; those that the run may not see are left out."""
         return await self._read("get", {"ids": list(ids)}, lambda store, who: store.get(who, ids))
 
     async def history(
         self, subject: str, predicate: str = "", *, as_of: datetime | None = None
-    ) -> tuple[Item, ...]:
-        """Return what was said of a subject, oldest record first."""
+    ) -> Items:
+        """Return what was said of a subject, oldest record first; the newest, when it is much."""
         known_at = seconds_of(as_of)
         arguments = {"subject": subject, "predicate": predicate, "as_of": known_at}
         return await self._read(
@@ -275,21 +283,25 @@ class DurableMemory:
 
     async def _read(
         self, name: str, arguments: dict[str, Json], look: Callable[[Any, Reader], Sequence[Item]]
-    ) -> tuple[Item, ...]:
+    ) -> Items:
         terms = self._terms()
         allowed = self._readable(terms.kinds)
 
         async def drive(_: Context) -> Driven:
             found = await self._ask(look, self._memories.store, self._reader)
-            items = [one for one in found if one.kind in allowed]
+            allowed_of = [one for one in found if one.kind in allowed]
+            items = within_bytes(allowed_of, newest=name == "history")
             await self._noted(items)
-            value = [item_to_json(one) for one in items]
+            value = {"items": [item_to_json(one) for one in items], "left_out": items.left_out}
             return Driven(value=value, labels={"": self._label_of(items)})
 
         kinds = list(allowed) or list(terms.kinds)
-        return tuple(
-            map(item_from_json, await self._call(name, {**arguments, "kinds": kinds}, drive))
-        )
+        found = await self._call(name, {**arguments, "kinds": kinds}, drive)
+        # A run that began before reads had a bound has the items alone on record.
+        told: Json = {"items": found, "left_out": 0} if isinstance(found, list) else found
+        items = Items(map(item_from_json, told["items"]))
+        items.left_out = told["left_out"]
+        return items
 
     def _readable(self, kinds: Sequence[MemoryKind]) -> dict[MemoryKind, tuple[str, ...]]:
         """Return the kinds that the policies let the principal recall, with the rules' ids."""

@@ -14,6 +14,7 @@ from fairlead.core.memory import QUARANTINED, Item
 
 _DETAILS = frozenset(get_type_hints(Details))
 _WANTED = frozenset(get_type_hints(Wanted))
+_NOT_OF_DOCUMENTS = ("subject", "as_of", "valid_at")
 _READERS: tuple[str, ...] = get_args(get_type_hints(Details)["readers"])
 
 _OUTSIDE = ("tool:", "retrieval:", "signal:", "unlabelled", "others", "child:", "model:")
@@ -36,9 +37,12 @@ def check_wanted(wanted: Mapping[str, Any]) -> None:
     """Refuse what nobody reads.
 
     Raises:
-        MemoryInvalid: A name is unknown.
+        MemoryInvalid: A name is unknown, or documents are asked for what they have not.
     """
     _known(wanted, _WANTED, "recall")
+    narrowed = [name for name in _NOT_OF_DOCUMENTS if wanted.get(name) is not None]
+    if wanted.get("documents") and narrowed:
+        raise MemoryInvalid(f"documents have no subject and no times: recall has {narrowed[0]} too")
 
 
 def _known(given: Mapping[str, Any], names: frozenset[str], what: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, ParamSpec, TypeVar, overload
@@ -28,6 +28,7 @@ from fairlead.core.errors import (
     WaitExpired,
     error_from_json,
 )
+from fairlead.core.flags import FlagDetails
 from fairlead.core.grounding import Source
 from fairlead.core.history import History
 from fairlead.core.label import UNDECLARED
@@ -40,6 +41,7 @@ from fairlead.ports.waits import Signal
 from fairlead.runtime.admit import admit, request_of
 from fairlead.runtime.authorize import authorize
 from fairlead.runtime.children import Children
+from fairlead.runtime.flags import Flags
 from fairlead.runtime.interceptors.kill_switch import stopping_now
 from fairlead.runtime.memory import DurableMemory
 from fairlead.runtime.persist import persist
@@ -58,10 +60,11 @@ SLEEP_S_MAX = 366 * 86_400.0
 class DurableRun:
     """Implements `fairlead.Run` on one request path and its boundary."""
 
-    def __init__(self, path: Path, children: Children) -> None:
+    def __init__(self, path: Path, children: Children, flags: Flags) -> None:
         self._path = path
         self._boundary = path.boundary
         self._children = children
+        self._flags = flags
         self._streamed: Counter[str] = Counter()
 
     @property
@@ -255,6 +258,16 @@ class DurableRun:
             await persist(services.clock, services.streams.write, run_id, name, offset, value)
 
         await self._let_out(f"stream {name}", write)
+
+    async def flag(self, key: str, default: R, *, attributes: Mapping[str, Any] | None = None) -> R:
+        """Return a flag's value: evaluated once per run, the same on every replay."""
+        return (await self.flag_details(key, default, attributes=attributes)).value
+
+    async def flag_details(
+        self, key: str, default: R, *, attributes: Mapping[str, Any] | None = None
+    ) -> FlagDetails[R]:
+        """Return a flag's value with its variant, its reason and its error."""
+        return await self._flags.details(key, default, attributes)
 
     async def now(self) -> datetime:
         """Return the time, the same on every replay."""

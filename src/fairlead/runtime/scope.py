@@ -31,6 +31,7 @@ from fairlead.ports.dispatch import DispatchStore
 from fairlead.ports.effects import EffectsLedger
 from fairlead.ports.embedder import Embedder
 from fairlead.ports.faults import NO_FAULTS, Faults
+from fairlead.ports.flags import NO_FLAGS, FlagSource
 from fairlead.ports.journal import Journal
 from fairlead.ports.mcp import NO_MCP, McpClient
 from fairlead.ports.memory import MemoryStore
@@ -219,3 +220,4 @@ class Services:
     faults: Faults = NO_FAULTS
     secrets: SecretSource = NO_SECRETS
     mcp: McpClient = NO_MCP
+    flags: FlagSource = NO_FLAGS

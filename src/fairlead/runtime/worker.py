@@ -7,6 +7,7 @@ import os
 import socket
 import threading
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from fairlead.core.digests import Json
 from fairlead.core.errors import ClockSkewed, WorkerStalled
@@ -72,6 +73,18 @@ class Registry:
     queues: tuple[str, ...]
 
 
+class Companion(Protocol):
+    """Something that goes on in a worker's process beside its runs."""
+
+    def start(self) -> None:
+        """Begin."""
+        ...
+
+    def stop(self) -> None:
+        """End."""
+        ...
+
+
 @dataclass(kw_only=True)
 class Worker:
     """One worker of this process.
@@ -85,6 +98,7 @@ class Worker:
         lease: How it shows that it lives.
         cadence: Has checkpoints of the event log made.
         resuming: Goes on with erasures that nobody is at.
+        companions: What goes on beside its runs.
         lost: Why it should end: it could not renew its lease for many times its length, or its
             runs do not get on; None while all is well.
     """
@@ -97,6 +111,7 @@ class Worker:
     lease: Lease
     cadence: Cadence = field(default_factory=Cadence)
     resuming: Resuming = field(default_factory=Resuming)
+    companions: tuple[Companion, ...] = ()
     lost: BaseException | None = None
     _pulse: Pulse = field(init=False)
     _dispatcher: Dispatcher = field(init=False)
@@ -162,10 +177,14 @@ class Worker:
         self._dispatcher.start()
         self.cadence.start()
         self.resuming.start()
+        for one in self.companions:
+            one.start()
 
     def stop(self) -> None:
         """Stop cleanly: drain, hand back what did not end, give the lease up."""
         self._dispatcher.stop()
+        for one in self.companions:
+            one.stop()
         for run_id in self.seats.parked:
             self.seats.drop(run_id)
         self._drain()

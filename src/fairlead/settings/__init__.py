@@ -115,6 +115,43 @@ SETTINGS: tuple[Setting, ...] = (
         meaning="Worker deaths under one run, without progress, after which it is quarantined.",
     ),
     Setting(
+        key="worker.controller",
+        default="true",
+        env="FAIRLEAD_WORKER_CONTROLLER",
+        meaning="Whether a worker carries rollouts on beside its runs; `fairlead up` does so too.",
+    ),
+    Setting(
+        key="delivery.tick_s",
+        default="0.25",
+        env="FAIRLEAD_DELIVERY_TICK_S",
+        meaning="Seconds between two looks at what a rollout's runs say.",
+    ),
+    Setting(
+        key="delivery.stranded_after_s",
+        default="30",
+        env="FAIRLEAD_DELIVERY_STRANDED_AFTER_S",
+        meaning="Seconds for which a run may wait for a worker of its code; then it is stranded.",
+    ),
+    Setting(
+        key="delivery.keep_workers_s",
+        default="600",
+        env="FAIRLEAD_DELIVERY_KEEP_WORKERS_S",
+        meaning="Seconds for which `fairlead up` keeps the worker of code that is drained, so that "
+        "a rollback finds it.",
+    ),
+    Setting(
+        key="delivery.workers_max",
+        default="8",
+        env="FAIRLEAD_DELIVERY_WORKERS_MAX",
+        meaning="Most worker processes of `fairlead up` on one machine, one for each code.",
+    ),
+    Setting(
+        key="delivery.retire_after_s",
+        default="2592000",
+        env="FAIRLEAD_DELIVERY_RETIRE_AFTER_S",
+        meaning="Seconds after which a drained release counts as retired.",
+    ),
+    Setting(
         key="retention.keep_per_release",
         default="20",
         env="FAIRLEAD_RETENTION_KEEP_PER_RELEASE",
@@ -203,6 +240,12 @@ class Settings:
     audit_file: Path
     every_s: float
     erasures_file: Path
+    controller: bool
+    tick_s: float
+    stranded_after_s: float
+    keep_workers_s: float
+    workers_max: int
+    retire_after_s: float
     identity: Identity
     config: dict[str, Any] = field(default_factory=dict)
 
@@ -253,6 +296,12 @@ def load_settings(folder: Path, environment: Mapping[str, str] | None = None) ->
         audit_file=folder / values.text("audit.file"),
         every_s=values.number("audit.every_s"),
         erasures_file=folder / values.text("memory.erasures_file"),
+        controller=values.truth("worker.controller"),
+        tick_s=values.number("delivery.tick_s", least=0.01),
+        stranded_after_s=values.number("delivery.stranded_after_s", least=0.1),
+        keep_workers_s=values.number("delivery.keep_workers_s"),
+        workers_max=int(values.number("delivery.workers_max", least=1)),
+        retire_after_s=values.number("delivery.retire_after_s", least=1),
         identity=read_identity(folder, values),
         config=config,
     )

@@ -22,6 +22,7 @@ from fairlead.testing.fakes import (
     FakeTelemetry,
 )
 from fairlead.testing.faults import Fault, FaultPlan, FaultyClock
+from fairlead.testing.flags import FakeFlags
 from fairlead.testing.ledger import FakeEffects
 from fairlead.testing.mcp import FakeMcp
 from fairlead.testing.memory import FakeMemoryStore
@@ -42,6 +43,7 @@ __all__ = [
     "FakeEffects",
     "FakeEngine",
     "FakeEvents",
+    "FakeFlags",
     "FakeJournal",
     "FakeKills",
     "FakeMcp",

@@ -20,6 +20,7 @@ from fairlead.core.context import Context
 from fairlead.core.digests import Json, canonical_json, digest
 from fairlead.core.errors import JournalForeign, ReplayDiverged
 from fairlead.core.event import GENESIS, Event, Fact, seal
+from fairlead.core.flags import FlagDetails
 from fairlead.core.grounding import Passage
 from fairlead.core.policy import Decision, Obligations, Query, Rule
 from fairlead.core.release import ToolContract
@@ -234,11 +235,13 @@ class FakeTelemetry:
         spans: Kind and name of each call's span, in order.
         runs: State of each run that finished, in order.
         checkpoints: Every checkpoint, in order.
+        flags: Every evaluation of a flag, in order.
     """
 
     spans: list[tuple[str, str]] = field(default_factory=list)
     runs: list[str] = field(default_factory=list)
     checkpoints: list[Checkpoint] = field(default_factory=list)
+    flags: list[FlagDetails[Json]] = field(default_factory=list)
 
     @contextmanager
     def call(self, call: Call, context: Context) -> Iterator[FakeTelemetry]:  # noqa: ARG002
@@ -259,6 +262,10 @@ class FakeTelemetry:
     ) -> None:
         """Keep the state of a run."""
         self.runs.append(state)
+
+    def flag_evaluated(self, context: Context, details: FlagDetails[Json]) -> None:  # noqa: ARG002
+        """Keep an evaluation."""
+        self.flags.append(details)
 
     def checkpointed(self, checkpoint: Checkpoint) -> None:
         """Keep a checkpoint."""

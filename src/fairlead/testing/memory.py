@@ -7,7 +7,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from threading import RLock
 
+from fairlead.core.errors import MemoryKeyTaken
 from fairlead.core.event import Fact
+from fairlead.core.label import OTHERS
 from fairlead.core.memory import (
     TAKEN_BACK,
     Item,
@@ -17,8 +19,6 @@ from fairlead.core.memory import (
     Reader,
     Written,
 )
-from fairlead.core.vectors import unpack
-from fairlead.ports.clock import Clock
 from fairlead.ports.memory import (
     BY_AGE,
     PLAIN,
@@ -31,30 +31,27 @@ from fairlead.ports.memory import (
     Stamp,
     Statistics,
 )
+from fairlead.testing.memory_record import FakeMemoryRecord
 from fairlead.testing.memory_rules import (
-    alike,
     answers,
     believed,
     candidate_of,
     comes_from,
     expired,
-    held_by,
     item_of,
-    overlap,
-    refusals,
-    slot_of,
     stats_of,
     stems_of,
     stones,
     was_current,
 )
+from fairlead.testing.memory_vectors import FakeVectors
 
 AT_PLACE_MAX = 4
 """Most items at one place of a thread, on average, that stand beside a candidate."""
 
 
 @dataclass
-class FakeMemoryStore:
+class FakeMemoryStore(FakeMemoryRecord, FakeVectors):
     """Keeps what is remembered in a dict; what it returns for a question is not ranked.
 
     Attributes:
@@ -64,13 +61,9 @@ class FakeMemoryStore:
         reads: Which run got which item by which call, as item, run and number of the call.
     """
 
-    clock: Clock
-    kept: dict[str, Item] = field(default_factory=dict)
     facts: list[Fact] = field(default_factory=list)
     reads: list[tuple[str, str, int]] = field(default_factory=list)
     _vectors: dict[str, bytes] = field(default_factory=dict)
-    _keys: dict[tuple[str, str, str], str] = field(default_factory=dict)
-    _stones: set[tuple[str, ...]] = field(default_factory=set)
     _schemas: set[tuple[str, str, int, str]] = field(default_factory=set)
     _lock: RLock = field(default_factory=RLock)
 
@@ -83,106 +76,36 @@ class FakeMemoryStore:
         if stamp.vectors and len(stamp.vectors) != len(notes):
             raise ValueError(f"{len(stamp.vectors)} vectors for {len(notes)} notes")
         with self._lock:
-            first = self.clock.id()
-            written = []
-            for place, note in enumerate(notes):
-                one = self._one(writer, note, item_of(writer, note, self.clock.now(), stamp.schema))
-                if isinstance(one, Written):
-                    written.append(one)
-                    continue
-                item = replace(one, id=f"m-{first}{place:04x}")
-                if stamp.vectors:
-                    item = replace(item, embedder=stamp.embedder)
-                    self._vectors[item.id] = stamp.vectors[place]
-                self.kept[item.id] = item
-                if note.key:
-                    self._keys[writer.tenant, writer.app, note.key] = item.id
-                self._schemas.add((writer.tenant, writer.app, stamp.schema, writer.overlay))
-                named = self.kept.get(item.supersedes)
-                proposed = named is not None and believed(named) and not believed(item)
-                superseded = "" if proposed else item.supersedes
-                written.append(Written(id=item.id, state=item.state, superseded=superseded))
+            before = dict(self.kept), dict(self._keys), dict(self._vectors)
+            try:
+                written = self._write(writer, notes, stamp)
+            except MemoryKeyTaken:
+                self.kept, self._keys, self._vectors = before
+                raise
             self._say(stamp.fact)
             return written
 
-    def _one(self, writer: Reader, note: Note, item: Item) -> Item | Written:
-        """Return what is known already, or the new item, once what it replaces is retired."""
-        known = self.kept.get(self._keys.get((writer.tenant, writer.app, note.key), ""))
-        if note.key and known is not None:
-            return Written(id=known.id, state=known.state, merged=True)
-        if not self._stones.isdisjoint(refusals(writer, item)):
-            return Written(id="", state="retracted")
-        beside = [one for one in self._current(writer) if one.audience == item.audience]
-        same = [one for one in beside if alike(one) == alike(item)]
-        worse = same[-1] if same and overlap(same[-1], item) else None
-        if worse is not None and (believed(worse) or not believed(item)):
-            self.kept[worse.id] = replace(worse, seen=worse.seen + 1)
-            return Written(id=worse.id, state=worse.state, merged=True)
-        named = next((one for one in beside if one.id == note.supersedes and note.supersedes), None)
-        held = held_by(writer, item, beside)
-        item = replace(item, supersedes="" if named is None else named.id)
-        before = [one for one in (named, held, worse) if one is not None]
-        if not believed(item) and any(map(believed, before)):
-            return replace(item, state="quarantined")
-        late = held is not None and not note.supersedes and item.valid_from < held.valid_from
-        if held is not None and late and believed(held) == believed(item):
-            until = item.valid_from if item.state == "quarantined" else held.valid_from
-            until = until if item.valid_to is None else min(until, item.valid_to)
-            now = self.clock.now()
-            return replace(item, state="superseded", retired_at=now, valid_to=until)
-        for one in before:
-            item = replace(item, supersedes=item.supersedes or one.id)
-            if one.overlay == writer.overlay:
-                self._retire(one.id, item.valid_from)
-        return item
-
-    def _current(self, writer: Reader) -> list[Item]:
-        """Return what a writer's items may be the same as, or replace; the last one counts."""
-        now = self.clock.now()
-        found = [
-            one
-            for one in self._own(writer)
-            if one.retired_at is None
-            and one.expires_at > now
-            and one.overlay in ("", writer.overlay)
-            and not self._behind(writer, one)
-        ]
-        return sorted(found, key=lambda one: one.overlay)
-
-    def _own(self, reader: Reader) -> Iterable[Item]:
-        own = (reader.tenant, reader.app)
-        return [one for one in self.kept.values() if (one.tenant, one.app) == own]
-
-    def _retire(self, item_id: str, since: float) -> None:
-        one = self.kept[item_id]
-        if one.retired_at is not None:
-            return
-        until = max(since, one.valid_from)
-        until = until if one.valid_to is None else min(one.valid_to, until)
-        until = one.valid_from if one.state == "quarantined" else until
-        now = self.clock.now()
-        self.kept[item_id] = replace(one, state="superseded", retired_at=now, valid_to=until)
-
-    def _behind(self, reader: Reader, one: Item, known_at: float | None = None) -> bool:
-        """Say whether a trial knows something else instead of an item."""
-        if not reader.overlay or one.overlay == reader.overlay:
-            return False
-        for other in self._own(reader):
-            if other.overlay != reader.overlay:
+    def _write(self, writer: Reader, notes: Sequence[Note], stamp: Stamp) -> Sequence[Written]:
+        first = self.clock.id()
+        written = []
+        for place, note in enumerate(notes):
+            one = self._one(writer, note, item_of(writer, note, self.clock.now(), stamp.schema))
+            if isinstance(one, Written):
+                written.append(one)
                 continue
-            later = known_at is not None and (other.retired_at or 0.0) > known_at
-            if known_at is not None and (
-                other.recorded_at > known_at or other.state == "quarantined"
-            ):
-                continue
-            current = other.state == "active" or (
-                known_at is not None and (other.retired_at is None or later)
-            )
-            if other.supersedes == one.id and (other.state in ("active", "superseded") or later):
-                return True
-            if one.predicate and slot_of(other) == slot_of(one) and current:
-                return True
-        return False
+            item = replace(one, id=f"m-{first}{place:04x}")
+            if stamp.vectors:
+                item = replace(item, embedder=stamp.embedder)
+                self._vectors[item.id] = stamp.vectors[place]
+            self.kept[item.id] = item
+            if note.key:
+                self._keys[self._key_of(writer, note)] = item.id
+            self._schemas.add((writer.tenant, writer.app, stamp.schema, writer.overlay))
+            named = self.kept.get(item.supersedes)
+            proposed = named is not None and believed(named) and not believed(item)
+            superseded = "" if proposed else item.supersedes
+            written.append(Written(id=item.id, state=item.state, superseded=superseded))
+        return written
 
     def candidates(self, reader: Reader, query: MemoryQuery, search: Search) -> Candidates:
         """Find what shares a word with a question, or has a vector that can be compared."""
@@ -191,7 +114,7 @@ class FakeMemoryStore:
         held = {one.id: stems_of(one) for one in seen}
         counts = {term: sum(term in stems for stems in held.values()) for term in search.terms}
         shared = {one.id: len(held[one.id] & search.terms.keys()) for one in seen}
-        cosines = {one.id: self._cosine(query, one) for one in seen}
+        cosines = {one.id: self.cosine(query, one) for one in seen}
         by_words = sorted((one for one in seen if shared[one.id]), key=lambda x: -shared[x.id])
         near = sorted(
             (one for one in seen if cosines[one.id] is not None),
@@ -218,17 +141,9 @@ class FakeMemoryStore:
         """Say whether a reader may recall an item for a question."""
         if reader.audiences is not None and one.audience not in reader.audiences:
             return False
-        if one.overlay not in ("", reader.overlay) or self._behind(reader, one, query.known_at):
+        if one.overlay not in ("", reader.overlay) or self._behind(reader, one, query):
             return False
         return answers(query, one, self.clock.now(), self._own(reader))
-
-    def _cosine(self, query: MemoryQuery, one: Item) -> float | None:
-        vector = self._vectors.get(one.id)
-        if vector is None or query.vector is None or one.embedder != query.embedder:
-            return None
-        if len(vector) != len(query.vector):
-            return None
-        return sum(a * b for a, b in zip(unpack(vector), unpack(query.vector), strict=True))
 
     def get(self, reader: Reader, ids: Sequence[str]) -> Sequence[Item]:
         """Return those of the items that the reader may see, in the order of the ids."""
@@ -273,23 +188,16 @@ class FakeMemoryStore:
                     self.kept[one.id] = replace(one, state=state, label=trusted)
                 elif state == "quarantined":
                     self.kept[one.id] = replace(one, state=state)
+                    self._go_on(one)
                 else:
                     since = self.clock.now() if one.retired_at is None else one.retired_at
                     until = None if one.state == "superseded" else one.valid_to
                     self.kept[one.id] = replace(one, state=state, retired_at=since, valid_to=until)
                     self._stones |= set(stones(reader, one))
+                    self._go_on(one)
             if found:
                 self._say(change.fact)
             return [one.id for one in found]
-
-    def _take_place(self, one: Item, overlay: str, *, of_slot: bool = True) -> None:
-        """Retire what an item replaces that becomes current."""
-        for other in self._own(Reader(tenant=one.tenant, app=one.app)):
-            named = other.id == one.supersedes and other.audience == one.audience
-            held = bool(one.predicate) and of_slot and slot_of(other) == slot_of(one)
-            held = held and other.state == "active"
-            if (named or held) and other.id != one.id and other.overlay == overlay:
-                self._retire(other.id, one.valid_from)
 
     def reach(self, reader: Reader, roots: Roots, *, derived: bool = True) -> Reach:
         """Find items by where they come from, and the runs that got or wrote one of them."""
@@ -308,7 +216,12 @@ class FakeMemoryStore:
             items=tuple(sorted(found)),
             readers=tuple(sorted(readers)),
             writers=tuple(sorted(writers)),
+            unsure=tuple(sorted(self._unsure(own.values(), found))) if roots.source else (),
         )
+
+    @staticmethod
+    def _unsure(own: Iterable[Item], found: set[str]) -> Iterator[str]:
+        return (x.id for x in own if OTHERS in x.label.origins and x.id not in found)
 
     def note_reads(self, run_id: str, call: int, ids: Sequence[str]) -> None:
         """Note that a run got items; a second time changes nothing."""

@@ -16,6 +16,7 @@ from fairlead.core.memory import (
     Reader,
     audience_of,
 )
+from fairlead.core.memory_times import waits
 from fairlead.core.text import stem, tokens
 from fairlead.ports.memory import Candidate, Change, MemoryStats, Roots
 
@@ -146,15 +147,38 @@ def answers(query: MemoryQuery, one: Item, now: float, record: Iterable[Item] = 
     if query.retired:
         return True
     at = now if known is None else known
-    current = one.recorded_at <= at and (one.retired_at is None or one.retired_at > at)
+    if known is not None and one.recorded_at > known:
+        return False
+    current = one.retired_at is None or (known is not None and one.retired_at > known)
     if query.valid_at is not None:
-        if one.valid_from > query.valid_at or one.recorded_at > at:
+        if one.valid_from > query.valid_at:
             return False
         current = current or (one.state == "superseded" and not _replaced(query, one, record))
         at = query.valid_at
+    elif waits(one.valid_from, one.recorded_at, at) and (one.predicate or one.supersedes):
+        return False
     ended = one.valid_to is not None and one.valid_to <= at
-    later = known is not None and one.state == "superseded" and (one.retired_at or 0.0) > known
-    return current and (not ended or later)
+    return current and (not ended or (known is not None and _went_on(one, known, at, record)))
+
+
+def _went_on(one: Item, known: float, at: float, record: Iterable[Item]) -> bool:
+    """Say whether, as far as was known at a time, an item had not ended by another one."""
+    beside = [
+        other
+        for other in record
+        if one.predicate
+        and (slot_of(other), other.overlay) == (slot_of(one), one.overlay)
+        and other.state in ("active", "superseded")
+        and other.valid_from > other.recorded_at
+    ]
+    later = one.state == "superseded" and (one.retired_at or 0.0) > known
+    later = later or any(x.valid_from == one.valid_to and x.recorded_at > known for x in beside)
+    return later and not any(
+        one.valid_from < x.valid_from <= at
+        and x.recorded_at <= known
+        and (x.retired_at is None or x.retired_at > known)
+        for x in beside
+    )
 
 
 def was_current(item: Item, known_at: float | None) -> bool:

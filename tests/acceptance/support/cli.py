@@ -17,6 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from tests.bound import bound
 from tests.forked import forked
 
 COMMAND = str(Path(sys.executable).parent / "fairlead")
@@ -88,9 +89,7 @@ class Cli:
         self, *arguments: str, stdout: Any = subprocess.PIPE, stderr: Any = subprocess.PIPE
     ) -> subprocess.Popen[str]:
         """Start a command, and return while it runs."""
-        return subprocess.Popen(
-            [COMMAND, *arguments], env=self._environment, stdout=stdout, stderr=stderr, text=True
-        )
+        return bound([COMMAND, *arguments], env=self._environment, stdout=stdout, stderr=stderr)
 
     def ask(self) -> str:
         """Queue a run that nobody executes yet; return its id."""

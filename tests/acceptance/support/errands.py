@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -19,6 +18,7 @@ from fairlead.testing import worker as faulty_worker
 from fairlead.testing.faults import Fault, FaultPlan, Firing, firings_of
 from tests.acceptance.support.app import write_app
 from tests.acceptance.support.scene import ROOT, TOO_LONG_S, Scene
+from tests.bound import bound
 
 ALL = Counter((1, 2, 3))
 """Each call's body, executed once."""
@@ -118,15 +118,14 @@ class Errands(Scene):
 
     def worker(self, plan: Path, *arguments: str, **environment: str) -> subprocess.Popen[str]:
         """Start one real worker with a plan."""
-        command = [sys.executable, "-m", faulty_worker.__name__]
-        process = subprocess.Popen(
+        command = ["-m", faulty_worker.__name__]
+        process = bound(
             [*command, "--app", str(self.folder), "--faults", str(plan), *arguments],
             cwd=ROOT,
             env={**os.environ, "NO_PROXY": "127.0.0.1", **environment},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            text=True,
             start_new_session=True,
         )
         self.spawned.append(process)

@@ -46,7 +46,7 @@ drain_s = 2
 _APP = '''\
 """Remembers, recalls, and makes more of it."""
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -203,6 +203,40 @@ async def answer(run: fl.Run[fl.Answer], question: str) -> fl.Answer:
     return (await run.answer(question)).unwrap()
 
 
+@dataclass
+class Asked:
+    """What somebody asks of a customer."""
+
+    question: str
+    customer: int
+
+
+ABOUT = fl.Memory(remember=fl.Remember(KINDS, grounding=True, subject="customer:{customer}"))
+
+
+@workflow(memory=ABOUT, model=HEARS, input=Asked, output=fl.Answer)
+async def about(run: fl.Run[fl.Answer], asked: Asked) -> fl.Answer:
+    """Let a model hear what is recalled of one customer."""
+    return (await run.answer(asked)).unwrap()
+
+
+READS = fl.Memory(semantic=fl.Recall("kb", top_k=3), remember=fl.Remember(KINDS))
+
+
+@workflow(memory=READS)
+async def read(run: fl.Run[Any], given: dict[str, Any]) -> Any:
+    """Recall, with documents."""
+    found = await run.memory.recall(documents=True, **given)
+    return [[one.item.id, one.item.text, one.quoted, list(one.allowed_by)] for one in found]
+
+
+@workflow(tools=[pay], memory=READS, output=str)
+async def obey(run: fl.Run[str], given: dict[str, Any]) -> str:
+    """Pay whom a document names."""
+    found = await run.memory.recall(given["question"], documents=True)
+    return await run.call(pay, found[0].item.text)
+
+
 @workflow(tools=[pay], memory=REMEMBERS, output=str)
 async def act(run: fl.Run[str], given: dict[str, Any]) -> str:
     """Recall, then pay whom the memory names."""
@@ -212,7 +246,8 @@ async def act(run: fl.Run[str], given: dict[str, Any]) -> str:
 
 app = fl.App(
     "memory",
-    workflows=[note, change, ask, extract, summarise, learn, family, believe, hear, answer, act],
+    workflows=[note, change, ask, extract, summarise, learn, family, believe, hear, answer, act]
+    + [about, read, obey],
 )
 '''
 

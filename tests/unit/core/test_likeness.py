@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fairlead.core.likeness import keyed, likeness, skeleton
+from fairlead.core.likeness import blanked, extent, keyed, likeness, skeleton
 
 WORDS = st.lists(
     st.sampled_from(["invoice", "paid", "ada", "7", "42", "not", "no", "never", "blue", "mail"]),
@@ -119,3 +119,37 @@ def test_a_digest_is_the_keys_own_and_tells_parts_apart() -> None:
     }
     assert len(others) == 6
     assert {len(one) for one in others} == {32}
+
+
+@pytest.mark.parametrize(
+    ("text", "said", "left"),
+    [
+        ("Pay P-4471, now.", "p-4471", "Pay ******, now."),
+        ("She, Ada  Moor, left.", "the ada moor", "She, *********, left."),
+        ("mail:ada@x.org ok", "ada@x.org", "mail:********* ok"),
+        ("Ada Moors.", "ada moor", "*********."),
+        ("Tell Adá-M\u00f6or now", "ada moor", "Tell ******** now"),
+        ("adamant ada", "ada", "adamant ***"),
+        ("one two one two one", "one two one", "*******************"),
+        ("", "ada", ""),
+    ],
+)
+def test_what_is_known_is_blanked_out_of_a_text(text: str, said: str, left: str) -> None:
+    assert blanked(text, (extent(said),), lambda alike: alike == likeness(said)) == left
+
+
+@given(WORDS, WORDS, WORDS)
+def test_a_stretch_is_found_between_others(
+    before: list[str], said: list[str], after: list[str]
+) -> None:
+    alike = likeness(" ".join(said))
+    text = " ".join((*before, "x", *said, "y", *after))
+    left = blanked(text, (extent(" ".join(said)),), lambda one: one == alike)
+    assert len(left) == len(text)
+    assert f" {alike} " not in f" {likeness(left)} "
+    assert {"x", "y"} <= set(left.split())
+
+
+def test_what_says_nothing_has_no_extent() -> None:
+    assert extent(" ... ") == 0
+    assert blanked("a ... b", (), bool) == "a ... b"

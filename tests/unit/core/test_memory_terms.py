@@ -179,3 +179,32 @@ def test_terms_name_the_versions_that_they_do_not_read() -> None:
     terms = MemoryTerms(schema=3, reads=(2, 4))
     assert terms.outside([1, 2, 3, 4, 5]) == (1, 5)
     assert terms.outside([]) == ()
+
+
+@pytest.mark.parametrize("subject", ["{", "}", "customer:{", "{}", "{{a}}", "{a}}", "x" * 501])
+def test_a_subject_that_is_not_understood_is_refused(subject: str) -> None:
+    with pytest.raises(ValueError, match="subject"):
+        RememberTerms(kinds=("semantic",), grounding=True, subject=subject)
+
+
+def test_a_subject_takes_its_fields_from_the_input() -> None:
+    terms = RememberTerms(kinds=("semantic",), grounding=True, subject="{kind}:{id}/{id}")
+    assert terms.subject_fields == ("kind", "id")
+    assert terms.subject_in({"kind": "customer", "id": 42}) == "customer:42/42"
+    # What a field holds is a value, and names no further field.
+    assert terms.subject_in({"kind": "{id}", "id": 0}) == "{id}:0/0"
+    for said in (
+        {},
+        {"kind": "a"},
+        {"kind": " ", "id": 1},
+        {"kind": "a", "id": None},
+        "a",
+        [],
+        {"kind": "a", "id": True},
+        {"kind": "a", "id": 1.5},
+    ):
+        with pytest.raises(ValueError, match="names no subject"):
+            terms.subject_in(said)
+    assert RememberTerms(kinds=("semantic",)).subject_in("a") is None
+    fixed = RememberTerms(kinds=("semantic",), grounding=True, subject="shop")
+    assert fixed.subject_in("a") == "shop"

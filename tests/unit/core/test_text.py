@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fairlead.core.text import STOP_WORDS, fold, sentences, stem, terms, tokens, words
+from fairlead.core.text import STOP_WORDS, fold, paired, sentences, stem, terms, tokens, words
 
 
 def told(text: str) -> list[str]:
@@ -40,7 +40,39 @@ def test_tokens_are_those_of_the_index() -> None:
 
 def test_accents_and_case_are_folded() -> None:
     assert fold("ÉCOLE Zu\u0308rich Łódź") == "ecole zurich łodz"
-    assert words("한국어 日本語") == ["한국어", "日本語"]
+    assert words("한국어") == ["한국어"]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("東京都に住む", ["東京", "京都", "都に", "に住", "住む"]),
+        ("猫", ["猫"]),
+        ("新しいiPhone手機、100円", ["新し", "しい", "iphone", "手機", "100", "円"]),
+        ("时々 カード", ["时々", "カー", "ート"]),
+        # One character beyond the first plane, and one that is drawn as another one.
+        ("𠮷野家 豈", ["𠮷野", "野家", "豈"]),
+        ("か\u3099き", ["かき"]),
+    ],
+)
+def test_chinese_and_japanese_are_pairs_of_characters(text: str, found: list[str]) -> None:
+    assert tokens(text) == found
+    # The index cuts what has been cut already no further.
+    assert tokens(paired(text)) == found
+
+
+@given(st.text(st.characters(max_codepoint=0x2FFF)))
+def test_no_other_text_is_cut(text: str) -> None:
+    assert paired(text) == text
+
+
+@given(st.text(st.sampled_from("東京都に住むカード"), min_size=2), st.data())
+def test_what_stands_within_a_run_is_found_by_its_pairs(run: str, data: st.DataObject) -> None:
+    start = data.draw(st.integers(0, len(run) - 2))
+    part = run[start : data.draw(st.integers(start + 2, len(run)))]
+    held = tokens(run)
+    asked = tokens(part)
+    assert held[start : start + len(asked)] == asked
 
 
 def test_stop_words_are_words() -> None:

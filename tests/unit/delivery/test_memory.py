@@ -29,12 +29,40 @@ async def note(_: fl.Run[str], text: str) -> str:
     return text
 
 
+SHAPE = {
+    "properties": {
+        "customer": {"type": "string"},
+        "order": {"type": "integer"},
+        "amount": {"type": "number"},
+        "region": {"type": "string"},
+    },
+    "required": ["customer", "order", "amount"],
+}
+
+
+def test_the_subject_of_an_answer_is_a_field_of_the_input() -> None:
+    declared = fl.Remember(["semantic"], grounding=True, subject="customer:{customer}")
+    made = remember_of(declared, {}, "workflow.note", SHAPE)
+    assert made is not None
+    assert made.subject == "customer:{customer}"
+    made = remember_of(declared, {"subject": "order:{order}"}, "workflow.note", SHAPE)
+    assert made is not None
+    assert made.subject == "order:{order}"
+    for subject in ("{amount}", "{region}", "{tenant}", "{customer} {nobody}"):
+        with pytest.raises(InvalidConfig, match="subject names"):
+            remember_of(declared, {"subject": subject}, "workflow.note", SHAPE)
+    with pytest.raises(InvalidConfig, match="needs grounding"):
+        remember_of(declared, {"grounding": False}, "workflow.note", SHAPE)
+    with pytest.raises(InvalidConfig, match="subject must be text"):
+        remember_of(declared, {"subject": 7}, "workflow.note", SHAPE)
+
+
 def test_without_a_table_the_defaults_hold() -> None:
     assert memory_of({}) == MemoryTerms()
-    assert remember_of(DECLARED, {}, "workflow.note") == RememberTerms(
+    assert remember_of(DECLARED, {}, "workflow.note", {}) == RememberTerms(
         kinds=("semantic",), top_k=3, min_score=0.2
     )
-    assert remember_of(None, {}, "workflow.note") is None
+    assert remember_of(None, {}, "workflow.note", {}) is None
 
 
 def test_all_of_it_is_read() -> None:
@@ -104,14 +132,14 @@ def test_a_value_that_is_not_understood_is_refused(table: Any, said: str) -> Non
 )
 def test_a_value_of_a_workflow_that_is_not_understood_is_refused(table: Any, said: str) -> None:
     with pytest.raises(InvalidConfig) as caught:
-        remember_of(DECLARED, table, "workflow.note")
+        remember_of(DECLARED, table, "workflow.note", {})
     assert said in caught.value.message
     assert "workflow.note.remember" in caught.value.message
 
 
 def test_a_workflow_that_declares_no_memory_gets_none_from_a_file() -> None:
     with pytest.raises(InvalidConfig, match="declares no memory of its own"):
-        remember_of(None, {"top_k": 3}, "workflow.note")
+        remember_of(None, {"top_k": 3}, "workflow.note", {})
 
 
 def test_it_is_part_of_the_release() -> None:

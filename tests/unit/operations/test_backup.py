@@ -41,6 +41,8 @@ def test_a_restored_store_holds_what_was_backed_up(site: Site) -> None:
     with site.elsewhere() as settings:
         restored = restore_store(settings, written.file)
         assert restored.findings == ()
+        # Nobody knows what was erased since.
+        assert str(settings.erasures_file) in restored.unchecked
         assert (restored.alive, restored.payloads) == (2, 1)
         with site.open(settings) as platform:
             run = platform.runs.get("r2")
@@ -58,6 +60,7 @@ def test_a_restored_store_holds_what_was_backed_up(site: Site) -> None:
             chain = platform.events.list(chain="store")
         assert [event.type for event in chain] == ["store.restored"]
         assert chain[0].data["backup"] == written.digest
+        assert chain[0].data["erasures_unchecked"] is True
         assert chain[0].data["events"] == written.manifest.content.heads.events
     with site.open() as platform:
         kept = platform.events.list(chain="store")

@@ -45,6 +45,8 @@ def old(settings: Settings, version: str) -> None:
         pass
     engine = sa.create_engine(settings.database_url.replace("postgresql:", "postgresql+psycopg:"))
     with engine.begin() as connection:
+        for name in sa.inspect(connection).get_view_names():
+            connection.exec_driver_sql(f'DROP VIEW "{name}"')
         names = [*metadata.tables, *BY_HAND, "passages_fts", "memories_fts"]
         for name in sa.inspect(connection).get_table_names():
             if name in names:

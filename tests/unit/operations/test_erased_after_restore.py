@@ -49,6 +49,7 @@ def test_what_was_erased_since_the_backup_does_not_come_back(site: Site) -> None
         assert any(erased.id in line for line in drilled.after)
     done = restore_store(site.settings, backup, REPLACE)
     assert any(erased.id in line for line in done.after)
+    assert done.unchecked == ""
     assert known(site) == [SIBLING]
     with site.open() as platform:
         with pytest.raises(MemoryRefused):

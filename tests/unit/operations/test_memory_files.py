@@ -162,6 +162,21 @@ def test_an_export_is_on_record_and_can_be_read_back(platform: Platform, tmp_pat
     )
 
 
+@pytest.mark.parametrize("target", ["kept.jsonl", "missing.jsonl"])
+def test_an_export_follows_no_link_and_replaces_none(
+    platform: Platform, tmp_path: Path, target: str
+) -> None:
+    (tmp_path / "kept.jsonl").write_text("kept")
+    link = tmp_path / "link.jsonl"
+    link.symlink_to(tmp_path / target)
+    for force in (False, True):
+        with pytest.raises(MemoryExportFailed, match="is a symbolic link"):
+            export_memory(platform, link, ExportOrder(by="ada", force=force))
+    assert link.is_symlink()
+    assert (tmp_path / "kept.jsonl").read_text() == "kept"
+    assert not (tmp_path / "missing.jsonl").exists()
+
+
 def test_what_is_erased_while_it_is_exported_is_in_no_file(
     platform: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -43,6 +43,7 @@ from fairlead.testing import (
     FakeEffects,
     FakeEngine,
     FakeEvents,
+    FakeFlags,
     FakeJournal,
     FakeKills,
     FakeMemoryStore,
@@ -238,7 +239,7 @@ class Bench:
         self.clock, self.telemetry = FakeClock(), FakeTelemetry()
         self.throttle = FakeThrottle(self.clock)
         self.budgets, self.kills = FakeBudgets(self.clock), FakeKills(self.clock)
-        self.prices = FakePrices()
+        self.prices, self.flags = FakePrices(), FakeFlags()
         self.runs, self.releases = FakeRuns(now=self.clock.now), FakeReleases()
         self.waits = FakeWaits(self.clock, runs=self.runs.records)
         self.effects = FakeEffects(self.clock, waits=self.waits)
@@ -307,6 +308,7 @@ class Bench:
             switches=Switches(self.kills, self.clock),
             memory=self.memory or memory_of(FakeMemoryStore(self.clock)),
             faults=self.faults,
+            flags=self.flags,
         )
 
     def execute(self, engine: FakeEngine | None = None) -> RunRecord:

@@ -15,7 +15,7 @@ from fairlead.core.event import Fact
 from fairlead.guardrails.content.erasing import Eraser
 from fairlead.ports.erasure import Exported, Remains, Scrubbed, Touched
 from fairlead.ports.pruning import Pruned
-from fairlead.runtime.erase import Erasing, Resuming
+from fairlead.runtime.erase import BATCH_RUNS, Erasing, Resuming
 from fairlead.testing import FakeClock
 
 VALUE = "kX7vQ2mZ9tR4wB8n"
@@ -56,6 +56,8 @@ class World:
     engine: set[str] = field(default_factory=lambda: {"r1", "r2", "r3"})
     pruned: list[str] = field(default_factory=list)
     dies_at: int = 0
+    renewed: int = 0
+    taken_over_at: int = 0
 
     def called(self, name: str) -> None:
         self.calls.append(name)
@@ -72,6 +74,11 @@ class World:
             raise ErasureHeld("another one", erasure=erasure_id)
         self.holder = holder
         return self.erasure
+
+    def renew(self, erasure: Erasure) -> None:
+        self.renewed += 1
+        if self.renewed == self.taken_over_at:
+            raise ErasureHeld("another one has it by now", erasure=erasure.id)
 
     def release(self, erasure_id: str, holder: str) -> None:
         self.holder = ""
@@ -121,15 +128,15 @@ class World:
         count, self.rows = 2 * self.rows, False
         return count
 
-    def compact(self) -> Sequence[str]:
+    def compact(self, erasure: Erasure) -> Sequence[str]:
         self.called("compact")
         return ()
 
     def files(self) -> Sequence[Path]:
         return ()
 
-    def traces(self, *_: Any) -> Sequence[Trace]:
-        return list(self.places) if len(_) == 1 else []
+    def traces(self, within: Any, eraser: Any) -> Sequence[Trace]:
+        return list(self.places) if isinstance(within, Erasure) else []
 
     def remains(self, erasure: Erasure) -> Remains:
         return self.remaining
@@ -301,3 +308,16 @@ def test_a_worker_goes_on_with_what_nobody_is_at_and_survives_what_fails(
     idle = Resuming()
     idle.start()
     idle.stop(0.0)
+
+
+def test_a_process_whose_erasure_was_taken_over_stops_before_its_next_batch() -> None:
+    rest = [tuple(f"r{n}-{one}" for one in range(BATCH_RUNS)) for n in range(3)]
+    world = World(rest=list(rest), taken_over_at=2)
+    with pytest.raises(ErasureHeld):
+        erasing(world).carry_out("e-1")
+    assert world.calls.count("prune") == 1
+    exports = [Exported(id=one, path="p", digest="d", items=("m-1",)) for one in "xy"]
+    world = World(rest=[], exports=exports, taken_over_at=2)
+    with pytest.raises(ErasureHeld):
+        erasing(world).carry_out("e-1")
+    assert world.calls.count("rewrite") == 1

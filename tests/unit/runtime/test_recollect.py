@@ -10,6 +10,7 @@ from pydantic_ai.messages import ModelResponse, TextPart
 from pydantic_ai.models.function import FunctionModel
 
 import fairlead as fl
+from fairlead.core.memory_bounds import GROUNDING_BYTES_MAX
 from fairlead.core.prompting import parse
 from fairlead.testing import FakeAuthorizer
 from tests.unit.runtime.bench import SLO_OF_TESTS
@@ -78,3 +79,23 @@ def test_a_recall_that_is_denied_ends_the_answer(shelf: Shelf) -> None:
     denied = FakeAuthorizer(denied=frozenset(KINDS))
     ended = asks(shelf, "fairlead:extractive", GROUNDS, authorizer=denied).execute()
     assert (ended.state, ended.outcome["code"]) == ("denied", "FL-500")
+
+
+def test_what_is_too_much_for_a_prompt_is_cut_and_says_so(shelf: Shelf) -> None:
+    long = "ü" * 30_000
+    for number in range(3):
+        shelf.run(remembers(f"{SAID} {number}: {long}", subject="customer:42"))
+    prompts: list[str] = []
+
+    def hears(messages: Any, _: Any) -> ModelResponse:
+        prompts.append(str(messages[-1].parts[-1].content))
+        return ModelResponse(parts=[TextPart(json.dumps({"text": "", "abstained": True}))])
+
+    agent = Agent(FunctionModel(hears), output_type=PromptedOutput(fl.Answer), name="hears")
+    asks(shelf, agent, fl.Remember(KINDS, top_k=3, grounding=True)).execute()
+    _, sources = parse(prompts[0]) or ("", ())
+    first, second = (source.passage for source in sources)
+    assert first.text.endswith("ü")
+    assert f"more characters of {second.document} and 1 more items]" in second.text
+    said = sum(len(source.passage.text.encode()) for source in sources)
+    assert GROUNDING_BYTES_MAX <= said < GROUNDING_BYTES_MAX + 200

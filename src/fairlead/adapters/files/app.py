@@ -20,6 +20,7 @@ _BUNDLE = (
     ("guardrails", ".yaml"),
     ("intents", ".toml"),
     ("evals", ".yaml"),
+    ("flags", ".json"),
     ("tools", ".yaml"),
     ("tools", ".lock.json"),
 )

@@ -58,6 +58,15 @@ class JsonlLedger:
         except OSError as error:
             raise self._unusable(f"cannot be written: {error.strerror}") from error
 
+    def there(self) -> bool:
+        """Return whether there is one at all on this machine."""
+        return self._path.exists()
+
+    @property
+    def where(self) -> str:
+        """The file."""
+        return str(self._path)
+
     def all(self) -> Sequence[Erasure]:
         """Return what it knows, oldest first; of each erasure the newest line."""
         try:
@@ -118,6 +127,9 @@ class LocalErasureFiles:
         path = Path(export.path)
         fresh = path.with_name(f".{path.name}.{export.id}")
         try:
+            if path.is_symlink():
+                # It is written as a file: whoever put a link there moved what was written.
+                return None, "it is a symbolic link by now"
             with path.open("rb") as file:
                 digest = _digest(file)
                 if digest != export.digest:

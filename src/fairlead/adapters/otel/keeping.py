@@ -32,7 +32,7 @@ def keeper(kept: deque[Signal]) -> SpanExporter:
                     continue  # no run's
                 kept.append(
                     Signal(
-                        operation=str(attributes[names.OPERATION_NAME]),
+                        operation=str(attributes.get(names.OPERATION_NAME, span.name)),
                         run_id=str(attributes[names.RUN_ID]),
                         attributes=frozenset(attributes),
                     )

@@ -7,10 +7,12 @@ there changes here and nowhere else, and the schema URL says which state of them
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from fairlead.core.audit import Checkpoint
 from fairlead.core.calls import Call, cut
 from fairlead.core.context import Context
+from fairlead.core.flags import FlagDetails
 
 SCOPE = "fairlead"
 SCHEMA_URL = "https://opentelemetry.io/schemas/gen-ai-dev/1.42.0-dev"
@@ -27,6 +29,11 @@ DATA_SOURCE_ID = "gen_ai.data_source.id"
 WORKFLOW_NAME = "gen_ai.workflow.name"
 CONVERSATION_ID = "gen_ai.conversation.id"
 ERROR_TYPE = "error.type"
+FLAG_EVALUATION = "feature_flag.evaluation"
+FLAG_KEY = "feature_flag.key"
+FLAG_VARIANT = "feature_flag.result.variant"
+FLAG_REASON = "feature_flag.result.reason"
+FLAG_PROVIDER = "feature_flag.provider.name"
 
 # Our own attributes
 RUN_ID = "fairlead.run.id"
@@ -128,6 +135,17 @@ def span_name(kind: str, attributes: Mapping[str, str]) -> str:
         attributes: What `call_attributes` returned.
     """
     return f"{attributes[OPERATION_NAME]} {attributes[_TARGETS[kind]]}"
+
+
+def flag_attributes(details: FlagDetails[Any]) -> dict[str, str]:
+    """Return what is told of a flag that was evaluated; its value and for whom are not part of it.
+
+    The names are those of the conventions for feature flags, with reason and error in lower case.
+    """
+    told = {FLAG_KEY: details.key, FLAG_REASON: details.reason.lower()}
+    told |= {FLAG_PROVIDER: details.provider} if details.provider else {}
+    told |= {FLAG_VARIANT: details.variant} if details.variant is not None else {}
+    return told | ({ERROR_TYPE: details.error_code.lower()} if details.error_code else {})
 
 
 def checkpoint_attributes(checkpoint: Checkpoint) -> dict[str, str | int]:

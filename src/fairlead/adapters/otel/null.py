@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 from fairlead.core.audit import Checkpoint
 from fairlead.core.calls import Call, Result
 from fairlead.core.context import Context
+from fairlead.core.flags import FlagDetails
 from fairlead.ports.telemetry import CallSpan, Signal
 
 
@@ -21,6 +23,9 @@ class NullTelemetry:
     def run_finished(
         self, context: Context, *, state: str, started_at: float, finished_at: float
     ) -> None:
+        """Do nothing."""
+
+    def flag_evaluated(self, context: Context, details: FlagDetails[Any]) -> None:
         """Do nothing."""
 
     def checkpointed(self, checkpoint: Checkpoint) -> None:

@@ -18,7 +18,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from fairlead.adapters.otel import names
@@ -27,6 +27,7 @@ from fairlead.core.audit import Checkpoint
 from fairlead.core.calls import Call, Done, Failed, Refused, Result, result_state
 from fairlead.core.context import Context
 from fairlead.core.errors import FairleadError, InvalidConfig
+from fairlead.core.flags import FlagDetails
 from fairlead.ports.telemetry import CallSpan, Signal
 
 if TYPE_CHECKING:
@@ -241,6 +242,12 @@ class OtelTelemetry:
         span.end(end_time=int(finished_at * 1e9))
         self._runs.record(finished_at - started_at, measured)
 
+    def flag_evaluated(self, context: Context, details: FlagDetails[Any]) -> None:
+        """Emit that a run asked for a flag, as a span without a duration below the run's."""
+        attributes = {**names.flag_attributes(details), **names.run_attributes(context)}
+        below = _below_run(context.run_id)
+        self._tracer.start_span(names.FLAG_EVALUATION, below, attributes=attributes).end()
+
     def checkpointed(self, checkpoint: Checkpoint) -> None:
         """Emit a checkpoint of the event log as a span of its own, in a trace of its own.
 
@@ -248,13 +255,11 @@ class OtelTelemetry:
             checkpoint: What the log held; its digests and its signature are sent.
         """
         from opentelemetry.context import Context as OtelContext
-        from opentelemetry.trace import SpanKind
 
         at = int(checkpoint.time * 1e9)
         self._tracer.start_span(
             f"{names.CHECKPOINT_OPERATION} {checkpoint.number}",
             context=OtelContext(),
-            kind=SpanKind.INTERNAL,
             attributes=names.checkpoint_attributes(checkpoint),
             start_time=at,
         ).end(end_time=at)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -21,11 +21,12 @@ _INDEXES = ("memories_fts", "passages_fts")
 _FILES_MAX = 100_000
 
 
-def compact(database: Database) -> Sequence[str]:
+def compact(database: Database, beat: Callable[[], None] = lambda: None) -> Sequence[str]:
     """Write the database anew without what was removed.
 
     Args:
         database: The database.
+        beat: Is called now and then.
 
     Returns:
         What could not be done, in words.
@@ -35,7 +36,7 @@ def compact(database: Database) -> Sequence[str]:
         StoreFull: There is no room for a second copy.
     """
     server = database.engine.dialect.name == "postgresql"
-    return _compact_server(database) if server else _compact_file(database)
+    return _compact_server(database, beat) if server else _compact_file(database)
 
 
 def _compact_file(database: Database) -> Sequence[str]:
@@ -56,13 +57,14 @@ def _compact_file(database: Database) -> Sequence[str]:
     return ()
 
 
-def _compact_server(database: Database) -> Sequence[str]:
+def _compact_server(database: Database, beat: Callable[[], None]) -> Sequence[str]:
     left = []
     with database.glance() as connection:
         _wait_for_readers(database, connection)
         connection.exec_driver_sql(f"SET statement_timeout = '{VACUUM_WAIT_S}s'")
         try:
             for schema, name in connection.execute(_TABLES).all():
+                beat()
                 connection.exec_driver_sql(f'VACUUM (FULL, ANALYZE) "{schema}"."{name}"')
             # The planner keeps samples of what columns hold.
             connection.exec_driver_sql("VACUUM (FULL) pg_catalog.pg_statistic")

@@ -126,6 +126,45 @@ class SqlRunControl:
             data = {**order.fact(), "origin": origin.id, "before": before}
             append(connection, self._clock, run_fact(fork.id, "run.forked", data))
 
+    def move(
+        self,
+        origin: RunRecord,
+        fresh: RunRecord,
+        order: Order,
+        *,
+        before: int,
+        copy: Callable[[], None],
+        check: Callable[[], None],
+    ) -> None:
+        """End a run where it is, and record another one that goes on in its place."""
+        copy()
+        with self._database.transaction() as connection:
+            state = lock_run(connection, origin.id)
+            if state in FINAL_STATES:
+                raise RunFinished(f"run {origin.id} has already {state}", run=origin.id)
+            check()
+            why = f"it goes on as run {fresh.id} on release {fresh.release[:12]}: {order.reason}"
+            outcome = Outcome[Json](state="cancelled", reason=why, code=RunCancelled.code)
+            left = {**asdict(outcome), "moved_to": fresh.id}
+            ending = Ending(state="cancelled", outcome=left, reason=why)
+            end(connection, self._database, self._clock, origin.id, ending=ending)
+            append(connection, self._clock, run_fact(origin.id, "run.cancelled", order.fact()))
+            taken_over = sa.update(runs).where(runs.c.id == origin.id).values(start_key=None)
+            connection.execute(taken_over)
+            if fresh.conversation is not None and not fresh.aside:
+                fresh = take_turn(connection, fresh, None)
+            insert(connection, self._clock, fresh)
+            _copy(connection, calls, origin.id, fresh.id, kept=calls.c.number < before)
+            append(connection, self._clock, *_inherited(connection, fresh.id))
+            data = {
+                **order.fact(),
+                "origin": origin.id,
+                "before": before,
+                "from": origin.release,
+                "release": fresh.release,
+            }
+            append(connection, self._clock, run_fact(fresh.id, "run.moved", data))
+
 
 def _family(connection: sa.Connection, run_id: str) -> list[str]:
     """Return a run, its living children, and theirs, parents first."""

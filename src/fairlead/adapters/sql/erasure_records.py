@@ -13,10 +13,55 @@ from fairlead.adapters.sql.database import Database, serialize
 from fairlead.adapters.sql.events import append
 from fairlead.adapters.sql.schema_memory import erasures
 from fairlead.core.digests import Json, canonical_json
-from fairlead.core.erasure import HOLD_S, STAGES, Erasure, Stage
+from fairlead.core.erasure import HOLD_S, RENEW_S, STAGES, Erasure, Stage
 from fairlead.core.errors import ErasureHeld, ErasureUnknown
 from fairlead.core.event import Fact
 from fairlead.ports.clock import Clock
+
+
+class Hold:
+    """What a process commits by while it works at an erasure: only as long as it holds it.
+
+    Args:
+        database: The database.
+        clock: Time.
+        erasure: The erasure; one that nobody holds is not fenced.
+    """
+
+    def __init__(self, database: Database, clock: Clock, erasure: Erasure) -> None:
+        self._database = database
+        self._clock = clock
+        self._erasure = erasure
+        self._renewed = clock.now()
+
+    def commit(self, connection: sa.Connection) -> None:
+        """Hold it for longer, as the last act of a transaction.
+
+        Whoever takes it over meanwhile waits for that transaction or takes its place.
+
+        Raises:
+            ErasureHeld: Another process has it by now; the transaction must not be committed.
+        """
+        one = self._erasure
+        if not one.holder:
+            return
+        serialize(connection, f"erasure:{one.id}")
+        self._renewed = self._clock.now()
+        held = sa.update(erasures).where(erasures.c.id == one.id, erasures.c.holder == one.holder)
+        done = connection.execute(held.values(held_until=self._renewed + HOLD_S))
+        if not done.rowcount:
+            raise ErasureHeld(f"another process works at erasure {one.id} by now", erasure=one.id)
+
+    def renew(self) -> None:
+        """Hold it for longer."""
+        if self._erasure.holder:
+            with self._database.transaction() as connection:
+                self.commit(connection)
+
+    def beat(self) -> None:
+        """Hold it for longer, when that was last said some time ago."""
+        if self._clock.now() - self._renewed >= RENEW_S:
+            self.renew()
 
 
 class SqlErasureRecords:
@@ -55,7 +100,11 @@ class SqlErasureRecords:
                     erasure=erasure_id,
                 )
             self._set(connection, erasure_id, holder=holder, held_until=now + HOLD_S)
-            return _erasure(row)
+            return replace(_erasure(row), holder=holder)
+
+    def renew(self, erasure: Erasure) -> None:
+        """Hold an erasure for longer, since its holder still works at it."""
+        Hold(self._database, self._clock, erasure).renew()
 
     def release(self, erasure_id: str, holder: str) -> None:
         """Let go of an erasure."""

@@ -8,7 +8,7 @@ belongs to; the rows of others are never changed.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ import sqlalchemy as sa
 
 from fairlead.adapters.sql import index_tsvector
 from fairlead.adapters.sql.database import Database
+from fairlead.adapters.sql.erasure_records import Hold
 from fairlead.adapters.sql.memory_write import put_once
 from fairlead.adapters.sql.references import CHUNK, REFERENCES, chunks
 from fairlead.adapters.sql.schema import blobs, documents, runs
@@ -80,12 +81,15 @@ def _said(value: Any) -> str | bytes | None:
     return json.dumps(value) if isinstance(value, dict | list) else None
 
 
-def traces(database: Database, eraser: ValueEraser) -> Sequence[Trace]:
+def traces(
+    database: Database, eraser: ValueEraser, beat: Callable[[], None] = lambda: None
+) -> Sequence[Trace]:
     """Find values in all rows of all tables, whosever they are.
 
     Args:
         database: The database.
         eraser: Finds them.
+        beat: Is called now and then.
     """
     found: dict[tuple[str, str], int] = {}
     with database.reading() as connection:
@@ -103,6 +107,7 @@ def traces(database: Database, eraser: ValueEraser) -> Sequence[Trace]:
             # Texts as they are kept: a JSON column need not be read as JSON.
             rows = connection.execution_options(yield_per=CHUNK).execute(sa.select(*columns))
             for row in rows:
+                beat()
                 for column, value in zip(columns, row, strict=True):
                     said = _said(value)
                     count = eraser.count(said) if said else 0
@@ -124,11 +129,13 @@ class Scrubbing:
         database: The database.
         erasure: On whose behalf.
         eraser: Finds and takes out.
+        hold: What it commits by.
     """
 
     database: Database
     erasure: Erasure
     eraser: ValueEraser
+    hold: Hold
 
     def scrub(self) -> Scrubbed:
         """Take values out of every table, in transactions of some hundred rows."""
@@ -191,6 +198,7 @@ class Scrubbing:
         held: list[tuple[Any, ...]] = []
         with self.database.reading() as connection:
             for row in connection.execution_options(yield_per=CHUNK).execute(query):
+                self.hold.beat()
                 texts = dict(zip(columns, row[len(keys) :], strict=True))
                 changed = False
                 for column, value in texts.items():
@@ -231,6 +239,7 @@ class Scrubbing:
             if table.name == "passages" and connection.dialect.name == "postgresql":
                 # SQLite has triggers for it.
                 index_tsvector.replace(connection, [key[0] for key in held])
+            self.hold.commit(connection)
 
     def _fresh(self, table: sa.Table, row: Mapping[Any, Any]) -> dict[str, Any]:
         """Return those columns of a row that change."""
@@ -258,6 +267,7 @@ class Scrubbing:
         with self.database.reading() as connection:
             query = sa.select(blobs.c.digest, blobs.c.data)
             for name, data in connection.execution_options(yield_per=CHUNK).execute(query):
+                self.hold.beat()
                 if self.eraser.count(bytes(data)):
                     held.append(name)
         for some in chunks(held):
@@ -269,6 +279,7 @@ class Scrubbing:
                         left[shared] = left.get(shared, 0) + 1
                     elif self._payload(connection, name):
                         places["blobs.data"] = places.get("blobs.data", 0) + 1
+                self.hold.commit(connection)
 
     def _payload(self, connection: sa.Connection, name: str) -> bool:
         one = blobs.c.digest == name

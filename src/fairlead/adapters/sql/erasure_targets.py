@@ -13,9 +13,10 @@ from fairlead.adapters.sql.memory_rows import Likenesses, row_of, rows_of, spoke
 from fairlead.adapters.sql.memory_write import put_once, touch
 from fairlead.adapters.sql.references import chunks
 from fairlead.adapters.sql.schema_memory import memories, memory_tombstones
-from fairlead.core.erasure import ITEMS_MAX, VALUE_CHARS_MIN, Erasure, Target
+from fairlead.core.erasure import ITEMS_MAX, SAID_CHARS_MIN, VALUE_CHARS_MIN, Erasure, Target
 from fairlead.core.errors import ErasureTooLarge, NothingToErase
 from fairlead.core.label import Label
+from fairlead.core.likeness import extent
 from fairlead.core.memory import NOBODY, TIME_MAX, Note, Provenance, Reader
 from fairlead.ports.erasure import ValueEraser
 from fairlead.ports.memory import Roots
@@ -163,19 +164,22 @@ class Hiding:
         said = [(row["subject"], said_of(row["text"], row["value"])) for row in rows]
         texts = {text for _, of_item in said for text in of_item}
         others = common(self.connection, self.reader, ids, texts)
-        stones = [
+        stones = dict(
             self._stone(subject, text, text in others) for subject, own in said for text in own
-        ]
-        stones += [self.likenesses.erased(self.reader.tenant, value) for value in values]
-        for digest in dict.fromkeys(stones):
-            self.bury(digest)
-        return tuple(dict.fromkeys(stones))
+        )
+        for value in values:
+            stones[self.likenesses.erased(self.reader.tenant, value)] = extent(value)
+        for digest, words in stones.items():
+            self.bury(digest, words)
+        return tuple(stones)
 
-    def _stone(self, subject: str, text: str, common: bool) -> str:
+    def _stone(self, subject: str, text: str, common: bool) -> tuple[str, int]:
+        """Return a tombstone, and the words of what it keeps out of documents; 0 for nothing."""
         if common or len(text) < VALUE_CHARS_MIN:
             # Of somebody else the same may be remembered: it is no value of this one.
-            return self.likenesses.rejected(self.reader, subject, text)
-        return self.likenesses.erased(self.reader.tenant, text)
+            return self.likenesses.rejected(self.reader, subject, text), 0
+        words = extent(text) if len(text) >= SAID_CHARS_MIN else 0
+        return self.likenesses.erased(self.reader.tenant, text), words
 
     def _retire(self, ids: Sequence[str]) -> None:
         # In a trial that nobody takes part in, so that what is asked as of an earlier time does not
@@ -193,14 +197,21 @@ class Hiding:
             )
         )
 
-    def bury(self, digest: str) -> None:
-        """Leave a tombstone."""
+    def bury(self, digest: str, words: int | None = None) -> None:
+        """Leave a tombstone.
+
+        Args:
+            digest: What may not be remembered.
+            words: How many words and symbols it has; None when nobody knows, 0 for what may stand
+                in documents.
+        """
         stone = {
             "digest": digest,
             "tenant": self.reader.tenant,
             "reason": "erased",
             "by": self.by,
             "at": self.now,
+            "words": words,
         }
         put_once(self.connection, memory_tombstones, [stone])
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from fairlead.adapters.sql import erasure_rows as rows_with
 from fairlead.adapters.sql.compaction import compact, files_of
 from fairlead.adapters.sql.database import Database, serialize
-from fairlead.adapters.sql.erasure_records import SqlErasureRecords, began
+from fairlead.adapters.sql.erasure_records import Hold, SqlErasureRecords, began
 from fairlead.adapters.sql.erasure_runs import touched_by
 from fairlead.adapters.sql.erasure_targets import (
     Hiding,
@@ -42,11 +42,15 @@ from fairlead.core.erasure import (
     Target,
     Trace,
 )
+from fairlead.core.likeness import blanked
 from fairlead.core.memory import Note, Reader
 from fairlead.ports.clock import Clock
 from fairlead.ports.erasure import Exported, MakeEraser, Remains, Scrubbed, Touched, ValueEraser
 from fairlead.ports.memory import PLAIN, Roots
 from fairlead.ports.runs import Order
+
+_UNKNOWN_WORDS = range(1, 13)
+"""Words of what is looked for in documents when a tombstone does not say how many it has."""
 
 
 class _TakenBack(Exception):
@@ -134,6 +138,20 @@ class SqlErasureStore(SqlErasureRecords):
             now=self._clock.now(),
         )
 
+    def blanking(self, tenant: str) -> Callable[[str], str]:
+        """Return what blanks out of a text all that a tenant may not learn again."""
+        of_tenant = memory_tombstones.c.tenant == tenant
+        query = sa.select(memory_tombstones.c.digest, memory_tombstones.c.words).where(of_tenant)
+        with self._database.reading() as connection:
+            stones = {row.digest: row.words for row in connection.execute(query) if row.words != 0}
+            likenesses = Likenesses(read_key(connection))
+        sizes = {words for words in stones.values() if words is not None}
+        if None in stones.values():
+            sizes.update(_UNKNOWN_WORDS)
+        return lambda text: blanked(
+            text, sizes, lambda alike: likenesses.stone(tenant, alike) in stones
+        )
+
     # What is looked for.
 
     def values(self, erasure: Erasure) -> tuple[Sequence[str], int]:
@@ -184,7 +202,8 @@ class SqlErasureStore(SqlErasureRecords):
 
     def scrub(self, erasure: Erasure, eraser: ValueEraser) -> Scrubbed:
         """Take values out of the tenant's rows, except items and the event log."""
-        return rows_with.Scrubbing(self._database, erasure, eraser).scrub()
+        hold = Hold(self._database, self._clock, erasure)
+        return rows_with.Scrubbing(self._database, erasure, eraser, hold).scrub()
 
     def exported(self, erasure: Erasure) -> Sequence[Exported]:
         """Return the files that are known to hold one of the items."""
@@ -242,11 +261,12 @@ class SqlErasureStore(SqlErasureRecords):
                 connection.execute(
                     sa.update(memories).where(memories.c.supersedes.in_(some)).values(supersedes="")
                 )
+            Hold(self._database, self._clock, erasure).commit(connection)
         return len(numbers)
 
-    def compact(self) -> Sequence[str]:
+    def compact(self, erasure: Erasure) -> Sequence[str]:
         """Have the database let go of what was removed; returns what could not be done."""
-        return compact(self._database)
+        return compact(self._database, Hold(self._database, self._clock, erasure).beat)
 
     def files(self) -> Sequence[Path]:
         """Return the files of the database that can be read here."""
@@ -254,9 +274,10 @@ class SqlErasureStore(SqlErasureRecords):
 
     # What is left.
 
-    def traces(self, eraser: ValueEraser) -> Sequence[Trace]:
+    def traces(self, erasure: Erasure, eraser: ValueEraser) -> Sequence[Trace]:
         """Find values in all rows of all tables, whosever they are."""
-        return rows_with.traces(self._database, eraser)
+        hold = Hold(self._database, self._clock, erasure)
+        return rows_with.traces(self._database, eraser, hold.beat)
 
     def remains(self, erasure: Erasure) -> Remains:
         """Find what is still there of an erasure's items."""

@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from fairlead.adapters.sql import memory_changes as changes
+from fairlead.adapters.sql import memory_embedding as embedding_anew
 from fairlead.adapters.sql import memory_reach as reaching
 from fairlead.adapters.sql.database import Database, serialize
 from fairlead.adapters.sql.events import append
@@ -38,6 +39,7 @@ from fairlead.ports.memory import (
     Candidate,
     Candidates,
     Change,
+    Embedding,
     MemoryStats,
     Reach,
     Roots,
@@ -254,6 +256,25 @@ class SqlMemoryStore:
             if len(some) < CHUNK:
                 return
             after = some[-1].id
+
+    def unembedded(
+        self, reader: Reader, embedder: str, *, after: str = "", most: int = 1000
+    ) -> Sequence[Item]:
+        """Return items without a vector of a model, by id, in order, from behind one."""
+        waiting = embedding_anew.waiting(reader, embedder, self._clock.now())
+        query = _ALL.where(waiting, memories.c.id > after).order_by(memories.c.id).limit(most)
+        with self._database.reading() as connection:
+            return items_of(connection, query)
+
+    def embed(self, reader: Reader, embedding: Embedding) -> int:
+        """Give items new vectors in place of their old ones, all in one transaction."""
+        waiting = embedding_anew.waiting(reader, embedding.embedder, self._clock.now())
+        with self._database.transaction() as connection:
+            serialize(connection, f"memory:{reader.tenant}/{reader.app}")
+            done = embedding_anew.embed(connection, self._vectors, embedding, waiting)
+            if embedding.fact is not None and done:
+                append(connection, self._clock, said_of(embedding.fact, items=done))
+            return done
 
     def settle(
         self, reader: Reader, ids: Sequence[str], state: MemoryState, change: Change

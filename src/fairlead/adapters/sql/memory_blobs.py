@@ -56,6 +56,13 @@ class MemoryBlobs:
             ],
         )
 
+    def replace(
+        self, connection: sa.Connection, rows: Sequence[Mapping[str, Any]], vectors: Sequence[bytes]
+    ) -> None:
+        """Store vectors of items in place of those that they may have."""
+        self.remove(connection, [row["number"] for row in rows])
+        self.insert(connection, rows, vectors)
+
     def remove(self, connection: sa.Connection, numbers: Sequence[int]) -> None:
         """Remove the vectors of items that are removed."""
         connection.exec_driver_sql(

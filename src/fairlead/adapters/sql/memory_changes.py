@@ -12,7 +12,8 @@ import sqlalchemy as sa
 from fairlead.adapters.sql.database import serialize
 from fairlead.adapters.sql.events import append
 from fairlead.adapters.sql.memory_rows import Likenesses, read_key, rows_of, spoken, visible
-from fairlead.adapters.sql.memory_write import put_once, replaced, touch
+from fairlead.adapters.sql.memory_slots import known_of, reopen, take_place
+from fairlead.adapters.sql.memory_write import put_once, touch
 from fairlead.adapters.sql.references import chunks
 from fairlead.adapters.sql.schema_memory import (
     memories,
@@ -76,6 +77,8 @@ class Settling:
                     [row["number"] for row in rows], state=state, retired_at=since, valid_to=until
                 )
                 self.bury(rows, change)
+            if state != "active":
+                self._go_on(rows)
             touch(self.connection, rows)
             changed += [str(row["id"]) for row in rows]
         return changed
@@ -85,10 +88,17 @@ class Settling:
             sa.update(memories).where(memories.c.number.in_(numbers)).values(**values)
         )
 
+    def _go_on(self, rows: Iterable[Any]) -> None:
+        """Have what was to end where one of these begins go on: it never will begin."""
+        for row in rows:
+            known = known_of({**row, "trusted": False}, fresh=row)
+            if row["retired_at"] is None and known.waits(self.now):
+                reopen(self.connection, known)
+
     def _endorse(self, row: Any) -> bool:
         """Make one item trusted; it then replaces what it had only proposed to replace."""
         label = replace(label_from_json(json.loads(row["label"])), integrity="trusted")
-        _retire(self.connection, row, self.now)
+        take_place(self.connection, row, self.now)
         self._update([row["number"]], state="active", label=canonical_json(label_to_json(label)))
         return True
 
@@ -107,6 +117,7 @@ class Settling:
                 "reason": change.reason,
                 "by": change.by,
                 "at": self.now,
+                "words": 0,
             }
             for digest in digests
         ]
@@ -118,16 +129,6 @@ def _said(row: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     value = spoken(json.loads(row["value"] or "null"))
     # A value such as `yes` is wrong for its predicate alone, however it is worded.
     return (row["text"], ""), (value, ""), (value, row["predicate"])
-
-
-def _retire(connection: sa.Connection, row: Any, now: float) -> None:
-    """Retire what an item replaces that becomes current: what it names, and what its slot held."""
-    before = (memories.c.id == row["supersedes"]) & (memories.c.scope == row["scope"])
-    if row["slot"]:
-        before |= (memories.c.slot == row["slot"]) & (memories.c.state == "active")
-    before &= memories.c.retired_at.is_(None) & (memories.c.number != row["number"])
-    before &= memories.c.overlay == row["overlay"]
-    connection.execute(sa.update(memories).where(before).values(**replaced(row["valid_from"], now)))
 
 
 def still_on_trial(connection: sa.Connection, release: str) -> bool:
@@ -160,10 +161,10 @@ def merge_overlay(
     known, now = Likenesses(read_key(connection)), clock.now()
     for row in rows:
         if row["state"] == "active":
-            _retire(connection, {**row, "overlay": ""}, now)
+            take_place(connection, {**row, "overlay": ""}, now)
         elif row["state"] == "superseded":
             # It took the place of something, until another one of the trial took its own.
-            _retire(connection, {**row, "overlay": "", "slot": None}, now)
+            take_place(connection, {**row, "overlay": "", "slot": None}, now)
         elif row["state"] in TAKEN_BACK:
             whose = Reader(tenant=row["tenant"], app=app)
             settling = Settling(connection=connection, reader=whose, likenesses=known, now=now)

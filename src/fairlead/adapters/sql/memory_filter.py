@@ -74,6 +74,7 @@ _BELIEVED = "(m.state <> 'quarantined' AND (m.state <> 'superseded' OR m.valid_t
 
 
 def _times(query: MemoryQuery, values: dict[str, Any]) -> list[str]:
+    values["until"] = values["now"] if query.known_at is None else query.known_at
     if query.retired:
         return []
     parts = []
@@ -84,8 +85,7 @@ def _times(query: MemoryQuery, values: dict[str, Any]) -> list[str]:
         parts.append("m.recorded_at <= :known_at")
         known = "(m.retired_at IS NULL OR m.retired_at > :known_at)"
     if query.valid_at is None:
-        values["until"] = values["now"] if query.known_at is None else query.known_at
-        return [*parts, known, _not_ended("until", query)]
+        return [*parts, known, _BEGUN, _not_ended("until", query)]
     values["valid_at"] = query.valid_at
     # What was replaced held until its end; what was taken back never did.
     return [
@@ -94,6 +94,14 @@ def _times(query: MemoryQuery, values: dict[str, Any]) -> list[str]:
         "m.valid_from <= :valid_at",
         _not_ended("valid_at", query),
     ]
+
+
+# What takes the place of something else is not so before it begins. What began with its own record
+# has, however the clocks of two machines differ.
+_BEGUN = (
+    "(m.valid_from <= :until OR m.valid_from <= m.recorded_at "
+    "OR m.slot IS NULL AND m.supersedes = '')"
+)
 
 
 def _begun_later(query: MemoryQuery) -> str:
@@ -120,8 +128,23 @@ def _not_ended(at: str, query: MemoryQuery) -> str:
     """
     going_on = f"m.valid_to IS NULL OR m.valid_to > :{at}"
     if query.known_at is not None:
-        going_on += " OR m.state = 'superseded' AND m.retired_at > :known_at"
+        going_on += (
+            " OR (m.state = 'superseded' AND m.retired_at > :known_at "
+            f"OR EXISTS ({_SAID_LATER})) AND NOT EXISTS ({_SAID_BEFORE.format(at=at)})"
+        )
     return f"({going_on})"
+
+
+_OF_SLOT = (
+    "SELECT 1 FROM memories s WHERE s.slot = m.slot AND s.overlay = m.overlay "
+    "AND s.state IN ('active', 'superseded') AND s.valid_from > s.recorded_at AND "
+)
+# What was to begin later ended an item that is current still: not as of before that was said.
+_SAID_LATER = f"{_OF_SLOT}s.valid_from = m.valid_to AND s.recorded_at > :known_at"
+_SAID_BEFORE = (
+    f"{_OF_SLOT}s.valid_from > m.valid_from AND s.valid_from <= :{{at}} "
+    "AND s.recorded_at <= :known_at AND (s.retired_at IS NULL OR s.retired_at > :known_at)"
+)
 
 
 def _trial(reader: Reader, query: MemoryQuery, values: dict[str, Any]) -> list[str]:
@@ -130,16 +153,18 @@ def _trial(reader: Reader, query: MemoryQuery, values: dict[str, Any]) -> list[s
         # An operator looks at what everybody knows; what is on trial is listed apart.
         return ["m.overlay = ''"]
     values["overlay"] = reader.overlay
-    instead = instead_on_trial("m", past=query.known_at is not None)
+    at = "until" if query.valid_at is None or query.retired else "valid_at"
+    instead = instead_on_trial("m", past=query.known_at is not None, at=at)
     return [f"(m.overlay = :overlay OR m.overlay = '' AND NOT EXISTS ({instead}))"]
 
 
-def instead_on_trial(item: str, *, past: bool = False) -> str:
+def instead_on_trial(item: str, *, past: bool = False, at: str = "now") -> str:
     """Return the selection of what a trial, `:overlay`, knows instead of an item.
 
     Args:
         item: How the item's table is named.
         past: Whether it is about what was known at `:known_at`.
+        at: The parameter by which what was to begin later has begun.
     """
     # What took its place there may have been replaced itself: then the newest stands for both.
     named, held, recorded = "o.state IN ('active', 'superseded')", "o.state = 'active'", ""
@@ -149,5 +174,6 @@ def instead_on_trial(item: str, *, past: bool = False) -> str:
         held = "(o.retired_at IS NULL OR o.retired_at > :known_at)"
     return (
         f"SELECT 1 FROM memories o WHERE o.overlay = :overlay AND o.overlay <> '' {recorded}AND "
+        f"(o.valid_from <= o.recorded_at OR o.valid_from <= :{at}) AND "
         f"(o.supersedes = {item}.id AND ({named}) OR o.slot = {item}.slot AND {held})"
     )

@@ -55,6 +55,15 @@ class MemoryPgvector:
         )
         copy_rows(connection, VECTORS, ("number", "scope", "embedder", "vector"), given)
 
+    def replace(
+        self, connection: sa.Connection, rows: Sequence[Mapping[str, Any]], vectors: Sequence[bytes]
+    ) -> None:
+        """Store vectors of items in place of those that they may have."""
+        if self._made(connection):
+            old = sa.text(f"DELETE FROM {VECTORS} WHERE number = ANY(:numbers)")
+            connection.execute(old, {"numbers": [row["number"] for row in rows]})
+        self.insert(connection, rows, vectors)
+
     def remove(self, connection: sa.Connection, numbers: Sequence[int]) -> None:
         """Do nothing: they go with their items."""
 

@@ -11,7 +11,7 @@ from fairlead.adapters.sql.memory_rows import visible
 from fairlead.adapters.sql.references import chunks
 from fairlead.adapters.sql.schema_memory import memories, memory_lineage, memory_reads
 from fairlead.core.digests import canonical_json
-from fairlead.core.label import label_from_json
+from fairlead.core.label import OTHERS, label_from_json
 from fairlead.core.memory import Reader
 from fairlead.ports.memory import Reach, Roots
 
@@ -33,6 +33,7 @@ def reach(
         made = dict.fromkeys(_made_of(connection, reader, fresh))
         fresh = [one for one in made if one not in found]
         found |= dict.fromkeys(fresh)
+    unsure = _unsure(connection, reader) if roots.source else ()
     readers: set[str] = set()
     writers: set[str] = set()
     for some in chunks(found):
@@ -44,6 +45,7 @@ def reach(
         items=tuple(found),
         readers=tuple(sorted(readers)),
         writers=tuple(sorted(writers - {""})),
+        unsure=tuple(one for one in unsure if one not in found),
     )
 
 
@@ -62,6 +64,15 @@ def _roots(connection: sa.Connection, reader: Reader, roots: Roots) -> Iterable[
         query = sa.select(memories.c.id).where(own, memories.c.release == roots.release)
         yield from connection.execute(query.order_by(memories.c.id)).scalars()
     yield from _own(connection, reader, roots.ids)
+
+
+def _unsure(connection: sa.Connection, reader: Reader) -> Iterable[str]:
+    """Yield what has more origins than its label names."""
+    named = memories.c.label.contains(canonical_json(OTHERS), autoescape=True)
+    query = sa.select(memories.c.id, memories.c.label).where(visible(reader), named)
+    for row in connection.execute(query.order_by(memories.c.id)):
+        if OTHERS in label_from_json(json.loads(row.label)).origins:
+            yield row.id
 
 
 def _made_of(connection: sa.Connection, reader: Reader, parents: Iterable[str]) -> Iterable[str]:

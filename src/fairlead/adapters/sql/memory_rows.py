@@ -100,7 +100,11 @@ class Likenesses:
 
     def erased(self, tenant: str, text: str) -> str:
         """Return the tombstone of what nobody of a tenant may remember again."""
-        return keyed(self._key, "erased", tenant, likeness(text))
+        return self.stone(tenant, likeness(text))
+
+    def stone(self, tenant: str, alike: str) -> str:
+        """Return the tombstone of what has a likeness."""
+        return keyed(self._key, "erased", tenant, alike)
 
     def rejected(self, reader: Reader, subject: str, text: str, predicate: str = "") -> str:
         """Return the tombstone of what may not be remembered again of a subject.

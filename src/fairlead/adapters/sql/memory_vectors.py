@@ -37,6 +37,12 @@ class VectorIndex(Protocol):
         """Store the vectors of new items."""
         ...
 
+    def replace(
+        self, connection: sa.Connection, rows: Sequence[Mapping[str, Any]], vectors: Sequence[bytes]
+    ) -> None:
+        """Store vectors of items in place of those that they may have."""
+        ...
+
     def remove(self, connection: sa.Connection, numbers: Sequence[int]) -> None:
         """Remove the vectors of items that are removed."""
         ...

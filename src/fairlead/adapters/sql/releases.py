@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from pydantic import TypeAdapter
 
 from fairlead.adapters.sql.database import Database, serialize
+from fairlead.adapters.sql.deployments import refuse_open, sole
 from fairlead.adapters.sql.events import append
 from fairlead.adapters.sql.memory_changes import drop_overlay, merge_overlay
 from fairlead.adapters.sql.schema_releases import activations, gate_evidence, releases
@@ -127,59 +128,16 @@ class SqlReleaseStore:
         )
 
     def activate(self, environment: str, activation: Activation) -> None:
-        """Move the pointer, with its event; a rollback marks the release that was active as bad."""
-        rollback = activation.kind == "rollback"
+        """Move the pointer, with its event; a rollback marks the release that was active as bad.
+
+        Raises:
+            RolloutOpen: A rollout goes on there: it moves the pointer.
+        """
         with self._database.transaction() as connection:
             serialize(connection, f"environment:{environment}")
-            last = connection.execute(
-                sa.select(activations)
-                .where(activations.c.environment == environment)
-                .order_by(activations.c.sequence.desc())
-                .limit(1)
-            ).first()
-            connection.execute(
-                sa.insert(activations).values(
-                    environment=environment,
-                    sequence=last.sequence + 1 if last else 1,
-                    release=activation.release,
-                    kind=activation.kind,
-                    reason=activation.reason,
-                    by=activation.by,
-                    time=activation.time,
-                )
-            )
-            if rollback and last is not None:
-                connection.execute(
-                    sa.update(releases).where(releases.c.digest == last.release).values(bad=True)
-                )
-            data = {
-                "release": activation.release,
-                "from": last.release if last else None,
-                "kind": activation.kind,
-                "reason": activation.reason,
-                "by": activation.by,
-            }
-            kind = "release.rolled_back" if rollback else "release.activated"
-            fact = Fact(chain=f"environment:{environment}", type=kind, data=data)
-            append(connection, self._clock, fact)
-            if rollback and last is not None:
-                self._end_trial(connection, last.release, activation, keep=False)
-            self._end_trial(connection, activation.release, activation, keep=True)
-
-    def _end_trial(
-        self, connection: sa.Connection, release: str, move: Activation, *, keep: bool
-    ) -> None:
-        """Give what a release remembered in its trial to everybody, or remove it."""
-        app = connection.execute(
-            sa.select(releases.c.app).where(releases.c.digest == release)
-        ).scalar_one()
-        change, trial = Change(by=move.by, reason=move.reason), (app, release)
-        end = merge_overlay if keep else drop_overlay
-        items = end(connection, trial, change, self._clock)
-        if items:
-            data = {"items": items, "by": move.by, "reason": move.reason}
-            kind = "memory.merged" if keep else "memory.dropped"
-            append(connection, self._clock, _fact(release, kind, data))
+            refuse_open(connection, environment)
+            move_pointer(connection, self._clock, environment, activation)
+            sole(connection, self._clock, environment, activation.release)
 
     def active(self) -> dict[str, str]:
         """Return the digest of the release that is active in each environment, by its name."""
@@ -221,6 +179,79 @@ class SqlReleaseStore:
                 )
                 for row in connection.execute(query)
             ]
+
+
+def move_pointer(
+    connection: sa.Connection, clock: Clock, environment: str, activation: Activation
+) -> None:
+    """Move an environment's pointer, with its event.
+
+    Args:
+        connection: A writing transaction that holds the environment.
+        clock: Time and ids.
+        environment: The environment.
+        activation: The move; a `rollback` marks the release that was active as bad.
+    """
+    rollback = activation.kind == "rollback"
+    last = connection.execute(
+        sa.select(activations)
+        .where(activations.c.environment == environment)
+        .order_by(activations.c.sequence.desc())
+        .limit(1)
+    ).first()
+    connection.execute(
+        sa.insert(activations).values(
+            environment=environment,
+            sequence=last.sequence + 1 if last else 1,
+            release=activation.release,
+            kind=activation.kind,
+            reason=activation.reason,
+            by=activation.by,
+            time=activation.time,
+        )
+    )
+    data = {
+        "release": activation.release,
+        "from": last.release if last else None,
+        "kind": activation.kind,
+        "reason": activation.reason,
+        "by": activation.by,
+    }
+    kind = "release.rolled_back" if rollback else "release.activated"
+    append(connection, clock, Fact(chain=f"environment:{environment}", type=kind, data=data))
+    if rollback and last is not None:
+        mark_bad(connection, last.release)
+        end_trial(connection, clock, last.release, activation, keep=False)
+    end_trial(connection, clock, activation.release, activation, keep=True)
+
+
+def mark_bad(connection: sa.Connection, release: str) -> None:
+    """Mark a release as bad: it is not activated again without an override."""
+    connection.execute(sa.update(releases).where(releases.c.digest == release).values(bad=True))
+
+
+def end_trial(
+    connection: sa.Connection, clock: Clock, release: str, move: Activation, *, keep: bool
+) -> None:
+    """Give what a release remembered in its trial to everybody, or remove it.
+
+    Args:
+        connection: A writing transaction.
+        clock: Time and ids.
+        release: Digest of the release.
+        move: Who ends it, and why.
+        keep: Whether it is kept.
+    """
+    app = connection.execute(
+        sa.select(releases.c.app).where(releases.c.digest == release)
+    ).scalar_one()
+    change, trial = Change(by=move.by, reason=move.reason), (app, release)
+    end = merge_overlay if keep else drop_overlay
+    items = end(connection, trial, change, clock)
+    if items:
+        data = {"items": items, "by": move.by, "reason": move.reason}
+        kind = "memory.merged" if keep else "memory.dropped"
+        append(connection, clock, _fact(release, kind, data))
 
 
 def _fact(digest: str, type: str, data: dict[str, Any]) -> Fact:

@@ -129,6 +129,9 @@ memory_tombstones = sa.Table(
     sa.Column("reason", sa.Text, nullable=False),
     sa.Column("by", sa.Text, nullable=False),
     sa.Column("at", sa.Float(53), nullable=False),
+    # How many words and symbols it has, by which it is found within a document; 0 for what is
+    # refused as an item only, null when nobody knows.
+    sa.Column("words", sa.Integer),
     sa.Index("memory_tombstones_by_tenant", "tenant"),
 )
 

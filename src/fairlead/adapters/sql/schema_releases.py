@@ -16,6 +16,8 @@ releases = sa.Table(
     sa.Column("manifest", sa.Text, nullable=False),
     sa.Column("bad", sa.Boolean, nullable=False, default=False),
     sa.Column("created_at", sa.Float, nullable=False),
+    # Whether the log says that runs of it wait for a worker that is not there.
+    sa.Column("stranded", sa.Boolean, nullable=False, server_default=sa.false()),
 )
 
 gate_evidence = sa.Table(

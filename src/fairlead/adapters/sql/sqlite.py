@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy import event
 
 from fairlead.core.errors import StoreReadOnly, StoreUnavailable
+from fairlead.core.text import paired
 
 PREFIX = "sqlite:///"
 _POOL_SIZE = 20
@@ -102,6 +103,8 @@ class SqliteServer:
                 # We and the engine ask for milliseconds by `unixepoch('subsec')`, which an older
                 # SQLite answers with NULL.
                 connection.create_function("unixepoch", 1, _unixepoch)
+            # The triggers of the search indexes call it, whoever writes.
+            connection.create_function("paired", 1, paired, deterministic=True)
             if own:
                 connection.isolation_level = None
             connection.execute(f"PRAGMA busy_timeout={self._busy_timeout_ms}")
@@ -110,6 +113,7 @@ class SqliteServer:
                 f"synchronous={self._synchronous}",
                 f"wal_autocheckpoint={_CHECKPOINT_PAGES}",
                 "foreign_keys=ON",
+                "trusted_schema=ON",
             ):
                 connection.execute(f"PRAGMA {pragma}")
 

@@ -12,11 +12,7 @@ from fairlead.core.errors.backup import (
     ScratchUnavailable,
     StoreOccupied,
 )
-from fairlead.core.errors.base import (
-    FairleadError,
-    error_classes,
-    error_from_json,
-)
+from fairlead.core.errors.base import FairleadError, error_classes, error_from_json
 from fairlead.core.errors.baseline import (
     BaselineNotAccepted,
     BaselineVersionTaken,
@@ -24,12 +20,7 @@ from fairlead.core.errors.baseline import (
     InvalidBaseline,
     UnknownBaseline,
 )
-from fairlead.core.errors.bounded import (
-    BudgetExhausted,
-    KillNotFound,
-    KillsFull,
-    KillSwitchPulled,
-)
+from fairlead.core.errors.bounded import BudgetExhausted, KillNotFound, KillsFull, KillSwitchPulled
 from fairlead.core.errors.call import (
     AnswerCut,
     AnswerExcessive,
@@ -59,6 +50,17 @@ from fairlead.core.errors.call import (
     ToolCallUnfit,
     ToolFailed,
 )
+from fairlead.core.errors.delivery import (
+    FeedbackUnfit,
+    InvalidRollout,
+    PromotionRefused,
+    ReleaseActive,
+    RolloutEnded,
+    RolloutOpen,
+    RouteClosed,
+    RunPinned,
+    UnknownRollout,
+)
 from fairlead.core.errors.denied import (
     ApprovalDenied,
     ApprovalExpired,
@@ -75,6 +77,7 @@ from fairlead.core.errors.denied import (
 from fairlead.core.errors.embedding import (
     EmbedderFailed,
     EmbedderNotInstalled,
+    EmbedderNotNamed,
     EmbedderTimedOut,
     EmbedderUnknown,
     TextsExcessive,
@@ -92,6 +95,7 @@ from fairlead.core.errors.erasure import (
     NotErased,
     NothingToErase,
 )
+from fairlead.core.errors.flags import FlagsNotInstalled, InvalidFlag
 from fairlead.core.errors.given import (
     AppFileMissing,
     AppImportFailed,
@@ -147,6 +151,7 @@ from fairlead.core.errors.memory import (
     MemoryExportFailed,
     MemoryFileInvalid,
     MemoryInvalid,
+    MemoryKeyTaken,
     MemoryMissing,
     MemoryRefused,
     MemorySchemaOutOfRange,
@@ -259,6 +264,7 @@ __all__ = [
     "EffectUnknown",
     "EmbedderFailed",
     "EmbedderNotInstalled",
+    "EmbedderNotNamed",
     "EmbedderTimedOut",
     "EmbedderUnknown",
     "ErasedValueInvalid",
@@ -268,6 +274,8 @@ __all__ = [
     "ExportUnreadable",
     "FairleadError",
     "FamilyTooDeep",
+    "FeedbackUnfit",
+    "FlagsNotInstalled",
     "FourEyes",
     "GateRefused",
     "GuardrailBlocked",
@@ -276,7 +284,9 @@ __all__ = [
     "InvalidBaseline",
     "InvalidConfig",
     "InvalidDeclaration",
+    "InvalidFlag",
     "InvalidInput",
+    "InvalidRollout",
     "JournalForeign",
     "KeyReused",
     "KeysUnavailable",
@@ -300,6 +310,7 @@ __all__ = [
     "MemoryExportFailed",
     "MemoryFileInvalid",
     "MemoryInvalid",
+    "MemoryKeyTaken",
     "MemoryMissing",
     "MemoryRefused",
     "MemorySchemaOutOfRange",
@@ -312,12 +323,14 @@ __all__ = [
     "NotErased",
     "NothingToErase",
     "OutsideRun",
+    "PromotionRefused",
     "ProviderBusy",
     "ProviderFailed",
     "QueueFull",
     "QuotaExhausted",
     "RateExceeded",
     "ReasonMissing",
+    "ReleaseActive",
     "ReleaseDamaged",
     "ReplayDiverged",
     "RestoreUnsound",
@@ -325,8 +338,12 @@ __all__ = [
     "ResultTooLarge",
     "ResultWithheld",
     "RoleMissing",
+    "RolloutEnded",
+    "RolloutOpen",
+    "RouteClosed",
     "RunCancelled",
     "RunFinished",
+    "RunPinned",
     "RunPruned",
     "RunQuarantined",
     "RunTimedOut",
@@ -363,6 +380,7 @@ __all__ = [
     "UnknownConversation",
     "UnknownEffectKey",
     "UnknownRelease",
+    "UnknownRollout",
     "UnknownRun",
     "UnknownWorkflow",
     "VectorNotFinite",

@@ -69,3 +69,10 @@ class TextsExcessive(FairleadError):
 
     code = "FL-858"
     hint = "Give it fewer texts at a time."
+
+
+class EmbedderNotNamed(FairleadError):
+    """Memory is to be embedded, and the active release names no embedding model."""
+
+    code = "FL-859"
+    hint = "Set `memory.embedder` in fairlead.toml, make a release and activate it."

@@ -49,6 +49,29 @@ class MemoryUndeclared(FairleadError):
     hint = "Declare it: `memory=Memory(remember=Remember(kinds=[...]))`, and make a release."
 
 
+class MemoryKeyTaken(FairleadError):
+    """Something else was written under the key of a write; nothing of this write was kept."""
+
+    code = "FL-806"
+    hint = (
+        "Give what is said for the first time a key of its own. To correct the item that the "
+        "message names, supersede it: `fairlead memory supersede ID TEXT`."
+    )
+
+    @classmethod
+    def of(cls, key: str, item: str) -> MemoryKeyTaken:
+        """Return the error of one key.
+
+        Args:
+            key: The key.
+            item: Id of the item that was written under it.
+        """
+        said = key if len(key) <= 100 else f"{key[:100]}..."
+        return cls(
+            f"key {said!r} is that of item {item}, which says otherwise", key=said, item=item
+        )
+
+
 class MemoryFileInvalid(FairleadError):
     """A file that is to be imported cannot be read, or one of its lines is no item."""
 

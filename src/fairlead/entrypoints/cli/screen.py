@@ -52,6 +52,10 @@ class Screen:
         self._write(f"{safe(text)}\n")
         self._stream.flush()
 
+    def clear(self) -> None:
+        """Begin a new page on a terminal; in a pipe, an empty line parts it from the one before."""
+        self._stream.write("\x1b[H\x1b[2J" if self._stream.isatty() else "\n")
+
     def show(self, *parts: RenderableType) -> None:
         """Print parts, one below the other; in a pipe as plain text."""
         console = self._console()

@@ -24,8 +24,10 @@ from fairlead.entrypoints.cli.commands import (
     people,
     policies,
     releases,
+    rollouts,
     runs,
     token,
+    up,
     work,
 )
 from fairlead.entrypoints.cli.help import Command, Group
@@ -62,6 +64,7 @@ _mcp.command("diff", cls=Command)(mcp.diff)
 tree.command("ingest", cls=Command, rich_help_panel=RUN)(work.ingest)
 tree.command("run", cls=Command, rich_help_panel=RUN)(work.run)
 tree.command("worker", cls=Command, rich_help_panel=RUN)(work.worker)
+tree.command("up", cls=Command, rich_help_panel=RUN)(up.up)
 
 _release = _group("release", SHIP, "Make releases, compare them, and choose the active one.")
 _release.command("create", cls=Command)(releases.create)
@@ -69,6 +72,13 @@ _release.command("list", cls=Command)(releases.list_all)
 _release.command("show", cls=Command)(releases.show)
 _release.command("diff", cls=Command)(releases.diff)
 _release.command("activate", cls=Command)(releases.activate)
+_rollout = _group("rollout", SHIP, "Give a release traffic step by step, by what it does.")
+_rollout.command("start", cls=Command)(rollouts.start)
+_rollout.command("status", cls=Command)(rollouts.status)
+_rollout.command("list", cls=Command)(rollouts.list_all)
+_rollout.command("promote", cls=Command)(rollouts.promote)
+_rollout.command("pause", cls=Command)(rollouts.pause)
+_rollout.command("abort", cls=Command)(rollouts.abort)
 tree.command("rollback", cls=Command, rich_help_panel=SHIP)(releases.rollback)
 _baseline = _group("baseline", SHIP, "The platform's policies and limits, above every app.")
 _baseline.command("check", cls=Command)(baselines.check)
@@ -90,9 +100,11 @@ _runs.command("pause", cls=Command)(runs.pause)
 _runs.command("resume", cls=Command)(runs.resume)
 _runs.command("retry", cls=Command)(runs.retry)
 _runs.command("fork", cls=Command)(runs.fork)
+_runs.command("move", cls=Command)(runs.move)
 _runs.command("send", cls=Command)(runs.send)
 _runs.command("stream", cls=Command)(runs.stream)
 _runs.command("prune", cls=Command)(runs.prune)
+tree.command("feedback", cls=Command, rich_help_panel=LOOK)(rollouts.feedback)
 _conversations = _group("conversations", LOOK, "Series of runs that read what was said before.")
 _conversations.command("list", cls=Command)(conversations.list_all)
 _conversations.command("show", cls=Command)(conversations.show)
@@ -122,6 +134,7 @@ _memory.command("quarantine", cls=Command)(memory_changes.quarantine)
 _memory.command("promote", cls=Command)(memory_changes.promote)
 _memory.command("retract", cls=Command)(memory_changes.retract)
 _memory.command("forget", cls=Command)(memory_changes.forget)
+_memory.command("embed", cls=Command)(memory_changes.embed)
 _memory.command("export", cls=Command)(memory.export)
 _memory.command("erase", cls=Command)(erasures.erase)
 _memory.command("verify", cls=Command)(erasures.verify)

@@ -10,7 +10,7 @@ from dataclasses import replace
 from fairlead.core.calls import Done, Failed, Result
 from fairlead.core.label import UNDECLARED, Label, Labels, joined
 from fairlead.runtime.interceptors.attempt import Attempt, Next
-from fairlead.runtime.scope import Services
+from fairlead.runtime.scope import RunScope, Services
 
 
 async def label(attempt: Attempt, services: Services, inner: Next) -> tuple[Result, int]:
@@ -27,6 +27,19 @@ async def label(attempt: Attempt, services: Services, inner: Next) -> tuple[Resu
     return result, tries
 
 
+def label_of_passages(scope: RunScope, collection: str) -> Label:
+    """Return the label of what a run retrieves from a collection.
+
+    Args:
+        scope: The run.
+        collection: The collection.
+    """
+    recall = scope.terms.recall
+    integrity = recall.integrity if recall else UNDECLARED.integrity
+    found = Label(integrity=integrity, readers=("tenant",))
+    return found.resolved(scope.context.principal, f"retrieval:{collection}")
+
+
 def labels_of(attempt: Attempt) -> Labels:
     """Return the labels of what a call returns."""
     call, scope = attempt.call, attempt.scope
@@ -36,10 +49,7 @@ def labels_of(attempt: Attempt) -> Labels:
         declared = contract.labels if contract and contract.labels else {"": UNDECLARED}
         return {path: label.resolved(principal, origin) for path, label in declared.items()}
     if call.kind == "retrieval":
-        recall = scope.terms.recall
-        integrity = recall.integrity if recall else UNDECLARED.integrity
-        found = Label(integrity=integrity, readers=("tenant",))
-        return {"": found.resolved(principal, origin)}
+        return {"": label_of_passages(scope, call.name)}
     if call.kind == "memory":
         # Ids and states: the run's own. The store says in its own words what went wrong.
         return {"": Label(readers=("tenant",)).resolved(principal, origin)}

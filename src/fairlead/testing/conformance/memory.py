@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fairlead.testing.conformance.memory_finding import MemoryFindingConformance
+from fairlead.testing.conformance.memory_future import MemoryFutureConformance
 from fairlead.testing.conformance.memory_races import MemoryRaceConformance
 from fairlead.testing.conformance.memory_scopes import MemoryScopeConformance
 from fairlead.testing.conformance.memory_site import MemorySite, OpenStore
@@ -17,6 +18,7 @@ class MemoryStoreConformance(
     MemoryScopeConformance,
     MemoryWriteConformance,
     MemoryTimeConformance,
+    MemoryFutureConformance,
     MemoryFindingConformance,
     MemoryTrialConformance,
     MemoryRaceConformance,

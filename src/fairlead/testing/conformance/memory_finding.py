@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from fairlead.core.label import Label
 from fairlead.core.memory import QUERY_CHARS_MAX, TIME_MAX, TIME_MIN, MemoryQuery, Note, Reader
 from fairlead.core.vectors import unit, unpack
-from fairlead.ports.memory import Roots, Search, Stamp
+from fairlead.ports.memory import Embedding, Roots, Search, Stamp
 from fairlead.testing.conformance.memory_site import (
     ADA,
     BOB,
     OPERATOR,
+    TRIAL,
     MemorySite,
     note,
     outside,
@@ -181,6 +183,68 @@ class MemoryFindingConformance:
         memory.one(note("A needle"))
         assert memory.found(text, kinds=("semantic",)) == []
         assert memory.found(f"{text} needle") == ["A needle"]
+
+    def test_what_is_written_without_spaces_is_found_within(self, memory: MemorySite) -> None:
+        """Chinese and Japanese: in the text and in whom it is about, and nothing else is found."""
+        memory.write(
+            note("顧客は東京都に住んでいます"),
+            note("客户用信用卡付款"),
+            note("A needle", subject="田中商店"),
+            note("𠮷野家のカード"),
+        )
+        assert memory.found("東京") == ["顧客は東京都に住んでいます"]
+        assert memory.found("信用卡") == ["客户用信用卡付款"]
+        assert memory.found("商店") == ["A needle"]
+        assert memory.found("𠮷野") == memory.found("カード") == ["𠮷野家のカード"]
+        assert memory.found("大阪") == []
+
+    def test_items_get_vectors_of_another_model(self, memory: MemorySite) -> None:
+        """They are near by the new ones alone, also where the old ones were read before."""
+        dice = random.Random(3)
+        old, new = ([vector_of(dice) for _ in range(4)] for _ in range(2))
+        notes = [note(f"Item {number}") for number in range(4)]
+        written = memory.write(*notes, stamp=Stamp(embedder="old", vectors=old))
+        bare = memory.one(note("Item without"))
+
+        def near(vector: bytes, embedder: str) -> list[str]:
+            asked: dict[str, Any] = {"search": BY_VECTOR, "vector": vector, "embedder": embedder}
+            return sorted(one.text for one in memory.candidates("", **asked))
+
+        assert near(old[0], "old") == [f"Item {number}" for number in range(4)]
+        assert near(new[0], "new") == []
+        waiting = memory.store.unembedded(OPERATOR, "new")
+        assert [one.id for one in waiting] == [one.id for one in (*written, bare)]
+        first = {one.id: vector for one, vector in zip(written[:2], new, strict=False)}
+        embedding = Embedding(embedder="new", vectors=first)
+        assert memory.store.embed(OPERATOR, embedding) == 2
+        # What was done is not done again, and the rest waits.
+        assert memory.store.embed(OPERATOR, embedding) == 0
+        rest = memory.store.unembedded(OPERATOR, "new", most=2)
+        assert [one.id for one in rest] == [one.id for one in written[2:]]
+        behind = memory.store.unembedded(OPERATOR, "new", after=written[3].id)
+        assert [one.id for one in behind] == [bare.id]
+        assert near(new[0], "new") == ["Item 0", "Item 1"]
+        assert near(old[0], "old") == ["Item 2", "Item 3"]
+        (found,) = memory.store.get(ADA, [written[0].id])
+        assert found.embedder == "new"
+        asked: dict[str, Any] = {"search": BY_VECTOR, "vector": new[1], "embedder": "new"}
+        cosines = {one.text: one.similarity for one in memory.candidates("", **asked)}
+        assert cosines["Item 1"] == pytest.approx(1.0, abs=1e-6)
+
+    def test_what_is_not_embedded_anew(self, memory: MemorySite) -> None:
+        """What was taken back, is on trial, past its retention, or somebody else's."""
+        kept = memory.one(note("Kept"))
+        gone = memory.one(note("Taken back"))
+        memory.settle(gone, state="retracted")
+        memory.one(note("On trial"), by=TRIAL)
+        short = memory.one(note("Short", expires_at=memory.clock.time + 5))
+        theirs = memory.one(note("Theirs"), by=replace(ADA, tenant="umbra"))
+        assert texts(memory.store.unembedded(OPERATOR, "e")) == ["Kept", "Short"]
+        memory.clock.time += 10
+        assert texts(memory.store.unembedded(OPERATOR, "e")) == ["Kept"]
+        ids = [one.id for one in (kept, gone, short, theirs)]
+        vectors = {one: unit([1.0, 0.0]) for one in ids}
+        assert memory.store.embed(OPERATOR, Embedding(embedder="e", vectors=vectors)) == 1
 
     def test_a_long_question_is_answered(self, memory: MemorySite) -> None:
         """Of as many different words as are looked for, and of one endless word."""

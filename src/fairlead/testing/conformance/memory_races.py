@@ -67,14 +67,14 @@ class MemoryRaceConformance:
     def test_writers_of_one_key_write_once(self, memory: MemorySite) -> None:
         """Both get the same item; so do those that say the same."""
 
-        def write(store: MemoryStore, number: int) -> list[Written]:
+        def write(store: MemoryStore, _: int) -> list[Written]:
             return [
                 one
                 for round_ in range(ROUNDS)
                 for one in store.write(
                     ADA,
                     [
-                        note(f"Keyed {number} {round_}", key=f"k{round_}"),
+                        note(f"Keyed {round_}", key=f"k{round_}"),
                         note(f"Said in round {round_}"),
                     ],
                 )

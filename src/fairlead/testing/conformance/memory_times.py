@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from itertools import count, permutations, product
+from itertools import combinations, count, permutations, product
 from typing import Any
 
 from hypothesis import given, settings
@@ -26,6 +26,7 @@ from fairlead.testing.conformance.memory_site import (
     searched,
 )
 from fairlead.testing.memory import FakeMemoryStore
+from fairlead.testing.memory_rules import overlap
 
 _NUMBERS = count()
 
@@ -37,7 +38,8 @@ _NOTES = st.builds(
     st.tuples(st.sampled_from(["s1", "s2"]), st.sampled_from(["", "colour", "colour"])),
     st.sampled_from(["trusted", "trusted", "outside", "model", "private"]),
     st.tuples(
-        st.sampled_from([None, None, -60, -10, 0, 10]), st.sampled_from([None, None, None, 40, 90])
+        st.sampled_from([None, None, -60, -10, 0, 10, 45]),
+        st.sampled_from([None, None, None, 40, 90]),
     ),
 )
 _STEPS = st.lists(
@@ -197,10 +199,14 @@ def _query(**other: Any) -> MemoryQuery:
 
 
 def _one_in_each_slot(store: MemoryStore, reader: Reader) -> bool:
-    """Say whether no slot has two items that are current and believed, beside a trial's."""
+    """Say whether no slot has two items that are active at the same time, beside a trial's."""
     active = [one for one in store.items(reader, states=["active"]) if one.predicate]
     slots = [(one.audience, one.subject, one.predicate, one.overlay) for one in active]
-    return len(slots) == len(set(slots))
+    return not any(
+        overlap(one, other)
+        for (one, slot), (other, beside) in combinations(zip(active, slots, strict=True), 2)
+        if slot == beside
+    )
 
 
 class MemoryTimeConformance:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from fairlead.core.label import ORIGINS_MAX
 from fairlead.core.memory import Provenance
 from fairlead.core.vectors import unit
 from fairlead.ports.memory import Roots, Search, Stamp
@@ -12,6 +13,7 @@ from fairlead.testing.conformance.memory_site import (
     BOB,
     MOVED,
     OPERATOR,
+    TENANT,
     TRIAL,
     MemorySite,
     note,
@@ -162,6 +164,20 @@ class MemoryTrialConformance:
             assert store.reach(foreign, Roots(source="tool:mail", ids=(raw.id,))).items == ()
         (item,) = store.get(ADA, [last.id])
         assert set(item.provenance.derived_from) == {raw.id, middle.id}
+
+    def test_reach_says_what_it_cannot_know(self, memory: MemorySite) -> None:
+        """A label names so many origins; what has more may come from any source."""
+        origins = (*(f"tool:a{number:03}" for number in range(ORIGINS_MAX)), "tool:mail")
+        many = memory.one(note("Many", label=replace(TENANT, origins=origins)))
+        few = memory.one(note("Few", label=replace(TENANT, origins=("tool:mail",))))
+        memory.one(note("Others", label=replace(TENANT, origins=("tool:others",))))
+        reach = memory.store.reach(OPERATOR, Roots(source="tool:mail"))
+        assert (reach.items, reach.unsure) == ((few.id,), (many.id,))
+        named = memory.store.reach(OPERATOR, Roots(source="tool:a001"))
+        assert (named.items, named.unsure) == ((many.id,), ())
+        assert memory.store.reach(OPERATOR, Roots(ids=(few.id,))).unsure == ()
+        foreign = replace(OPERATOR, tenant="umbra")
+        assert memory.store.reach(foreign, Roots(source="tool:mail")).unsure == ()
 
     def test_what_is_expired_leaves_nothing(self, memory: MemorySite) -> None:
         """Neither for words nor for vectors, nor who read it; the rest stays."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from fairlead.core.memory import Provenance, Reader
+from fairlead.core.errors import MemoryKeyTaken
+from fairlead.core.memory import Note, Provenance, Reader
 from fairlead.core.vectors import unit
 from fairlead.ports.memory import Roots, Stamp
 from fairlead.testing.conformance.memory_site import (
@@ -44,13 +46,51 @@ class MemoryWriteConformance:
     """Writes."""
 
     def test_under_a_key_it_is_written_once(self, memory: MemorySite) -> None:
-        """Whatever it says the second time, and in one write as well."""
+        """A repeat is answered as before, in one write as well, and however it is spelled."""
         first = memory.one(note("The tea is hot", key="k"))
-        again = memory.one(note("The tea is cold", key="k"))
+        again = memory.one(note("The tea is HOT!", key="k"))
         assert (again.id, again.merged, memory.found("tea")) == (first.id, True, ["The tea is hot"])
-        one, two = memory.write(note("A cup", key="c"), note("A mug", key="c"))
+        one, two = memory.write(note("A cup", key="c"), note("A cup", key="c"))
         assert (two.id, two.merged) == (one.id, True)
         assert memory.one(note("The tea is cold", key="other")).merged is False
+
+    @pytest.mark.parametrize(
+        "other", [{"text": "The tea is cold"}, {"value": 90}, {"subject": "t"}]
+    )
+    def test_a_key_says_one_thing(self, memory: MemorySite, other: dict[str, Any]) -> None:
+        """What says otherwise is refused with the key's name, and nothing of its write is kept."""
+        said = note("The tea is hot", key="k")
+        first = memory.one(said)
+        with pytest.raises(MemoryKeyTaken) as refused:
+            memory.write(note("A cup"), replace(said, **other))
+        assert refused.value.ids == {"key": "k", "item": first.id}
+        assert memory.current() == ["The tea is hot"]
+        with pytest.raises(MemoryKeyTaken):
+            memory.write(note("A cup", key="c"), note("A mug", key="c"))
+
+    def test_a_corrected_fork_says_otherwise_under_its_runs_key(self, memory: MemorySite) -> None:
+        """It keeps the keys of the run's calls; what it writes takes the place of what was said."""
+
+        def by(run: str, text: str, release: str = "r1") -> Note:
+            return note(text, key="root/3", provenance=Provenance(run_id=run, release=release))
+
+        first = memory.one(by("r-1", "The tea is hot"))
+        same = memory.one(by("r-2", "The tea is hot"))
+        assert (same.id, same.merged) == (first.id, True)
+        fork = memory.one(by("r-2", "The tea is cold"))
+        assert (fork.merged, fork.superseded) == (False, first.id)
+        assert memory.found("tea") == ["The tea is cold"]
+        # Executed again after a crash, each finds its own.
+        for run, text, own in (("r-1", "The tea is hot", first), ("r-2", "The tea is cold", fork)):
+            again = memory.one(by(run, text))
+            assert (again.id, again.merged) == (own.id, True)
+        for run in ("r-1", "r-2"):
+            with pytest.raises(MemoryKeyTaken):
+                memory.one(by(run, "There is no tea"))
+        # Moved to another release, it is a fork as well; and what was replaced can be said anew.
+        moved = memory.one(by("r-2", "There is no tea", "r2"))
+        back = memory.one(by("r-3", "The tea is hot"))
+        assert (moved.merged, back.merged) == (False, False)
 
     def test_a_key_is_a_key_within_a_tenants_app(self, memory: MemorySite) -> None:
         """Another one's key is no key."""

@@ -145,3 +145,15 @@ def test_what_is_compressed_in_a_backup_is_found_and_a_broken_one_is_named(tmp_p
     assert (first.place, first.count) == (str(path), 1)
     assert (second.place, second.count) == (str(broken), 0)
     assert found.traces([path], Eraser(["P-4471-ZQ99"])) == []
+
+
+def test_an_export_that_is_a_link_by_now_is_left_alone(tmp_path: Path) -> None:
+    moved, path = tmp_path / "moved.jsonl", tmp_path / "export.jsonl"
+    written = export(path, "m1")
+    path.rename(moved)
+    path.symlink_to(moved)
+    before = moved.read_bytes()
+    digest, why = LocalErasureFiles(tmp_path).rewrite(written)
+    assert (digest, why) == (None, "it is a symbolic link by now")
+    assert path.is_symlink()
+    assert moved.read_bytes() == before

@@ -85,6 +85,28 @@ def test_other_forms_of_a_word_are_found(store: SqlDocumentStore) -> None:
     assert paths(ask(store, "CAFE oscillators")) == ["a.md"]
 
 
+def test_what_is_written_without_spaces_is_found_within(
+    store: SqlDocumentStore, engine: sa.Engine
+) -> None:
+    store.replace(
+        "acme",
+        "docs",
+        [doc("a.md", "返品は三十日以内に承ります"), doc("b.md", "Else", title="送料表")],
+    )
+    assert paths(ask(store, "返品")) == ["a.md"]
+    assert paths(ask(store, "三十日")) == ["a.md"]
+    assert paths(ask(store, "送料")) == ["b.md"]
+    assert paths(ask(store, "交換")) == []
+    store.replace("acme", "docs", [doc("a.md", "交換は三十日以内に承ります")])
+    assert paths(ask(store, "返品 送料")) == []
+    assert paths(ask(store, "交換")) == ["a.md"]
+    if engine.dialect.name == "sqlite":
+        with engine.begin() as connection:
+            connection.exec_driver_sql(
+                "INSERT INTO passages_fts(passages_fts, rank) VALUES ('integrity-check', 1)"
+            )
+
+
 def test_a_title_counts(store: SqlDocumentStore) -> None:
     other = doc("other.md", "The refunds of others are none of ours.", title="Other")
     named = doc("named.md", "See the terms of others.", title="Refunds")

@@ -12,8 +12,9 @@ import sqlalchemy as sa
 
 from fairlead.adapters.sql.database import Database
 from fairlead.adapters.sql.memory import SqlMemoryStore
+from fairlead.adapters.sql.schema import runs
 from fairlead.adapters.sql.schema_memory import erasures, memories, memory_tombstones
-from fairlead.core.erasure import HOLD_S, ITEMS_MAX
+from fairlead.core.erasure import HOLD_S, ITEMS_MAX, RENEW_S
 from fairlead.core.errors import (
     ErasureHeld,
     ErasureTooLarge,
@@ -233,6 +234,77 @@ def test_one_process_is_at_it_until_it_dies(office: Office) -> None:
         office.store.get("e-0")
 
 
+def payloads(office: Office, count: int) -> list[str]:
+    names = []
+    for number in range(count):
+        names.append(office.put({"text": f"{TEXT} {number}"}))
+        office.run(f"r{number}", input_digest=names[-1])
+    return names
+
+
+class Slow(Eraser):
+    """Some time passes whenever something is looked at."""
+
+    def __init__(self, office: Office, each_s: float) -> None:
+        super().__init__([CANARY])
+        self._office, self._each_s = office, each_s
+
+    def count(self, data: str | bytes) -> int:
+        self._office.clock.time += self._each_s
+        return super().count(data)
+
+
+def test_a_long_stage_is_held_as_long_as_it_goes_on(office: Office) -> None:
+    payloads(office, 40)
+    office.write(note(TEXT))
+    erasure = office.store.hold(office.begin(subject="c:1").id, "p1")
+    begun = office.clock.time
+    office.store.scrub(erasure, Slow(office, 2.0))
+    assert office.clock.time - begun > 2 * HOLD_S
+    with pytest.raises(ErasureHeld):
+        office.store.hold(erasure.id, "p2")
+    for looked in (False, True):
+        # Nothing is committed while it is verified, and it is held all the same.
+        assert not looked or office.store.traces(erasure, Slow(office, 2.0))
+        office.clock.time += HOLD_S - RENEW_S - 100.0
+        with pytest.raises(ErasureHeld):
+            office.store.hold(erasure.id, "p2")
+
+
+def test_whoever_was_away_too_long_commits_nothing(office: Office) -> None:
+    names = payloads(office, 3)
+    office.write(note(TEXT))
+    first = office.store.hold(office.begin(subject="c:1").id, "p1")
+    office.run("r9", reason=TEXT)
+    office.clock.time += HOLD_S + 1
+    second = office.store.hold(first.id, "p2")
+    for act in (
+        lambda: office.store.renew(first),
+        lambda: office.store.scrub(first, Eraser([CANARY])),
+        lambda: office.store.purge(first),
+    ):
+        with pytest.raises(ErasureHeld, match="by now"):
+            act()
+    assert CANARY in office.get(names[0])["text"]
+    assert len(office.memory.get(OWN, first.items)) == 1
+    assert office.store.scrub(second, Eraser([CANARY])).places == {
+        "blobs.data": 3,
+        "runs.reason": 1,
+    }
+    assert office.store.purge(second) == 1
+
+
+def test_rows_are_committed_under_the_hold_as_well(office: Office) -> None:
+    office.run("r9", reason=TEXT)
+    office.write(note(TEXT))
+    first = office.store.hold(office.begin(subject="c:1").id, "p1")
+    office.clock.time += HOLD_S + 1
+    office.store.hold(first.id, "p2")
+    with pytest.raises(ErasureHeld):
+        office.store.scrub(first, Eraser([CANARY]))
+    assert office.all(sa.select(runs.c.reason)) == [(TEXT,)]
+
+
 # Removed.
 
 
@@ -287,7 +359,7 @@ def test_rows_that_are_removed_stand_in_no_file_after_compaction(office: Office)
         connection.exec_driver_sql("ANALYZE")
     erasure = office.begin(subject="c:1")
     office.store.purge(erasure)
-    assert list(office.store.compact()) == []
+    assert list(office.store.compact(erasure)) == []
     files = [path for path in office.store.files() if path.exists()]
     assert files
     eraser = Eraser([CANARY])

@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 from rich.cells import cell_len
 
+from fairlead.bootstrap.embedding import Embedders
 from fairlead.entrypoints.cli import ending
 from fairlead.entrypoints.cli.tree import tree
+from fairlead.testing import HashEmbedder
 
 Say = Callable[..., str]
 
@@ -139,3 +141,19 @@ def test_times_may_be_as_far_away_as_there_are_years(say: Say, at: str) -> None:
     say("memory", "add", "tea", "--subject", "c", "--valid-from", at)
     assert at[:4] in say("memory", "history", "c")
     assert asked(say, "search", "tea", "--as-of", at, "--valid-at", at)["items"] is not None
+
+
+def test_memory_is_embedded_anew(say: Say, monkeypatch: pytest.MonkeyPatch) -> None:
+    say("memory", "add", "Ada likes tea")
+    assert "FL-859" in say("memory", "embed", status=2)
+    say("memory", "add", "Ada likes coffee")
+    monkeypatch.setattr(Embedders, "get", lambda *_: HashEmbedder())
+    lines = say("memory", "embed", "--most", "1").splitlines()
+    assert lines == [
+        "1 embedded",
+        "1 item has a vector of hash-64 now, in tenant default",
+        "There are more. Next: the same again",
+    ]
+    done = asked(say, "embed")
+    assert done == {"tenant": "default", "embedder": "hash-64", "items": 1, "left": False}
+    assert "0 items have vectors of hash-64" in say("memory", "embed")

@@ -142,6 +142,13 @@ def history(
             from fairlead.entrypoints.cli.views.memory import history_view
 
             screen.show(*history_view(found, screen.columns))
+        if found.left_out:
+            # Beside the JSON, which stays a list.
+            typer.echo(
+                f"{found.left_out:,} earlier items are left out: name a --predicate, or an "
+                "earlier time with --as-of",
+                err=True,
+            )
 
 
 def stats(*, tenant: Tenant = None, app: App = HERE, as_json: AsJson = False) -> None:

@@ -82,6 +82,10 @@ WhyDone = Annotated[
         "--reason", metavar="TEXT", help="Why; required without --dry-run, kept in the event log."
     ),
 ]
+EmbedMost = Annotated[
+    int,
+    typer.Option("--most", metavar="N", min=1, max=1_000_000, help="Most items of this order."),
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only print how far it reached.")]
 
 
@@ -227,6 +231,35 @@ def retract(  # noqa: PLR0913 - each is an option of the command line
             from fairlead.entrypoints.cli.views.memory import retraction_view
 
             screen.show(*retraction_view(done, dry_run=dry_run))
+
+
+def embed(
+    *,
+    most: EmbedMost = 1_000_000,
+    tenant: Tenant = None,
+    app: App = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """Embed what has no vector of the active release's embedding model.
+
+    For the day when a release changes its model. It may be stopped, and goes on when it is given
+    again. Documents have no vectors: they are found by their words.
+    """
+    with at_work(app, as_json=as_json) as (platform, screen):
+        from fairlead.operations import embed_memory, operator
+
+        def tell(items: int) -> None:
+            if not screen.as_json:
+                screen.line(f"{items:,} embedded")
+
+        done = embed_memory(platform, operator(platform), tenant=tenant, most=most, tell=tell)
+        if screen.as_json:
+            screen.json(asdict(done))
+            return
+        what = "1 item has a vector" if done.items == 1 else f"{done.items:,} items have vectors"
+        screen.line(f"{what} of {done.embedder} now, in tenant {done.tenant}")
+        if done.left:
+            screen.line("There are more. Next: the same again")
 
 
 def _say_written(screen: Screen, written: Written) -> None:

@@ -12,7 +12,7 @@ from fairlead.entrypoints.cli.options import HERE, App, AsJson
 from fairlead.entrypoints.cli.workplace import at_work
 
 if TYPE_CHECKING:
-    from fairlead.operations import Platform, Release
+    from fairlead.operations import Deployment, Platform, Release
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="The release's id, or how it begins.")]
 Before = Annotated[str, typer.Argument(metavar="A", help="The older release.")]
@@ -44,8 +44,8 @@ def create(*, app: App = HERE, as_json: AsJson = False) -> None:
 def list_all(*, app: App = HERE, as_json: AsJson = False) -> None:
     """List releases, newest first, with their gates and which one is active."""
     with at_work(app, as_json=as_json) as (platform, screen):
-        active = _active(platform)
-        rows = [_row(platform, release, active) for release in platform.release_store.list()]
+        standing = _standing(platform)
+        rows = [_row(platform, release, standing) for release in platform.release_store.list()]
         for damage in platform.release_store.damaged():
             explain(damage)
         if screen.as_json:
@@ -62,7 +62,7 @@ def show(id: Id, *, app: App = HERE, as_json: AsJson = False) -> None:
         from fairlead.core.release import manifest_json
 
         release = platform.release_store.get(id)
-        row = _row(platform, release, _active(platform))
+        row = _row(platform, release, _standing(platform))
         evidence = platform.release_store.gate(release.digest)
         if screen.as_json:
             gate = None if evidence is None else asdict(evidence)
@@ -100,24 +100,28 @@ def rollback(*, reason: Reason = "no reason was given", app: App = HERE) -> None
         from fairlead.operations import roll_back_release
 
         bad, good = roll_back_release(platform, reason=reason)
-        screen.line(
-            f"release {good.id} is active again in {platform.settings.environment}; "
-            f"{bad[:12]} is marked bad"
-        )
+        environment = platform.settings.environment
+        again = "no release" if good is None else f"release {good.id}"
+        screen.line(f"{again} is active again in {environment}; {bad[:12]} is marked bad")
 
 
-def _active(platform: Platform) -> str | None:
-    history = platform.release_store.history(platform.settings.environment)
-    return history[-1].release if history else None
+def _standing(platform: Platform) -> dict[str, Deployment]:
+    from fairlead.operations import list_deployments
+
+    return {one.release: one for one in list_deployments(platform)}
 
 
-def _row(platform: Platform, release: Release, active: str | None) -> dict[str, Any]:
+def _row(platform: Platform, release: Release, standing: dict[str, Deployment]) -> dict[str, Any]:
+    here = standing.get(release.digest)
     evidence = platform.release_store.gate(release.digest)
     return {
         "release": release.digest,
         "id": release.id,
         "app": release.manifest.app,
-        "active": release.digest == active,
+        "active": here is not None and here.state == "current",
+        "state": "inactive" if here is None else here.state,
+        "weight": 0.0 if here is None else here.weight,
+        "in_flight": 0 if here is None else here.in_flight,
         "bad": release.bad,
         "gate": None if evidence is None else evidence.conclusion,
         "code": release.manifest.code_digest,

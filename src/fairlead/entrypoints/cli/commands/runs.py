@@ -49,6 +49,7 @@ Onto = Annotated[
     str | None,
     typer.Option("--release", metavar="ID", help="Pin the new run to this release of equal code."),
 ]
+To = Annotated[str, typer.Option("--to", metavar="ID", help="The release under which they go on.")]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The signal's name.")]
 Payload = Annotated[
     str, typer.Argument(metavar="[PAYLOAD]", help="JSON, or plain text; nothing means null.")
@@ -190,6 +191,25 @@ def retry(  # noqa: PLR0913 - each is an option of the command line
     _control("retry", Chosen(ids, workflow, state, release), reason, dry_run=dry_run, app=app)
 
 
+def move(  # noqa: PLR0913 - each is an option of the command line
+    ids: Ids = None,
+    *,
+    to: To,
+    reason: Reason,
+    workflow: OfWorkflow = None,
+    state: State = None,
+    release: OfRelease = None,
+    dry_run: DryRun = False,
+    app: App = HERE,
+) -> None:
+    """Let runs go on under another release, each as a new run that repeats no effect.
+
+    One that could repeat an effect is not moved: it stays where it is.
+    """
+    chosen = Chosen(ids, workflow, state, release)
+    _control("move", chosen, reason, dry_run=dry_run, app=app, to=to)
+
+
 def fork(
     id: Id,
     *,
@@ -245,12 +265,14 @@ class Chosen(NamedTuple):
     release: str | None
 
 
-def _control(verb: Verb, chosen: Chosen, reason: str, *, dry_run: bool, app: Path) -> None:
+def _control(
+    verb: Verb, chosen: Chosen, reason: str, *, dry_run: bool, app: Path, to: str | None = None
+) -> None:
     if not reason.strip():
         raise typer.BadParameter("say why, in words", param_hint="--reason")
     with at_work(app) as (platform, screen):
         from fairlead.entrypoints.cli.ending import explain
-        from fairlead.operations import Order, Selection, control_runs, operator
+        from fairlead.operations import Order, Selection, control_runs, move_runs, operator
 
         release = chosen.release
         selection = Selection(
@@ -260,7 +282,10 @@ def _control(verb: Verb, chosen: Chosen, reason: str, *, dry_run: bool, app: Pat
             release=platform.release_store.get(release).digest if release else None,
         )
         order = Order(by=operator(), reason=reason)
-        done = control_runs(platform, verb, selection, order, dry_run=dry_run)
+        if to is None:
+            done = control_runs(platform, verb, selection, order, dry_run=dry_run)
+        else:
+            done = move_runs(platform, selection, to, order, dry_run=dry_run)
         if dry_run:
             for one in done:
                 screen.line(f"run {one.run.id} {one.run.workflow} {one.run.state}")
@@ -272,8 +297,9 @@ def _control(verb: Verb, chosen: Chosen, reason: str, *, dry_run: bool, app: Pat
                 continue
             now = platform.runs.get(one.run.id).state
             also = f", with {' '.join(one.also)}" if verb == "cancel" and one.also else ""
-            again = f" again as run {one.also[0]}" if verb == "retry" else f" {now}{also}"
-            screen.line(f"run {one.run.id}{again}")
+            goes_on = {"retry": "again as run", "move": "goes on as run"}.get(verb)
+            how = f"{goes_on} {one.also[0]}" if goes_on else f"{now}{also}"
+            screen.line(f"run {one.run.id} {how}")
     if any(one.error is not None for one in done):
         raise typer.Exit(2)
 

@@ -147,13 +147,13 @@ def run(  # noqa: PLR0913 - each is an option of the command line
         if platform.principal is not None and (user is not None or tenant is not None):
             raise InvalidInput("the token says who asks: --user and --tenant cannot say it again")
 
-        release = platform.releases.current()
+        principal = asking(platform, stated(user, tenant))
+        release, _ = platform.admission.route(principal, conversation)
         terms = release.manifest.workflows.get(workflow)
         value = text if terms is None else parse(text, terms.input_schema)
-        principal = asking(platform, stated(user, tenant))
         options = StartOptions(key=key, priority=priority, conversation=conversation)
         start = partial(
-            platform.admission.start, release, workflow, value, principal=principal, options=options
+            platform.admission.start_routed, workflow, value, principal=principal, options=options
         )
         if detach:
             queued = start()
@@ -165,6 +165,9 @@ def run(  # noqa: PLR0913 - each is an option of the command line
             workers.enter_context(working(platform, release))
             if not INTERRUPTION.asked:
                 started = start()
+                if started.release != release.digest:
+                    drawn = platform.release_store.get(started.release)
+                    workers.enter_context(working(platform, drawn))
                 ended = _end_of(platform, started, timeout, workers)
         if started is not None and ended is None:
             # It may have ended while the worker of this process drained.
@@ -178,7 +181,7 @@ def run(  # noqa: PLR0913 - each is an option of the command line
             raise typer.Exit(INTERRUPTION.status)
         if as_json:
             screen.json(
-                {"run": ended.id, "release": release.digest, **asdict(outcome_of_run(ended))}
+                {"run": ended.id, "release": ended.release, **asdict(outcome_of_run(ended))}
             )
         else:
             from fairlead.entrypoints.cli.views.outcome import outcome_view

@@ -60,6 +60,8 @@ def restored_view(restored: Restored) -> list[str | Table]:
     lines: list[str | Table] = [f"{where}  as it was at {moment(manifest.made_at)} UTC", found]
     lines += [f"then: {line}" for line in restored.after]
     lines += [f"does not hold: {line}" for line in restored.findings]
+    if restored.unchecked:
+        lines.append(f"erasures not checked: {restored.unchecked}")
     if drill:
         return [*lines, "the backup can be restored; the scratch place was removed"]
     if restored.aside is not None:
@@ -90,4 +92,5 @@ def restored_json(restored: Restored) -> dict[str, Any]:
         "alive": restored.alive,
         "findings": list(restored.findings),
         "after": list(restored.after),
+        "erasures_unchecked": restored.unchecked,
     }

@@ -99,9 +99,17 @@ def releases_view(rows: Sequence[dict[str, Any]], width: int) -> list[Text]:
 
 
 def release_state(row: dict[str, Any]) -> Text:
-    """Return whether a release is active or bad."""
-    words = [word for word in ("active", "bad") if row[word]]
-    return Text(" ".join(words) or "-", style="red" if row["bad"] else "green" if words else "")
+    """Return where a release stands, with its share of new runs, and whether it is bad."""
+    words = [] if row["state"] == "inactive" else [row["state"]]
+    if 0.0 < row["weight"] < 1.0:
+        words.append(f"{row['weight'] * 100:.3g} %")
+    if row["bad"]:
+        words.append("bad")
+    style = "red" if row["bad"] else _STANDING.get(row["state"], "")
+    return Text(" ".join(words) or "-", style=style)
+
+
+_STANDING = {"current": "green", "ramping": "cyan", "draining": "yellow", "drained": "bright_black"}
 
 
 def events_view(events: Sequence[Event], width: int) -> list[Text]:
@@ -120,7 +128,9 @@ def events_view(events: Sequence[Event], width: int) -> list[Text]:
 def _facts(event: Event) -> str:
     parts = []
     for name, value in event.data.items():
-        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        # A table in a table is for `--json`: here it would push everything else off the screen.
+        text = "{…}" if isinstance(value, dict) else json.dumps(value, ensure_ascii=False)
+        text = value if isinstance(value, str) else text
         parts.append(f"{name}={text}")
     return _DIGEST.sub(r"\1", " ".join(parts))
 

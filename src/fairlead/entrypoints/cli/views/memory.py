@@ -119,8 +119,16 @@ def retraction_view(done: Retraction, *, dry_run: bool) -> list[RenderableType]:
         dry_run: Whether nothing was changed.
     """
     reach = done.reach
+    unsure = _ids("may be of it", reach.unsure, "item")
+    if unsure:
+        said = "have more origins than their labels name: look at them, and name them by --id"
+        unsure.append(Text(f"{len(reach.unsure):,} items {said}", "yellow"))
     if not reach.items:
-        return [Text("nothing came from it")]
+        return (
+            [Text("nothing is known to have come from it"), *unsure]
+            if unsure
+            else [Text("nothing came from it")]
+        )
     word, number = ("would retract ", done.current) if dry_run else ("retracted ", done.changed)
     parts: list[RenderableType] = [
         Text.assemble(
@@ -129,6 +137,7 @@ def retraction_view(done: Retraction, *, dry_run: bool) -> list[RenderableType]:
     ]
     parts += _ids("read by", reach.readers, "run")
     parts += _ids("written by", reach.writers, "run")
+    parts += unsure
     if dry_run:
         return [*parts, Text("Next: the same without --dry-run, with --reason")]
     if reach.readers:

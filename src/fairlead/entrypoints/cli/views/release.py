@@ -11,6 +11,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from fairlead.core.digests import Json
+from fairlead.core.flags import FlagTerms
 from fairlead.core.memory_terms import RememberTerms
 from fairlead.core.release import Release, WorkflowTerms
 from fairlead.entrypoints.cli.texts import moment, one_line
@@ -94,11 +95,23 @@ def _terms(terms: WorkflowTerms) -> Any:
         ("memory", remembered_text(terms.remember)),
         ("tools", ", ".join(terms.tools) or "-"),
         ("guardrails", ", ".join(terms.guardrails) or "-"),
+        ("flags", ", ".join(flag_text(key, flag) for key, flag in terms.flags.items()) or "-"),
         ("limits", bounds),
         ("objective", promise),
     ):
         made.add_row(name, Text(one_line(value)))
     return made
+
+
+def flag_text(key: str, terms: FlagTerms) -> str:
+    """Return in a few words what a flag is without a rule, and whether it has one."""
+    if terms.state == "DISABLED":
+        return f"{key} (disabled)"
+    value = "the code's default"
+    if terms.default_variant is not None:
+        value = json.dumps(terms.variants[terms.default_variant], ensure_ascii=False)
+    rule = f" (by rule, {len(terms.variants)} variants)" if terms.targeting else ""
+    return f"{key} = {value}{rule}"
 
 
 def remembered_text(terms: RememberTerms | None) -> str:
@@ -107,7 +120,8 @@ def remembered_text(terms: RememberTerms | None) -> str:
         return "-"
     parts = [f"{', '.join(terms.kinds)}; {terms.top_k} items from {terms.min_score:g}"]
     if terms.grounding:
-        parts.append("recalled for each answer")
+        about = f" about {terms.subject}" if terms.subject else ""
+        parts.append(f"recalled for each answer{about}")
     if terms.derive:
         parts.append(f"{terms.derive} follows")
     return "; ".join(parts)

@@ -67,6 +67,9 @@ def test_a_restore_says_where_and_what_goes_on() -> None:
         "runs that had not ended: 2; the next worker goes on with them",
     ]
     assert restored_json(more)["drill"] is False
+    unsure = replace(RESTORED, unchecked="there is no ledger")
+    assert said(unsure)[1:] == ["erasures not checked: there is no ledger"]
+    assert restored_json(unsure)["erasures_unchecked"] == "there is no ledger"
 
 
 def test_a_drill_says_that_nothing_was_put_in_place() -> None:

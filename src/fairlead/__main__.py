@@ -1,0 +1,6 @@
+"""`python -m fairlead` is the command line."""
+
+from fairlead.entrypoints.cli import main
+
+if __name__ == "__main__":
+    main()

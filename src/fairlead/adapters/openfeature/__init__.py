@@ -1,0 +1,1 @@
+"""Flags through OpenFeature."""

@@ -1,0 +1,192 @@
+"""What became of the runs of a rollout, read and ticked off on SQL."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from fairlead.adapters.sql.blobs import get_json
+from fairlead.adapters.sql.references import chunks
+from fairlead.adapters.sql.schema import calls, effects, runs
+from fairlead.adapters.sql.schema_delivery import assignments, feedback, observed
+from fairlead.core.outcome import FINAL_STATES
+from fairlead.core.rollout import Rollout
+from fairlead.ports.rollouts import Counted, Ended, Said, Sample, Tally
+
+SAMPLES_MAX = 500
+"""Runs of which something is counted at one look; the next look goes on with the others."""
+
+_JOINED = (
+    assignments,
+    runs.c.state,
+    runs.c.finished_at,
+    runs.c.held_s,
+    runs.c.spent_usd,
+    runs.c.spent_calls,
+    runs.c.outcome_digest,
+)
+
+
+def read_look(
+    connection: sa.Connection, rollout: Rollout, now: float
+) -> tuple[tuple[Sample, ...], Mapping[tuple[str, str], Counted]]:
+    """Return the runs of which something is to be counted, and what their units were counted as.
+
+    Args:
+        connection: A transaction that holds the rollout.
+        rollout: The rollout.
+        now: Seconds since 1970.
+    """
+    said = _said(connection, rollout)
+    mine = assignments.c.rollout == rollout.id
+    fresh = mine & assignments.c.place.is_(None)
+    ended = mine & ~assignments.c.ended & runs.c.state.in_(FINAL_STATES)
+    overdue = mine & (assignments.c.due_at <= now)
+    spoken = mine & assignments.c.run_id.in_(list(said))
+    joined = sa.select(*_JOINED).join_from(assignments, runs, runs.c.id == assignments.c.run_id)
+    found: dict[int, sa.Row[Any]] = {}
+    # One after the other: each has an index of its own.
+    for which in (fresh, ended, overdue, spoken):
+        query = joined.where(which).order_by(assignments.c.number).limit(SAMPLES_MAX)
+        for row in connection.execute(query):
+            found[row.number] = row
+    finished = [row.run_id for row in found.values() if row.state in FINAL_STATES]
+    unledgered = _unledgered(connection, finished)
+    samples = tuple(
+        _sample(connection, found[number], said.get(found[number].run_id, ()), unledgered)
+        for number in sorted(found)
+    )
+    return samples, _counted(connection, rollout, {one.unit or one.run_id for one in samples})
+
+
+def _said(connection: sa.Connection, rollout: Rollout) -> dict[str, list[Said]]:
+    mine = sa.exists().where(
+        assignments.c.run_id == feedback.c.run_id, assignments.c.rollout == rollout.id
+    )
+    query = (
+        sa.select(feedback)
+        .where(~feedback.c.counted, mine)
+        .order_by(feedback.c.number)
+        .limit(SAMPLES_MAX)
+    )
+    found: dict[str, list[Said]] = {}
+    for row in connection.execute(query):
+        word = Said(number=row.number, name=row.name, value=json.loads(row.value))
+        found.setdefault(row.run_id, []).append(word)
+    return found
+
+
+def _unledgered(connection: sa.Connection, run_ids: Iterable[str]) -> frozenset[str]:
+    """Return those runs with an effect that happened and that the ledger does not know.
+
+    Whatever made it went around the boundary: no intent was on record before it.
+    """
+    found: set[str] = set()
+    in_ledger = sa.exists().where(effects.c.key == calls.c.key)
+    for some in chunks(run_ids):
+        query = sa.select(calls.c.run_id).where(
+            calls.c.run_id.in_(some),
+            calls.c.effect != "read",
+            calls.c.kind == "tool",
+            calls.c.state == "done",
+            ~in_ledger,
+        )
+        found.update(connection.execute(query).scalars())
+    return frozenset(found)
+
+
+def _sample(
+    connection: sa.Connection, row: sa.Row[Any], said: Sequence[Said], unledgered: frozenset[str]
+) -> Sample:
+    ended = None
+    if row.state in FINAL_STATES:
+        outcome = get_json(connection, row.outcome_digest) if row.outcome_digest else None
+        data = outcome if isinstance(outcome, dict) else {}
+        held_s = row.held_s or 0.0
+        ended = Ended(
+            state=row.state,
+            duration_s=max((row.finished_at or row.admitted_at) - row.admitted_at - held_s, 0.0),
+            cost_usd=row.spent_usd,
+            calls=row.spent_calls,
+            failed_checks=tuple(
+                str(check["name"]) for check in data.get("checks", ()) if not check["passed"]
+            ),
+            code=str(data.get("code", "")),
+            unledgered=row.run_id in unledgered,
+        )
+    return Sample(
+        number=row.number,
+        run_id=row.run_id,
+        arm=row.arm,
+        probability=row.probability,
+        unit=row.unit or row.run_id,
+        admitted_at=row.admitted_at,
+        place=row.place,
+        was_counted=row.ended,
+        ended=ended,
+        said=tuple(said),
+    )
+
+
+def _counted(
+    connection: sa.Connection, rollout: Rollout, units: Iterable[str]
+) -> dict[tuple[str, str], Counted]:
+    found: dict[tuple[str, str], Counted] = {}
+    for some in chunks(units):
+        query = sa.select(observed).where(
+            observed.c.rollout == rollout.id, observed.c.unit.in_(some)
+        )
+        for row in connection.execute(query):
+            found[row.metric, row.unit] = Counted(
+                metric=row.metric,
+                unit=row.unit,
+                counted=row.counted,
+                arm=row.arm,
+                place=row.place,
+            )
+    return found
+
+
+def write_tally(connection: sa.Connection, rollout: str, tally: Tally) -> None:
+    """Tick off what was counted.
+
+    Args:
+        connection: A transaction that holds the rollout.
+        rollout: Its id.
+        tally: What was counted.
+    """
+    for one in tally.counted:
+        _put(connection, rollout, one)
+    number = assignments.c.number
+    by_number = number == sa.bindparam("of")
+    places = [{"of": of, "at": place} for of, place in tally.places.items()]
+    if places:
+        placed = sa.update(assignments).where(by_number).values(place=sa.bindparam("at"))
+        connection.execute(placed, places)
+    dues = [{"of": of, "at": at} for of, at in tally.due.items()]
+    if dues:
+        due = sa.update(assignments).where(by_number)
+        connection.execute(due.values(due_at=sa.bindparam("at", type_=sa.Float(53))), dues)
+    if tally.ended:
+        rows = [{"of": of} for of in tally.ended]
+        connection.execute(sa.update(assignments).where(by_number).values(ended=True), rows)
+    if tally.said:
+        rows = [{"of": of} for of in tally.said]
+        by_word = feedback.c.number == sa.bindparam("of")
+        connection.execute(sa.update(feedback).where(by_word).values(counted=True), rows)
+
+
+def _put(connection: sa.Connection, rollout: str, one: Counted) -> None:
+    place = (
+        (observed.c.rollout == rollout)
+        & (observed.c.metric == one.metric)
+        & (observed.c.unit == one.unit)
+    )
+    values = {"counted": one.counted, "arm": one.arm, "place": one.place}
+    changed = connection.execute(sa.update(observed).where(place).values(**values))
+    if not changed.rowcount:
+        key = {"rollout": rollout, "metric": one.metric, "unit": one.unit}
+        connection.execute(sa.insert(observed).values(**key, **values))

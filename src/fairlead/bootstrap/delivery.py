@@ -1,0 +1,104 @@
+"""What ships releases: the verbs of rollouts, who carries them on, and who keeps workers."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable
+from typing import Protocol
+
+from fairlead.delivery.release import Releases
+from fairlead.delivery.rollouts import Controller, Pace, Rollouts
+from fairlead.ports.clock import Clock
+from fairlead.ports.rollouts import DeploymentStore, RolloutStore
+from fairlead.ports.workers import WorkerStore
+from fairlead.runtime.control import Control
+from fairlead.runtime.supervisor import Supervisor, Upkeep
+from fairlead.settings import Settings
+
+
+class Parts(Protocol):
+    """What of an open platform is used here; see `Platform`."""
+
+    @property
+    def settings(self) -> Settings: ...
+
+    @property
+    def clock(self) -> Clock: ...
+
+    @property
+    def rollout_store(self) -> RolloutStore: ...
+
+    @property
+    def deployments(self) -> DeploymentStore: ...
+
+    @property
+    def workers(self) -> WorkerStore: ...
+
+    @property
+    def releases(self) -> Releases: ...
+
+    @property
+    def control(self) -> Control: ...
+
+
+def make_rollouts(platform: Parts) -> Rollouts:
+    """Return the verbs of an environment's rollouts.
+
+    Args:
+        platform: The open platform.
+    """
+    return Rollouts(
+        store=platform.rollout_store,
+        releases=platform.releases,
+        clock=platform.clock,
+        environment=platform.settings.environment,
+    )
+
+
+def make_controller(platform: Parts) -> Controller:
+    """Return what carries rollouts on, for as long as it is started.
+
+    Args:
+        platform: The open platform.
+    """
+    settings = platform.settings
+    return Controller(
+        rollouts=make_rollouts(platform),
+        deployments=platform.deployments,
+        control=platform.control,
+        pace=Pace(
+            tick_s=settings.tick_s,
+            lease_s=settings.lease_s,
+            stranded_after_s=settings.stranded_after_s,
+            retire_after_s=settings.retire_after_s,
+        ),
+        by=f"controller {socket.gethostname()}:{os.getpid()}",
+    )
+
+
+def make_supervisor(platform: Parts, say: Callable[[str], None]) -> Supervisor:
+    """Return what keeps worker processes on this machine.
+
+    Args:
+        platform: The open platform.
+        say: Is told, in a line, what happens.
+    """
+    from fairlead.adapters.process.spawner import ChildSpawner
+
+    settings = platform.settings
+    return Supervisor(
+        deployments=platform.deployments,
+        workers=platform.workers,
+        spawner=ChildSpawner(settings.folder, {"FAIRLEAD_DATABASE_URL": settings.database_url}),
+        clock=platform.clock,
+        upkeep=Upkeep(
+            environment=settings.environment,
+            host=socket.gethostname(),
+            lease_s=settings.lease_s,
+            keep_s=settings.keep_workers_s,
+            stop_s=settings.drain_s + 20.0,
+            most=settings.workers_max,
+        ),
+        say=say,
+    )

@@ -1,0 +1,68 @@
+"""Delivery: FL-93x."""
+
+from __future__ import annotations
+
+from fairlead.core.errors.base import FairleadError
+
+
+class RolloutOpen(FairleadError):
+    """A rollout goes on in the environment, and only one can."""
+
+    code = "FL-930"
+    hint = "Look at it with `fairlead rollout status`; promote it, abort it or roll it back first."
+
+
+class UnknownRollout(FairleadError):
+    """No rollout of that name is on record, or none goes on."""
+
+    code = "FL-931"
+    hint = "List them with `fairlead rollout list`; start one with `fairlead rollout start`."
+
+
+class RolloutEnded(FairleadError):
+    """The rollout has ended, or is being aborted; abort wins over everything else."""
+
+    code = "FL-932"
+    hint = "Nothing was changed. `fairlead rollout status` says how it ended; start another one."
+
+
+class RouteClosed(FairleadError):
+    """Where new runs start changed again and again while a run was admitted."""
+
+    code = "FL-933"
+    hint = "Nothing was started. Ask again."
+
+
+class InvalidRollout(FairleadError):
+    """A rollout's file is not understood, or could prove nothing."""
+
+    code = "FL-934"
+    hint = "Correct what the message names; nothing was started."
+
+
+class PromotionRefused(FairleadError):
+    """A rollout does not wait for a person, or what it waits for needs an override."""
+
+    code = "FL-935"
+    hint = 'Wait for its verdict, or promote it with --override "why"; it is kept in the log.'
+
+
+class RunPinned(FairleadError):
+    """A run cannot be moved to another release without the danger of doing something twice."""
+
+    code = "FL-936"
+    hint = "Let it end on its release, or cancel it with `fairlead runs cancel`."
+
+
+class FeedbackUnfit(FairleadError):
+    """What was said of a run is neither good nor bad nor a number."""
+
+    code = "FL-937"
+    hint = "Say `good`, `bad` or a number, and give it a short name such as `helpful`."
+
+
+class ReleaseActive(FairleadError):
+    """The release is the active one already, so there is nothing to roll out."""
+
+    code = "FL-938"
+    hint = "Make another release with `fairlead release create`, and roll that out."

@@ -1,0 +1,359 @@
+"""A rollout: a release takes over traffic step by step, and gives it back when it harms.
+
+All rules are here, as functions of what is known to the next state. They read no clock, and
+nothing happens in them, so a rollout goes on wherever its state is read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias
+
+from fairlead.core.analysis import Analysis, AnalysisTerms, Status
+from fairlead.core.routing import Routes, Sticky
+
+StepKind: TypeAlias = Literal["set_weight", "pause", "analysis", "approval"]
+InFlight: TypeAlias = Literal["pinned", "move", "stop"]
+"""What becomes of runs that a release still has in flight when it is rolled back: they end on it,
+go on with the previous release at a boundary, or are stopped."""
+
+Phase: TypeAlias = Literal[
+    "progressing", "paused", "observing", "aborting", "healthy", "aborted", "rolled_back"
+]
+FINAL_PHASES: tuple[Phase, ...] = ("healthy", "aborted", "rolled_back")
+
+Wait: TypeAlias = Literal["", "workers", "operator", "step", "approval", "analysis", "signal"]
+"""What a rollout waits for: workers of the candidate, or a person, and why."""
+
+STEPS_MAX = 50
+"""Most steps of one rollout."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One step of a rollout.
+
+    Attributes:
+        kind: What it does.
+        weight: Share of new runs that start on the candidate, for `set_weight`.
+        duration_s: Seconds that a `pause` lasts; None until somebody promotes it.
+        min_runs: Runs of the candidate that an `analysis` sees at this weight, at least.
+        role: Who may go on behind an `approval`.
+    """
+
+    kind: StepKind
+    weight: float = 0.0
+    duration_s: float | None = None
+    min_runs: int = 20
+    role: str = "approver"
+
+    def __post_init__(self) -> None:
+        if self.kind == "set_weight" and not 0.0 < self.weight <= 1.0:
+            raise ValueError("setWeight must be above 0 and at most 100 percent")
+        if self.duration_s is not None and not 0.0 < self.duration_s <= 90 * 86_400:
+            raise ValueError("a pause lasts above 0 and at most 7776000 seconds (90 days)")
+        if not 0 <= self.min_runs <= 10_000:
+            raise ValueError("min_runs of an analysis must be from 0 to 10000")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RolloutTerms:
+    """How a release is rolled out.
+
+    Attributes:
+        steps: The steps, in order.
+        analysis: What is looked at, from the first run on.
+        sticky: What keeps its arm, and counts once.
+        in_flight: What becomes of the candidate's runs when it is rolled back.
+        holdback: Share of new runs that stay on the previous release after the promotion.
+        observe_s: Seconds for which they do, and for which evidence still rolls back.
+        ready_s: Seconds within which the candidate must have a worker.
+        gone_s: Seconds without any worker of the candidate after which it is rolled back.
+    """
+
+    steps: tuple[Step, ...]
+    analysis: AnalysisTerms
+    sticky: Sticky = "run"
+    in_flight: InFlight = "pinned"
+    holdback: float = 0.05
+    observe_s: float = 86_400.0
+    ready_s: float = 120.0
+    gone_s: float = 30.0
+
+    def __post_init__(self) -> None:
+        kinds = [step.kind for step in self.steps]
+        if not 1 <= len(kinds) <= STEPS_MAX:
+            raise ValueError(f"a rollout has from 1 to {STEPS_MAX} steps, not {len(kinds)}")
+        if kinds[0] != "set_weight":
+            raise ValueError("the first step must be setWeight: before it there is no traffic")
+        if "analysis" not in kinds:
+            raise ValueError("no step is an analysis, so nothing would have to be proven")
+        weights = [step.weight for step in self.steps if step.kind == "set_weight"]
+        if weights != sorted(weights):
+            raise ValueError("weights must not fall from one setWeight to the next")
+        if not 0.0 <= self.holdback <= 0.5:
+            raise ValueError("holdback must be from 0 to 50 percent")
+        for name, most in (("observe_s", 90 * 86_400.0), ("ready_s", 3600.0), ("gone_s", 3600.0)):
+            value = getattr(self, name)
+            if not (0.0 if name == "observe_s" else 1.0) <= value <= most:
+                raise ValueError(f"{name} must be at most {most:g} seconds, and not {value:g}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rollout:
+    """A rollout as it is on record.
+
+    Attributes:
+        id: Its id.
+        environment: Where.
+        app: The app's name.
+        candidate: Digest of the release that is rolled out.
+        baseline: Digest of the release before it; empty for a first release.
+        terms: How.
+        by: Who started it.
+        began_at: Seconds since 1970.
+        phase: Where it stands.
+        waits: What it waits for; empty for nothing.
+        step: Place of the step that is at work, from 0.
+        step_began_at: Since when it is.
+        weight: Share of new runs that start on the candidate.
+        canary_before: Runs of the candidate when the step began.
+        analysis: What is known by now.
+        promoted_at: When the candidate became the current release; None while it is not.
+        bad: Whether the candidate is marked bad when it ends.
+        heeded: Whether a person has let it go on though a signal has fired.
+        reason: Why it waits, or why it ended; empty for no reason.
+        decided_at: When it was decided to abort it.
+        traffic_safe_at: When the last run began on the candidate, or its share became none.
+        ended_at: When all was done: no run of a candidate that was rolled back is in flight.
+        unserved_at: Since when the candidate has had no worker; None while it has one.
+    """
+
+    id: str
+    environment: str
+    app: str
+    candidate: str
+    baseline: str
+    terms: RolloutTerms
+    by: str
+    began_at: float
+    analysis: Analysis
+    phase: Phase = "progressing"
+    waits: Wait = "workers"
+    step: int = 0
+    step_began_at: float = 0.0
+    weight: float = 0.0
+    canary_before: int = 0
+    promoted_at: float | None = None
+    bad: bool = False
+    heeded: bool = False
+    reason: str = ""
+    decided_at: float | None = None
+    traffic_safe_at: float | None = None
+    ended_at: float | None = None
+    unserved_at: float | None = None
+
+    @property
+    def final(self) -> bool:
+        """Whether it has ended."""
+        return self.phase in FINAL_PHASES
+
+    @property
+    def current_step(self) -> Step | None:
+        """The step that is at work; None behind the last."""
+        return self.terms.steps[self.step] if self.step < len(self.terms.steps) else None
+
+    @property
+    def routes(self) -> Routes:
+        """Where new runs start while it goes on."""
+        return Routes(
+            baseline=self.baseline,
+            candidate=self.candidate,
+            weight=self.weight,
+            rollout=self.id,
+            sticky=self.terms.sticky,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """What is known at one look.
+
+    Attributes:
+        now: Seconds since 1970.
+        status: What the analysis says.
+        reason: Why, in words.
+        pause: Whether a signal has fired: no step is taken then.
+        served: Whether a worker of the candidate's code lives.
+        in_flight: Runs of the candidate that have not ended.
+    """
+
+    now: float
+    status: Status = "Running"
+    reason: str = ""
+    pause: bool = False
+    served: bool = True
+    in_flight: int = 0
+
+
+def advance(rollout: Rollout, seen: Finding) -> Rollout:
+    """Return where a rollout stands after a look; the very same object when nothing changes.
+
+    Args:
+        rollout: Where it stood.
+        seen: What is known.
+    """
+    if rollout.final:
+        return rollout
+    rollout = _served(rollout, seen)
+    if rollout.phase == "aborting":
+        return _aborting(rollout, seen)
+    harm = _harm(rollout, seen)
+    if harm:
+        return abort(rollout, seen.now, harm, bad=True)
+    if rollout.phase == "observing":
+        done = seen.now - (rollout.promoted_at or seen.now) >= rollout.terms.observe_s
+        return _healthy(rollout, seen.now) if done else rollout
+    if rollout.phase == "paused":
+        return rollout
+    if rollout.waits == "workers":
+        return _ready(rollout, seen)
+    if seen.pause and not rollout.heeded:
+        return _paused(rollout, "signal", seen.reason)
+    for _ in range(STEPS_MAX + 1):
+        before = rollout
+        rollout = _step(rollout, seen)
+        if rollout is before or rollout.phase != "progressing":
+            break
+    return rollout
+
+
+def _served(rollout: Rollout, seen: Finding) -> Rollout:
+    if seen.served:
+        return rollout if rollout.unserved_at is None else replace(rollout, unserved_at=None)
+    return rollout if rollout.unserved_at is not None else replace(rollout, unserved_at=seen.now)
+
+
+def _harm(rollout: Rollout, seen: Finding) -> str:
+    """Why the candidate must go, in words; empty when it need not."""
+    if seen.status == "Failed":
+        return seen.reason or "the analysis failed"
+    gone_s = 0.0 if rollout.unserved_at is None else seen.now - rollout.unserved_at
+    if rollout.weight > 0.0 and gone_s > rollout.terms.gone_s:
+        return f"no worker of the candidate's code has lived for {gone_s:.0f} s"
+    return ""
+
+
+def _ready(rollout: Rollout, seen: Finding) -> Rollout:
+    """Give no traffic to a candidate that nothing executes."""
+    if seen.served:
+        return replace(rollout, waits="", step_began_at=seen.now)
+    waited_s = seen.now - rollout.began_at
+    if waited_s <= rollout.terms.ready_s:
+        return rollout
+    why = (
+        f"no worker of the candidate's code was ready within {rollout.terms.ready_s:g} s: it does "
+        "not import, crashes or hangs"
+    )
+    return abort(rollout, seen.now, why, bad=False)
+
+
+def _step(rollout: Rollout, seen: Finding) -> Rollout:
+    """Do one step, or none."""
+    step = rollout.current_step
+    if step is None:
+        return promote(rollout, seen.now)
+    if step.kind == "set_weight":
+        return _next(replace(rollout, weight=step.weight), seen.now)
+    if step.kind == "approval":
+        return _paused(rollout, "approval", f"a person with the role {step.role} must approve")
+    if step.kind == "pause":
+        if step.duration_s is None:
+            return _paused(rollout, "step", "the rollout says to wait here")
+        over = seen.now - rollout.step_began_at >= step.duration_s
+        return _next(rollout, seen.now) if over else rollout
+    enough = rollout.analysis.canary - rollout.canary_before >= step.min_runs
+    if seen.status == "Successful" and enough:
+        return _next(rollout, seen.now)
+    if seen.status in ("Inconclusive", "NoData", "Error"):
+        return _paused(rollout, "analysis", seen.reason or f"the analysis is {seen.status}")
+    return rollout
+
+
+def _next(rollout: Rollout, now: float) -> Rollout:
+    return replace(
+        rollout,
+        step=rollout.step + 1,
+        step_began_at=now,
+        canary_before=rollout.analysis.canary,
+        phase="progressing",
+        waits="",
+        reason="",
+    )
+
+
+def _paused(rollout: Rollout, waits: Wait, reason: str) -> Rollout:
+    return replace(rollout, phase="paused", waits=waits, reason=reason)
+
+
+def _healthy(rollout: Rollout, now: float) -> Rollout:
+    return replace(rollout, phase="healthy", weight=1.0, ended_at=now, waits="", reason="")
+
+
+def _aborting(rollout: Rollout, seen: Finding) -> Rollout:
+    if seen.in_flight:
+        return rollout
+    return replace(rollout, phase="rolled_back" if rollout.bad else "aborted", ended_at=seen.now)
+
+
+# What a person orders; each is legal from every phase that is not final, unless it says otherwise.
+
+
+def abort(rollout: Rollout, now: float, reason: str, *, bad: bool) -> Rollout:
+    """Give all new runs back to the release before; it wins over everything else.
+
+    Args:
+        rollout: The rollout; not final.
+        now: Seconds since 1970.
+        reason: Why.
+        bad: Whether the candidate has harmed, and is marked bad.
+    """
+    if rollout.phase == "aborting":
+        # It cannot become better by being aborted once more.
+        return rollout if rollout.bad or not bad else replace(rollout, bad=True, reason=reason)
+    return replace(
+        rollout,
+        phase="aborting",
+        waits="",
+        weight=0.0,
+        bad=bad,
+        reason=reason,
+        decided_at=now,
+        traffic_safe_at=now,
+    )
+
+
+def pause(rollout: Rollout, reason: str) -> Rollout:
+    """Hold a rollout where it is; its share of traffic stays, and so does the watch over it."""
+    return _paused(rollout, "operator", reason)
+
+
+def go_on(rollout: Rollout, now: float) -> Rollout:
+    """Let a rollout that waits for a person go on.
+
+    What was held goes on at its step, and so does what a signal held: it is not held again. A step
+    that waits for a person is over; so is an analysis that came to no verdict, which only an
+    override may say.
+    """
+    if rollout.waits in ("operator", "signal"):
+        heeded = rollout.heeded or rollout.waits == "signal"
+        return replace(rollout, phase="progressing", waits="", reason="", heeded=heeded)
+    return _next(rollout, now)
+
+
+def promote(rollout: Rollout, now: float) -> Rollout:
+    """Make the candidate the current release; a small share stays behind while it is observed."""
+    promoted = replace(rollout, promoted_at=now, step=len(rollout.terms.steps), waits="", reason="")
+    if rollout.terms.observe_s == 0.0 or not rollout.baseline:
+        return _healthy(promoted, now)
+    return replace(promoted, phase="observing", weight=1.0 - rollout.terms.holdback)

@@ -1,0 +1,251 @@
+"""Reads the flags of an app: values in `fairlead.toml`, and flagd's format in `flags/*.json`."""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from fairlead.core.bounds import Bounds, excess
+from fairlead.core.errors import InvalidFlag
+from fairlead.core.flags import (
+    FLAG,
+    FLAGS_MAX,
+    KEY_CHARS_MAX,
+    VARIANTS_MAX,
+    FlagTerms,
+    type_of,
+)
+from fairlead.core.release import Manifest
+from fairlead.ports.app_files import AppFiles
+
+_OPERATORS = """
+    var missing missing_some if == === != !== ! !! or and > >= < <= max min + - * / %
+    map filter reduce all none some merge in cat substr fractional starts_with ends_with sem_ver
+"""
+OPERATORS = frozenset(_OPERATORS.split())
+"""What a rule may be made of: JsonLogic without `log`, and what flagd adds."""
+
+FILE = Bounds(chars=1_000_000, depth=FLAG.depth + 4)
+"""One file of flags."""
+
+_FILE_KEYS = frozenset(("$schema", "$evaluators", "flags", "metadata"))
+_FLAG_KEYS = frozenset(("state", "variants", "defaultVariant", "targeting", "metadata"))
+_METHODS = ("flag", "flag_details")
+
+
+def app_flags(files: AppFiles, table: Any) -> dict[str, FlagTerms]:
+    """Return the flags of all workflows, from `[flags]` and `flags/*.json`.
+
+    Args:
+        files: The app's files.
+        table: `[flags]` of `fairlead.toml`.
+
+    Raises:
+        InvalidFlag: One is not understood, or two have the same key.
+    """
+    found = _values(table, "flags")
+    for path, text in files.below("flags").items():
+        for key, terms in _file(path, text).items():
+            if key in found:
+                raise InvalidFlag(
+                    f"{path} declares flag {key}, which is declared already", flag=key
+                )
+            found[key] = terms
+    return _few(found, "flags")
+
+
+def workflow_flags(shared: Mapping[str, FlagTerms], table: Any, where: str) -> dict[str, FlagTerms]:
+    """Return the flags of one workflow: a value of its own wins over the app's flag.
+
+    Args:
+        shared: The flags of all workflows.
+        table: The workflow's `flags`.
+        where: Its name, for messages.
+
+    Raises:
+        InvalidFlag: One is not understood, or is of another type than the app's.
+    """
+    own = _values(table, where)
+    for key, terms in own.items():
+        if key in shared and shared[key].type != terms.type:
+            raise InvalidFlag(
+                f"{where}.{key} is a {terms.type}, and the app's flag is a {shared[key].type}",
+                flag=key,
+            )
+    return _few({**shared, **own}, where)
+
+
+def undeclared_flags(manifest: Manifest, files: AppFiles) -> list[str]:
+    """Find the flags that code asks for by a literal key and that no file declares.
+
+    Args:
+        manifest: The candidate's manifest.
+        files: The app's files.
+    """
+    declared = {key for terms in manifest.workflows.values() for key in terms.flags}
+    return [
+        f"{path}:{line} asks for flag {key!r}, which is not declared in fairlead.toml or flags/"
+        for path, line, key in _asked(files)
+        if key not in declared
+    ]
+
+
+def _asked(files: AppFiles) -> Iterator[tuple[str, int, str]]:
+    for path, data in files.code.items():
+        try:
+            tree = ast.parse(data) if path.endswith(".py") else ast.parse("")
+        except (SyntaxError, ValueError):
+            continue  # no part of the app that was imported
+        for node in ast.walk(tree):
+            # Awaited, so that a method of the same name of something else is not meant.
+            call = node.value if isinstance(node, ast.Await) else None
+            if (
+                isinstance(call, ast.Call)
+                and isinstance(call.func, ast.Attribute)
+                and call.func.attr in _METHODS
+                and call.args
+                and isinstance(call.args[0], ast.Constant)
+                and isinstance(call.args[0].value, str)
+            ):
+                yield path, call.lineno, call.args[0].value
+
+
+def _values(table: Any, where: str) -> dict[str, FlagTerms]:
+    if not isinstance(table, Mapping):
+        raise InvalidFlag(f"{where} must be a table", key=where)
+    return {key: _value(key, value, where) for key, value in table.items()}
+
+
+def _value(key: str, value: Any, where: str) -> FlagTerms:
+    kind = type_of(value)
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError):
+        kind = None
+    if kind is None:
+        raise InvalidFlag(f"{where}.{key} is no bool, text, number, table or list", flag=key)
+    name = ("on" if value else "off") if isinstance(value, bool) else "value"
+    return _sound(key, FlagTerms(type=kind, variants={name: value}, default_variant=name), where)
+
+
+def _file(path: str, text: str) -> dict[str, FlagTerms]:
+    try:
+        data = json.loads(text, object_pairs_hook=_once, parse_constant=_no_number)
+    except (ValueError, RecursionError) as error:
+        raise InvalidFlag(f"{path} is not understood: {error}", file=path) from error
+    broken = excess(data, FILE)
+    if broken is not None:
+        raise InvalidFlag(f"{path} has {broken}", file=path)
+    _known(data, _FILE_KEYS, path)
+    flags, shared = data.get("flags"), data.get("$evaluators", {})
+    if not isinstance(flags, dict) or not isinstance(shared, dict):
+        raise InvalidFlag(f'{path} needs "flags", an object of flags by key', file=path)
+    return {key: _flag(key, given, shared, path) for key, given in flags.items()}
+
+
+def _flag(key: str, given: Any, shared: Mapping[str, Any], path: str) -> FlagTerms:
+    where = f"{path}, flag {key}"
+    _known(given, _FLAG_KEYS, where)
+    state, variants = given.get("state", "ENABLED"), given.get("variants")
+    default, targeting = given.get("defaultVariant"), given.get("targeting") or {}
+    if state not in ("ENABLED", "DISABLED"):
+        raise InvalidFlag(f"{where}: state must be ENABLED or DISABLED", flag=key)
+    if not isinstance(variants, dict) or not 1 <= len(variants) <= VARIANTS_MAX:
+        raise InvalidFlag(f"{where} needs 1 to {VARIANTS_MAX} variants", flag=key)
+    kinds = {type_of(value) for value in variants.values()}
+    kind = kinds.pop()
+    if kinds or kind is None:
+        raise InvalidFlag(f"{where}: its variants must be values of one type", flag=key)
+    if default is not None and (not isinstance(default, str) or default not in variants):
+        raise InvalidFlag(f"{where}: defaultVariant {default!r} is no variant", flag=key)
+    if not isinstance(targeting, dict):
+        raise InvalidFlag(f"{where}: targeting must be an object", flag=key)
+    targeting = _expanded(targeting, shared, where, FLAG.depth)
+    terms = FlagTerms(
+        type=kind, variants=variants, default_variant=default, targeting=targeting, state=state
+    )
+    for finding in _rule_findings(targeting, variants):
+        raise InvalidFlag(f"{where}: {finding}", flag=key)
+    return _sound(key, terms, path)
+
+
+def _sound(key: str, terms: FlagTerms, where: str) -> FlagTerms:
+    if not 1 <= len(key) <= KEY_CHARS_MAX or key != key.strip():
+        raise InvalidFlag(f"{where}: a flag's key has 1 to {KEY_CHARS_MAX} characters", flag=key)
+    broken = excess(terms.as_flagd(), FLAG)
+    if broken is not None:
+        raise InvalidFlag(f"{where}: flag {key} has {broken}", flag=key)
+    return terms
+
+
+def _few(flags: dict[str, FlagTerms], where: str) -> dict[str, FlagTerms]:
+    if len(flags) > FLAGS_MAX:
+        raise InvalidFlag(f"{where} has {len(flags)} flags; {FLAGS_MAX} are possible", key=where)
+    return dict(sorted(flags.items()))
+
+
+def _expanded(rule: Any, shared: Mapping[str, Any], where: str, left: int) -> Any:
+    """Return a rule with what it refers to by `$ref` in its place."""
+    if left < 0:
+        raise InvalidFlag(f"{where}: its rules are deeper than {FLAG.depth} levels", key=where)
+    if isinstance(rule, list):
+        return [_expanded(item, shared, where, left - 1) for item in rule]
+    if not isinstance(rule, dict):
+        return rule
+    if set(rule) == {"$ref"}:
+        if rule["$ref"] not in shared:
+            raise InvalidFlag(f"{where}: no $evaluators has {rule['$ref']!r}", key=where)
+        return _expanded(shared[rule["$ref"]], shared, where, left - 1)
+    return {key: _expanded(item, shared, where, left - 1) for key, item in rule.items()}
+
+
+def _rule_findings(rule: Any, variants: Mapping[str, Any]) -> Iterator[str]:
+    """Find what no evaluation could make sense of: what flagd would only say at run time."""
+    if isinstance(rule, list):
+        for item in rule:
+            yield from _rule_findings(item, variants)
+    elif isinstance(rule, dict) and rule:
+        if len(rule) != 1:
+            yield f"a rule is an object with one operator, and one has {', '.join(sorted(rule))}"
+        for operator, operands in rule.items():
+            if operator not in OPERATORS:
+                yield f"there is no operator {operator!r}"
+            if operator == "fractional":
+                yield from _share_findings(operands, variants)
+            yield from _rule_findings(operands, variants)
+
+
+def _share_findings(operands: Any, variants: Mapping[str, Any]) -> Iterator[str]:
+    shares = [item for item in operands if isinstance(item, list)] if operands else []
+    for share in shares:
+        name, weight = (*share, 1, None)[:2] if len(share) < 2 else share[:2]
+        if isinstance(name, str) and name not in variants:
+            yield f"fractional names {name!r}, which is no variant"
+        if isinstance(weight, bool) or not isinstance(weight, int) or weight < 0:
+            yield f"the weight of {name!r} must be a whole number of at least 0"
+    if not shares:
+        yield 'fractional needs shares, such as ["on", 10], ["off", 90]'
+
+
+def _known(given: Any, keys: frozenset[str], where: str) -> None:
+    if not isinstance(given, dict):
+        raise InvalidFlag(f"{where} must be an object", key=where)
+    unknown = sorted(set(given) - keys)
+    if unknown:
+        names = ", ".join(sorted(keys))
+        raise InvalidFlag(
+            f"{where} has an unknown key {unknown[0]!r}; it knows: {names}", key=where
+        )
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        raise ValueError("an object has the same key twice")
+    return made
+
+
+def _no_number(name: str) -> Any:
+    raise ValueError(f"{name} is no number")

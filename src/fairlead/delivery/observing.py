@@ -1,0 +1,205 @@
+"""What runs of a rollout say about its releases: each unit once for each metric.
+
+The order in which outcomes become known may follow from how runs end, and from time, but never
+from the arm: all that is known at a look is counted, in the order in which runs were admitted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import cast, get_args
+
+from fairlead.core.analysis import (
+    Analysis,
+    Assigned,
+    Invariant,
+    MetricTerms,
+    Observation,
+    Result,
+    action_for,
+    admit,
+    breach,
+    learn,
+    overdue,
+    verdict,
+)
+from fairlead.core.analysis import Counted as CountedAs
+from fairlead.core.rollout import Finding, Rollout, advance
+from fairlead.ports.rollouts import Counted, Ended, Look, Sample, Tally
+
+BREACH = "breach:"
+"""How the word that something happened that must never happen begins."""
+
+FEEDBACK, CHECK = "feedback:", "check:"
+SOURCES = ("outcome", "denied", "escalated", "latency", "cost", "calls")
+"""Where outcomes come from, beside `check:NAME` and `feedback:NAME`."""
+
+
+def observe_rollout(rollout: Rollout, look: Look) -> Tally:
+    """Count what became known of a rollout's runs, and say where it stands then.
+
+    Args:
+        rollout: Where it stood.
+        look: What is known.
+    """
+    count = _Count(rollout, look)
+    for sample in look.samples:
+        count.take(sample)
+    analysis = count.analysis
+    elapsed_s = look.now - rollout.began_at
+    said = verdict(rollout.terms.analysis, analysis, elapsed_s=elapsed_s)
+    finding = Finding(
+        now=look.now,
+        status=said.status,
+        reason="; ".join(said.reasons[:3]),
+        pause=said.pause,
+        served=look.served,
+        in_flight=look.in_flight,
+    )
+    if analysis is not rollout.analysis:
+        rollout = replace(rollout, analysis=analysis)
+    return Tally(
+        rollout=advance(rollout, finding),
+        places=count.places,
+        due=count.due,
+        ended=tuple(count.ended),
+        counted=tuple(count.counted.values()),
+        said=tuple(count.said),
+    )
+
+
+class _Count:
+    """One look's counting."""
+
+    def __init__(self, rollout: Rollout, look: Look) -> None:
+        self.analysis: Analysis = rollout.analysis
+        self.places: dict[int, int] = {}
+        self.due: dict[int, float | None] = {}
+        self.ended: list[int] = []
+        self.said: list[int] = []
+        self.counted: dict[tuple[str, str], Counted] = {}
+        self._terms = rollout.terms.analysis
+        self._look = look
+
+    def take(self, sample: Sample) -> None:
+        """Count what is new of one run."""
+        assigned = self._assigned(sample)
+        self.said += [word.number for word in sample.said]
+        if sample.ended is not None and not sample.was_counted:
+            self.ended.append(sample.number)
+        if assigned is None:
+            # Its unit is on the other side: it counts there.
+            self.due[sample.number] = None
+            return
+        self._breaches(sample)
+        for metric in self._terms.metrics:
+            for result in _results(metric, sample):
+                self._count(metric, sample, assigned, result)
+        self._overdue(sample, assigned)
+
+    def _assigned(self, sample: Sample) -> Assigned | None:
+        """Return how a run was assigned; None when its unit is on the other side."""
+        known = self._known("", sample.unit)
+        if known is None and sample.place is None:
+            self.analysis, assigned = admit(self.analysis, sample.arm, sample.probability)
+            at = -1 if assigned.place is None else assigned.place
+            self.places[sample.number] = at
+            if sample.unit != sample.run_id:
+                self._note("", sample, "good", at)
+            return assigned
+        place = sample.place if known is None else known.place
+        assert place is not None, "a run that was admitted has a place"
+        if sample.place is None:
+            self.places[sample.number] = place
+        if known is not None and known.arm != sample.arm:
+            return None
+        return Assigned(
+            arm=sample.arm,
+            probability=sample.probability,
+            place=None if sample.arm == "baseline" else place,
+        )
+
+    def _breaches(self, sample: Sample) -> None:
+        if sample.arm != "canary":
+            return
+        for word in sample.said:
+            name = word.name.removeprefix(BREACH)
+            if word.name.startswith(BREACH) and name in get_args(Invariant):
+                self.analysis = breach(self.analysis, cast(Invariant, name), sample.run_id)
+        if sample.ended is not None and not sample.was_counted and sample.ended.unledgered:
+            self.analysis = breach(self.analysis, "policy_bypass", sample.run_id)
+
+    def _count(
+        self, metric: MetricTerms, sample: Sample, assigned: Assigned, result: Result
+    ) -> None:
+        known = self._known(metric.name, sample.unit)
+        before = None if known is None else cast(CountedAs, known.counted)
+        action = action_for(metric, before, result)
+        if action == "skip":
+            return
+        one = Observation(assigned=assigned, result=result, corrects=action == "correct")
+        self.analysis = learn(self._terms, self.analysis, metric.name, [one])
+        said = result if isinstance(result, str) else "number"
+        self._note(metric.name, sample, said, -1 if assigned.place is None else assigned.place)
+
+    def _overdue(self, sample: Sample, assigned: Assigned) -> None:
+        """Count outcomes that never came, and say when the next one would be overdue."""
+        age_s = self._look.now - sample.admitted_at
+        waiting = []
+        for metric in self._terms.metrics:
+            if self._known(metric.name, sample.unit) is not None:
+                continue
+            late = overdue(metric, age_s)
+            if late is None:
+                waiting.append(sample.admitted_at + metric.deadline_s)
+            else:
+                self._count(metric, sample, assigned, late)
+        self.due[sample.number] = min(waiting, default=None)
+
+    def _known(self, metric: str, unit: str) -> Counted | None:
+        return self.counted.get((metric, unit)) or self._look.counted.get((metric, unit))
+
+    def _note(self, metric: str, sample: Sample, counted: str, place: int) -> None:
+        self.counted[metric, sample.unit] = Counted(
+            metric=metric, unit=sample.unit, counted=counted, arm=sample.arm, place=place
+        )
+
+
+def _results(metric: MetricTerms, sample: Sample) -> list[Result]:
+    """Return what is new of a run for a metric, in the order in which it happened."""
+    found: list[Result] = []
+    if sample.ended is not None and not sample.was_counted:
+        result = _of_end(metric, sample.ended)
+        if result is not None:
+            found.append(result)
+    name = "outcome" if metric.source == "outcome" else metric.source.removeprefix(FEEDBACK)
+    told = metric.source == "outcome" or metric.source.startswith(FEEDBACK)
+    for word in sample.said if told else ():
+        if word.name != name:
+            continue
+        if metric.kind == "binary" and word.value in ("good", "bad"):
+            found.append(cast(Result, word.value))
+        elif metric.kind != "binary" and isinstance(word.value, int | float):
+            found.append(float(word.value))
+    return found
+
+
+def _of_end(metric: MetricTerms, ended: Ended) -> Result | None:
+    """Return what a run's end says for a metric; None for nothing."""
+    source = metric.source
+    if source.startswith(FEEDBACK):
+        return None
+    if ended.state == "cancelled":
+        # A person stopped it: that says nothing of the release.
+        return "excluded"
+    if source == "latency":
+        return ended.duration_s
+    if source == "cost":
+        return ended.cost_usd
+    if source == "calls":
+        return float(ended.calls)
+    if source.startswith(CHECK):
+        return "bad" if source.removeprefix(CHECK) in ended.failed_checks else "good"
+    if source in ("denied", "escalated"):
+        return "bad" if ended.state == source else "good"
+    return "good" if ended.state == "succeeded" else "bad"

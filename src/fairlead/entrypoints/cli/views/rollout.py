@@ -1,0 +1,202 @@
+"""A rollout as a picture: its steps, the shares of new runs, and the evidence both ways."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+from rich.text import Text
+
+from fairlead.core.rollout import Rollout, Step
+from fairlead.entrypoints.cli.texts import moment, one_line, span
+from fairlead.entrypoints.cli.views.listings import Column, rows_view
+from fairlead.entrypoints.cli.views.style import fit, heading, mark_of
+from fairlead.entrypoints.cli.views.waterfall import Drawing
+from fairlead.operations import RolloutStatus
+
+_PHASE_STYLES = {
+    "progressing": "cyan",
+    "paused": "yellow",
+    "observing": "cyan",
+    "aborting": "red",
+    "healthy": "green",
+    "aborted": "magenta",
+    "rolled_back": "red",
+}
+_NAME = 16
+_BAR_MIN, _BAR_MAX = 10, 40
+
+
+def rollout_view(found: RolloutStatus, drawing: Drawing) -> list[Text]:
+    """Return a rollout as lines.
+
+    Args:
+        found: Where it stands.
+        drawing: What it is drawn on.
+    """
+    rollout = found.rollout
+    lines = [_title(rollout), Text()]
+    lines += _steps(rollout, drawing)
+    lines += [Text(), *_shares(found, drawing), Text(), *_evidence(found, drawing), Text()]
+    lines += [_fold(line) for line in _words(found)]
+    return lines
+
+
+def _title(rollout: Rollout) -> Text:
+    beside = f" beside {rollout.baseline[:12]}" if rollout.baseline else ""
+    said = f"Release {rollout.candidate[:12]}{beside} in {one_line(rollout.environment)}: "
+    phase = rollout.phase.replace("_", " ")
+    title = heading(said).append(phase, style=f"bold {_PHASE_STYLES[rollout.phase]}")
+    return title.append(f"  rollout {rollout.id}", style="bright_black")
+
+
+def _steps(rollout: Rollout, drawing: Drawing) -> Iterator[Text]:
+    given_up = rollout.phase in ("aborting", "aborted", "rolled_back")
+    for place, step in enumerate(rollout.terms.steps):
+        said = step_words(step)
+        if place < rollout.step:
+            mark, style = mark_of("done", unicode=drawing.unicode), "green"
+        elif place == rollout.step and not given_up:
+            mark, style = ("▸" if drawing.unicode else ">"), "bold"
+            if rollout.waits:
+                said += f"  waits for {_WAITS[rollout.waits]}"
+        elif place == rollout.step:
+            mark, style = mark_of("failed", unicode=drawing.unicode), "red"
+        else:
+            mark, style = " ", "bright_black"
+        yield Text(f"  {mark} {said}", style=style)
+    if rollout.promoted_at is not None:
+        after = rollout.terms.observe_s
+        kept = f"observed for {span(after).strip()}, {rollout.terms.holdback:.0%} stay behind"
+        mark = mark_of("done" if rollout.phase == "healthy" else "running", unicode=drawing.unicode)
+        yield Text(f"  {mark} promoted {moment(rollout.promoted_at)} UTC; {kept}")
+
+
+_WAITS = {
+    "workers": "a worker of its code",
+    "operator": "somebody to promote it: it was paused",
+    "step": "somebody to promote it",
+    "approval": "an approval: fairlead rollout promote",
+    "analysis": "its owner: the analysis came to no verdict",
+    "signal": "its owner: a signal has fired",
+}
+
+
+def step_words(step: Step) -> str:
+    """Return a step in words."""
+    if step.kind == "set_weight":
+        return f"set weight to {step.weight * 100:.4g} %"
+    if step.kind == "pause":
+        lasts = "until promoted" if step.duration_s is None else span(step.duration_s).strip()
+        return f"pause {lasts}"
+    if step.kind == "approval":
+        return f"approval by a person with the role {step.role}"
+    return f"analysis, of {step.min_runs} runs at least"
+
+
+def _shares(found: RolloutStatus, drawing: Drawing) -> Iterator[Text]:
+    rollout = found.rollout
+    share = rollout.weight if rollout.baseline else float(rollout.weight > 0)
+    width = max(_BAR_MIN, min(_BAR_MAX, drawing.columns - 48))
+    analysis = rollout.analysis
+    yield heading(fit("New runs", _NAME))
+    sides = [("candidate", share, analysis.canary, "cyan")]
+    if rollout.baseline:
+        sides.append(("before", 1.0 - share, analysis.baseline, "bright_black"))
+    for name, part, runs, style in sides:
+        line = Text(f"  {fit(name, _NAME - 2)}")
+        line.append(_bar(part, width, drawing.unicode), style=style)
+        yield line.append(f" {part:>5.1%}  {runs:,} runs counted")
+
+
+def _evidence(found: RolloutStatus, drawing: Drawing) -> Iterator[Text]:
+    half = max(_BAR_MIN, min(24, (drawing.columns - _NAME - 40) // 2))
+    side = half + 16
+    yield heading(fit("Evidence", _NAME) + fit("that it harms", side) + "that it is good enough")
+    for metric in found.verdict.metrics:
+        line = Text(f"  {fit(metric.name, _NAME - 2)}")
+        style = (
+            "red" if metric.harmful else "yellow" if metric.harm > 0.5 * metric.harm_needed else ""
+        )
+        line.append_text(_odds(metric.harm, metric.harm_needed, half, drawing, style))
+        if metric.safety_needed is None:
+            line.append(
+                "signal: it only pauses" if metric.role == "signal" else "-", "bright_black"
+            )
+        else:
+            good = "green" if metric.safe else "cyan"
+            line.append_text(_odds(metric.safety, metric.safety_needed, half, drawing, good))
+        yield line
+
+
+def _odds(log: float, needed: float, width: int, drawing: Drawing, style: str) -> Text:
+    """Return evidence as a bar up to what is needed, and in words."""
+    part = min(max(log / needed, 0.0), 1.0) if needed > 0 else 1.0
+    odds = math.exp(min(max(log, 0.0), 20.0))
+    said = f"{odds:.0f}" if odds >= 9.5 else f"{odds:.1f}"
+    said = "1000+" if odds >= 1000 else said
+    line = Text(_bar(part, width, drawing.unicode), style=style)
+    return line.append(fit(f" {said}:1 of {math.exp(needed):.0f}", 16), style="")
+
+
+def _bar(part: float, width: int, unicode: bool) -> str:
+    full, empty = ("█", "░") if unicode else ("#", ".")
+    filled = round(part * width)
+    # Something is never drawn as nothing, and not all never as all.
+    filled = max(filled, 1) if part > 0 else filled
+    filled = min(filled, width - 1) if part < 1 else filled
+    return full * filled + empty * (width - filled)
+
+
+def _words(found: RolloutStatus) -> Iterator[tuple[str, str]]:
+    rollout, verdict = found.rollout, found.verdict
+    yield (
+        "Verdict",
+        f"{verdict.status}: {verdict.reasons[0]}" if verdict.reasons else verdict.status,
+    )
+    if rollout.reason:
+        yield "Why", rollout.reason
+    if rollout.phase in ("aborting", "aborted", "rolled_back") and rollout.decided_at:
+        traffic_s = max((rollout.traffic_safe_at or 0.0) - rollout.decided_at, 0.0)
+        yield "New runs", f"safe {span(traffic_s).strip()} after the verdict"
+        if rollout.ended_at is not None:
+            yield (
+                "In flight",
+                f"safe {span(rollout.ended_at - rollout.decided_at).strip()} after it",
+            )
+        else:
+            yield "In flight", f"{found.in_flight} runs of the candidate have not ended"
+    if found.expected is not None and rollout.phase in ("progressing", "paused"):
+        yield "Expected", found.expected.words
+        for one in found.expected.shorter:
+            yield "Shorter", one
+
+
+def _fold(line: tuple[str, str]) -> Text:
+    name, words = line
+    return Text(f"{fit(name, 10)}", style="bold").append(one_line(words), style="not bold")
+
+
+def rollouts_view(found: Sequence[Rollout], width: int) -> list[Text]:
+    """Return rollouts as a table.
+
+    Args:
+        found: The rollouts.
+        width: The screen's width.
+    """
+    if not found:
+        return [Text("no rollouts; start one with fairlead rollout start RELEASE")]
+    columns = [Column(name="rollout"), Column(name="release"), Column(name="phase")]
+    columns += [Column(name="weight", right=True), Column(name="began (UTC)"), Column(name="why")]
+    rows = [
+        (
+            one.id,
+            one.candidate[:12],
+            Text(one.phase.replace("_", " "), style=_PHASE_STYLES[one.phase]),
+            f"{one.weight:.0%}",
+            moment(one.began_at),
+            one_line(one.reason),
+        )
+        for one in found
+    ]
+    return rows_view(columns, rows, width)

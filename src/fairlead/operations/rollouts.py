@@ -1,0 +1,296 @@
+"""Rolling a release out, watching it, and giving it up."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from fairlead.bootstrap import Platform
+from fairlead.core.access import permit_role
+from fairlead.core.analysis import AnalysisVerdict, Expected, expected, verdict
+from fairlead.core.digests import Json
+from fairlead.core.errors import FairleadError, FeedbackUnfit, InvalidRollout, ReasonMissing
+from fairlead.core.outcome import FINAL_STATES
+from fairlead.core.rollout import Rollout, RolloutTerms
+from fairlead.delivery.rollout_file import ROLLOUT_FILE, read_rollout, usual_rollout
+from fairlead.operations.control import Controlled, Selection, select_runs
+from fairlead.operations.identity import allow, operator, ordered, reached_run
+from fairlead.ports.rollouts import Deployment, Feedback
+from fairlead.ports.runs import Order
+
+FILE_BYTES_MAX = 1_000_000
+"""Largest file that says how a release is rolled out."""
+
+_NAME_CHARS_MAX = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class RolloutStatus:
+    """Where a rollout stands, and what is to be expected.
+
+    Attributes:
+        rollout: The rollout.
+        verdict: What its analysis says.
+        expected: How long until a verdict; None when it has ended.
+        runs_per_hour: Runs of both sides that start in an hour, on average since it began.
+        in_flight: Runs of the candidate that have not ended.
+    """
+
+    rollout: Rollout
+    verdict: AnalysisVerdict
+    expected: Expected | None
+    runs_per_hour: float
+    in_flight: int
+
+
+def read_rollout_terms(platform: Platform, release: str, path: Path | None = None) -> RolloutTerms:
+    """Return how a release would be rolled out.
+
+    Args:
+        platform: The open platform.
+        release: Its digest or a prefix.
+        path: A file that says it; None for `rollout.yaml` in the app's folder, or what is usual
+            when there is none.
+
+    Raises:
+        InvalidRollout: The file is not there, is not understood, or could prove nothing.
+    """
+    manifest = platform.release_store.get(release).manifest
+    chosen = platform.settings.folder / ROLLOUT_FILE if path is None else path
+    if path is None and not chosen.exists():
+        return usual_rollout(manifest)
+    try:
+        if chosen.stat().st_size > FILE_BYTES_MAX:
+            raise InvalidRollout(f"{chosen} is larger than {FILE_BYTES_MAX} bytes")
+        text = chosen.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidRollout(f"{chosen} cannot be read: {error}", file=str(chosen)) from error
+    return read_rollout(text, chosen.name, manifest)
+
+
+def start_rollout(
+    platform: Platform,
+    release: str,
+    *,
+    terms: RolloutTerms | None = None,
+    override: str | None = None,
+) -> Rollout:
+    """Begin to roll a release out; any worker, and `fairlead up`, carries it on.
+
+    Args:
+        platform: The open platform.
+        release: Its digest or a prefix.
+        terms: How; None for what `read_rollout_terms` returns.
+        override: Why, when it has no passed gate: only an admin may; None demands one.
+
+    Raises:
+        RoleMissing: The principal's roles do not allow it.
+        GateRefused: It has no passed gate, or it is marked bad, and there is no override.
+        RolloutOpen: Another rollout goes on.
+        ReleaseActive: It is the active one.
+    """
+    allow(platform, "rollout start" if override is None else "rollout start --override")
+    how = terms or read_rollout_terms(platform, release)
+    return platform.rollouts.start(release, how, by=operator(platform), override=override)
+
+
+def rollout_status(platform: Platform, rollout_id: str | None = None) -> RolloutStatus:
+    """Return where a rollout stands.
+
+    Args:
+        platform: The open platform.
+        rollout_id: Its id or a prefix; None for the one that goes on, or else the newest.
+
+    Raises:
+        UnknownRollout: There is none.
+        RoleMissing: The principal's roles do not allow it.
+    """
+    allow(platform, "rollout status")
+    rollout = _chosen(platform, rollout_id)
+    now = rollout.ended_at or platform.clock.now()
+    elapsed_s = max(now - rollout.began_at, 1.0)
+    analysis, terms = rollout.analysis, rollout.terms.analysis
+    per_hour = (analysis.canary + analysis.baseline) * 3600.0 / max(elapsed_s, 60.0)
+    ahead = None
+    if not rollout.final and math.isfinite(per_hour):
+        ahead = expected(terms, analysis, runs_per_hour=per_hour, weight=rollout.weight)
+    return RolloutStatus(
+        rollout=rollout,
+        verdict=verdict(terms, analysis, elapsed_s=elapsed_s),
+        expected=ahead,
+        runs_per_hour=per_hour,
+        in_flight=len(platform.rollout_store.in_flight(rollout, 10_000)),
+    )
+
+
+def _chosen(platform: Platform, rollout_id: str | None) -> Rollout:
+    if rollout_id is not None:
+        return platform.rollout_store.get(rollout_id)
+    newest = platform.rollout_store.list(platform.settings.environment, 1)
+    return newest[0] if newest else platform.rollouts.current()
+
+
+def list_rollouts(platform: Platform, limit: int = 20) -> Sequence[Rollout]:
+    """Return the environment's rollouts, newest first.
+
+    Args:
+        platform: The open platform.
+        limit: Most of them.
+    """
+    allow(platform, "rollout list")
+    return platform.rollout_store.list(platform.settings.environment, limit)
+
+
+def list_deployments(platform: Platform) -> Sequence[Deployment]:
+    """Return where the environment's releases stand."""
+    allow(platform, "release list")
+    return platform.deployments.list(platform.settings.environment)
+
+
+def promote_rollout(platform: Platform, order: Order, *, override: bool = False) -> Rollout:
+    """Let the rollout that waits for a person go on; with an override, promote it at once.
+
+    Args:
+        platform: The open platform.
+        order: Who and why.
+        override: Whether what was not shown is left unshown: only an admin may.
+
+    Raises:
+        PromotionRefused: It does not wait for a person, or its analysis came to no verdict.
+        RolloutEnded: It is being aborted: that wins.
+        UnknownRollout: None goes on.
+        ReasonMissing: The override says nothing.
+        RoleMissing: The principal's roles do not allow it.
+    """
+    order = ordered(
+        platform, "rollout promote --override" if override else "rollout promote", order
+    )
+
+    def permit(role: str) -> None:
+        permit_role(platform.principal, role, what="this step of the rollout")
+
+    return platform.rollouts.promote(order, override=override, permit=permit)
+
+
+def pause_rollout(platform: Platform, order: Order) -> Rollout:
+    """Hold the rollout where it is; harm still rolls it back.
+
+    Raises:
+        UnknownRollout: None goes on.
+        RolloutEnded: It is being aborted, or it is promoted.
+        RoleMissing: The principal's roles do not allow it.
+    """
+    return platform.rollouts.pause(ordered(platform, "rollout pause", order))
+
+
+def abort_rollout(platform: Platform, order: Order) -> Rollout:
+    """Give all new runs back to the release before, without a mark on the candidate.
+
+    Raises:
+        UnknownRollout: None goes on.
+        RoleMissing: The principal's roles do not allow it.
+    """
+    order = ordered(platform, "rollout abort", order)
+    return _settled(platform, platform.rollouts.abort(order, bad=False))
+
+
+def roll_back_rollout(platform: Platform, order: Order) -> Rollout:
+    """Give all new runs back to the release before, and mark the candidate bad.
+
+    Raises:
+        UnknownRollout: None goes on.
+        RoleMissing: The principal's roles do not allow it.
+    """
+    order = ordered(platform, "rollback", order)
+    return _settled(platform, platform.rollouts.abort(order, bad=True))
+
+
+def _settled(platform: Platform, rollout: Rollout) -> Rollout:
+    """Do at once what can be done at once, so that nobody waits for a worker to look."""
+    return platform.controller.carry_on(rollout.id)
+
+
+def give_feedback(
+    platform: Platform,
+    run_id: str,
+    value: Json,
+    *,
+    name: str = "outcome",
+    order: Order,
+    id: str = "",
+) -> bool:
+    """Say how good a run was, after its end; it counts in a rollout that goes on.
+
+    Args:
+        platform: The open platform.
+        run_id: The run's id or a prefix.
+        value: `good`, `bad`, or a number.
+        name: What it is about: `outcome` corrects a run that succeeded and was wrong; any other
+            name is for the metric whose source is `feedback:NAME`; `breach:policy_bypass`,
+            `breach:secret_leaked` and `breach:effect_duplicated` roll a candidate back at once.
+        order: Who says it, and why.
+        id: Makes a second telling the same; empty for a new one.
+
+    Returns:
+        False when it was said before under the id.
+
+    Raises:
+        FeedbackUnfit: It is neither good nor bad nor a number, or the run has not ended.
+        UnknownRun: There is no such run.
+        RoleMissing: The principal's roles do not allow it.
+    """
+    order = ordered(platform, "feedback", order)
+    run = reached_run(platform, run_id)
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if value not in ("good", "bad") and not (number and math.isfinite(float(str(value)))):
+        raise FeedbackUnfit(f"{value!r} is neither good nor bad nor a number", run=run.id)
+    if not 0 < len(name) <= _NAME_CHARS_MAX or not name.isprintable():
+        raise FeedbackUnfit(f"a name has from 1 to {_NAME_CHARS_MAX} printable characters")
+    if run.state not in FINAL_STATES:
+        raise FeedbackUnfit(f"run {run.id} is {run.state}: it has not ended", run=run.id)
+    told = Feedback(run_id=run.id, name=name, value=value, order=order, id=id)
+    return platform.rollout_store.say(told)
+
+
+def move_runs(
+    platform: Platform, selection: Selection, to: str, order: Order, *, dry_run: bool = False
+) -> Sequence[Controlled]:
+    """Let runs go on under another release; each leaves an event with who and why.
+
+    Args:
+        platform: The open platform.
+        selection: Which runs.
+        to: Digest or prefix of the release under which they go on.
+        order: Who and why.
+        dry_run: Only return what would be concerned.
+
+    Returns:
+        A line for each run; one that cannot be moved carries its error, and the others are moved
+        all the same.
+
+    Raises:
+        ReasonMissing: The order says no reason.
+        InvalidInput: Nothing was selected.
+        RoleMissing: The principal's roles do not allow it.
+    """
+    order = ordered(platform, "runs move", order)
+    if not order.reason.strip():
+        raise ReasonMissing("to move runs needs a reason")
+    target = platform.release_store.get(to)
+    platform.releases.refuse_unaccepted(target)
+    chosen = [run for run in select_runs(platform, "move", selection) if run.parent_id is None]
+    if dry_run:
+        return [Controlled(run=run) for run in chosen]
+    done = []
+    for run in chosen:
+        try:
+            if run.release == target.digest:
+                continue
+            source = platform.release_store.get(run.release)
+            fresh = platform.control.move(run.id, (source, target), order)
+            done.append(Controlled(run=run, also=(fresh.id,)))
+        except FairleadError as error:
+            done.append(Controlled(run=run, error=error))
+    return done
