@@ -18,7 +18,7 @@ SIZE_MEGABYTES := 190
 SIZE_PACKAGES := 60
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format reference soak size bench-answers bench-latency bench-failover bench-effects bench-budget bench-guard bench-memory lock changelog-check clean
+.PHONY: help setup demo test lint format reference soak size bench-analysis bench-answers bench-latency bench-failover bench-effects bench-budget bench-guard bench-memory lock changelog-check clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -107,6 +107,9 @@ size: setup ## Measure a fresh install against its budget
 	$$fresh -m pip --disable-pip-version-check install --quiet --require-hashes -r requirements.txt -c requirements.txt; \
 	$$fresh -m pip --disable-pip-version-check install --quiet --no-deps "$$folder"/fairlead-*.whl; \
 	$$fresh -c "$$MEASURE" $(SIZE_MEGABYTES) $(SIZE_PACKAGES)
+
+bench-analysis: setup ## Measure how often an analysis is wrong, and how fast it is right; the last line is JSON
+	@$(BIN)/python -m benchmarks.analysis
 
 bench-answers: setup ## Measure the answers of the example; the last line is JSON
 	@$(BIN)/python -m benchmarks.answers

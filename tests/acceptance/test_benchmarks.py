@@ -54,6 +54,21 @@ def test_bench_answers_without_data(tmp_path: Path) -> None:
     assert "FAIRLEAD_BENCH_DATA" in done.stderr
 
 
+def test_bench_analysis() -> None:
+    done = run("benchmarks.analysis", "--repetitions", "20")
+    assert done.returncode == 0, done.stderr
+    figures = json.loads(done.stdout.splitlines()[-1])
+    assert max(figures["false_rollback"].values()) <= 0.2
+    for scenario in ("healthy_99", "healthy_90", "provider_outage", "ramp", "latency_drift"):
+        assert figures["false_rollback_upper"][scenario] > figures["false_rollback"][scenario]
+    assert figures["detect"]["99_to_50"]["power"] == 1.0
+    assert 0 < figures["detect"]["99_to_50"]["median"] < 20
+    assert figures["promote"]["healthy"] > 0.8 and figures["missed"] == []
+    # What is rolled back by fixed thresholds there is nobody's fault: the provider was out.
+    outage = {judge: said.get("provider_outage") for judge, said in figures["peers"].items()}
+    assert outage["argo_limit_3"]["rolled_back"] == 1.0
+
+
 @pytest.mark.postgresql
 def test_bench_memory(tmp_path: Path) -> None:
     (tmp_path / "locomo-dev.json").write_text(

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import lru_cache
+from operator import add
 from statistics import NormalDist
 from typing import TypeAlias
 
@@ -32,6 +33,7 @@ SAFE = ((0.02, 0.4), (0.1, 0.1), (0.2, 0.2), (0.35, 0.2), (0.55, 0.1))
 first one is all but none: it decides early where nothing goes wrong at all."""
 
 _NORMAL = NormalDist()
+_PARTS_MAX = math.log(max(len(RATIOS), len(SLOPES), len(SAFE)))
 
 
 def even(parts: Sequence[float]) -> Logs:
@@ -50,9 +52,17 @@ def log_sum(logs: Sequence[float]) -> float:
     return top + math.log(math.fsum([math.exp(one - top) for one in logs]))
 
 
+def peak_of(peak: float, stake: Logs) -> float:
+    """Return the larger of an earlier peak and the logarithm of the whole stake."""
+    # Most stakes are far below their peak; this tells without computing the sum.
+    if max(stake) + _PARTS_MAX <= peak:
+        return peak
+    return max(peak, log_sum(stake))
+
+
 def times(stake: Logs, factors: Logs) -> Logs:
     """Return a stake after a bet, part by part."""
-    return tuple([one + factor for one, factor in zip(stake, factors, strict=True)])
+    return tuple(map(add, stake, factors))
 
 
 def tilted(probability: float, ratio: float) -> float:

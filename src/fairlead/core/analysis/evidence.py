@@ -28,6 +28,7 @@ from fairlead.core.analysis.bets import (
     below,
     even,
     log_sum,
+    peak_of,
     ranked,
     safe_start,
     tilted,
@@ -177,6 +178,9 @@ def action_for(terms: MetricTerms, before: Counted | None, result: Result) -> Ac
 def overdue(terms: MetricTerms, age_s: float) -> Result | None:
     """Return what a unit without an outcome counts as; None while it may still come.
 
+    Where word may come late, as with feedback, a run is `good` only by this, at the deadline: it
+    must not be counted as good before, or safety is shown by runs of which nobody has spoken yet.
+
     Args:
         terms: The metric.
         age_s: Seconds since the run was admitted.
@@ -213,7 +217,7 @@ def _looking_ahead(
     for mark in evidence.ahead:
         if mark in by_mark:
             stake = times(stake, by_mark[mark])
-            peak = max(peak, log_sum(stake))
+            peak = peak_of(peak, stake)
     return peak
 
 
@@ -293,7 +297,7 @@ class _Fold:
 
     def _bet(self, factors: tuple[Logs, Logs], arm: Arm) -> None:
         self._harm = times(self._harm, factors[0] if arm == "canary" else factors[1])
-        self._harm_peak = max(self._harm_peak, log_sum(self._harm))
+        self._harm_peak = peak_of(self._harm_peak, self._harm)
 
     def _rank(self, assigned: Assigned, number: float) -> None:
         others = len(self._sorted)
@@ -335,10 +339,10 @@ class _Fold:
         if bound is None or mark == _EXCLUDED:
             return
         self._safe = times(self._safe, below(bound)[0 if mark == _BAD else 1])
-        self._safe_peak = max(self._safe_peak, log_sum(self._safe))
+        self._safe_peak = peak_of(self._safe_peak, self._safe)
         if self._terms.against == "bound":
             self._harm = times(self._harm, above(bound)[0 if mark == _BAD else 1])
-            self._harm_peak = max(self._harm_peak, log_sum(self._harm))
+            self._harm_peak = peak_of(self._harm_peak, self._harm)
 
     def _correct(self) -> None:
         """Turn a run that was settled as good into a bad one."""
@@ -350,7 +354,7 @@ class _Fold:
         self._safe_peak = log_sum(self._safe)
         if self._terms.against == "bound":
             self._harm = _swapped(self._harm, above(bound))
-            self._harm_peak = max(self._harm_peak, log_sum(self._harm))
+            self._harm_peak = peak_of(self._harm_peak, self._harm)
 
 
 def _swapped(stake: Logs, factors: tuple[Logs, Logs]) -> Logs:

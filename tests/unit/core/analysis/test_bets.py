@@ -17,6 +17,7 @@ from fairlead.core.analysis.bets import (
     below,
     even,
     log_sum,
+    peak_of,
     ranked,
     safe_start,
     tilted,
@@ -79,6 +80,11 @@ def test_without_a_choice_nothing_is_learned(chance: float) -> None:
 def test_a_stake_begins_as_one() -> None:
     assert log_sum(even(RATIOS)) == pytest.approx(0.0)
     assert log_sum(safe_start()) == pytest.approx(0.0)
+
+
+@given(st.floats(0.0, 5.0), st.lists(st.floats(-9.0, 5.0), min_size=1, max_size=6))
+def test_a_peak_is_never_missed(peak: float, stake: list[float]) -> None:
+    assert peak_of(peak, tuple(stake)) == pytest.approx(max(peak, log_sum(stake)))
 
 
 def test_a_stake_neither_overflows_nor_becomes_nothing() -> None:

@@ -133,6 +133,14 @@ def test_a_rank_is_among_the_last_numbers_of_both_arms() -> None:
     assert observe(LATENCY, evidence, [canary(0, 2.0)]).harm_peak > 0.5
 
 
+def test_old_numbers_are_forgotten_within_one_session_too() -> None:
+    found = [baseline(float(number * 37 % 101 + number)) for number in range(2 * WINDOW)]
+    one_by_one = no_evidence(LATENCY)
+    for observation in found:
+        one_by_one = observe(LATENCY, one_by_one, [observation])
+    assert after(LATENCY, *found) == one_by_one
+
+
 # ---------------------------------------------------------------------------------- order of word
 
 

@@ -1,5 +1,6 @@
 """Each verdict, what it says, and which one wins."""
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -127,6 +128,23 @@ def test_a_run_that_is_open_may_still_decide() -> None:
     assert judged(terms, analysis).status == "Running"
     analysis = learn(terms, analysis, "errors", [Observation(assigned=first, result="good")])
     assert judged(terms, analysis).status == "Inconclusive"
+
+
+def test_runs_that_say_nothing_count_towards_the_end() -> None:
+    terms = replace(ONE, max_runs=30)
+    analysis, first = admit(begin(terms), "canary", 0.1)
+    excluded = [Observation(assigned=first, result="excluded")]
+    analysis = learn(terms, seen(terms, analysis, good=29), "errors", excluded)
+    assert judged(terms, analysis).status == "Inconclusive"
+
+
+def test_each_guardrail_has_its_part_of_alpha() -> None:
+    three = AnalysisTerms(metrics=(ERRORS, COST, replace(COST, name="fees", weight=2.0)))
+    needed = [one.harm_needed for one in judged(three, begin(three)).metrics]
+    assert [math.exp(one) for one in needed] == pytest.approx([80.0, 80.0, 40.0])
+    odds = judged(ONE, seen(ONE, begin(ONE), good=10, bad=3)).metrics[0].harm
+    assert math.log(20) < odds < math.log(80)
+    assert judged(three, seen(three, begin(three), good=10, bad=3)).status == "Running"
 
 
 def test_a_signal_pauses_and_holds_the_success_back() -> None:
