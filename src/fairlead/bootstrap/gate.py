@@ -31,8 +31,8 @@ from fairlead.settings import Settings
 
 def make_gate(
     settings: Settings, baseline: Baseline | None = None, *, mutate: bool = False
-) -> tuple[Gate, Manifest]:
-    """Prepare the gate for an app as it stands in its folder.
+) -> tuple[Gate, Manifest, AppFiles]:
+    """Prepare the gate for an app as it stands in its folder; return what it checks beside it.
 
     Args:
         settings: The app's settings.
@@ -65,7 +65,7 @@ def make_gate(
         mutation=least if mutate else None,
         changed=lambda: digest_findings(manifest, read_files(settings.folder)),
     )
-    return gate, manifest
+    return gate, manifest, files
 
 
 def _try_embedder(name: str) -> None:

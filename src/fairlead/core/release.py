@@ -16,6 +16,7 @@ from fairlead.core.label import Integrity, Label
 from fairlead.core.limits import SLO, Limits
 from fairlead.core.mcp import McpPin, ServerTerms
 from fairlead.core.memory_terms import MemoryTerms, RememberTerms
+from fairlead.core.provenance import Provenance
 from fairlead.core.rates import Rate
 
 
@@ -151,7 +152,8 @@ class Manifest:
 
     Attributes:
         app: The app's name.
-        code_digest: Digest of the Python files, the lock, Python's minor version and Fairlead's.
+        code_digest: Digest of the Python files, the lock, the files that the code reads, Python's
+            minor version and Fairlead's.
         bundle_digest: Digest of the configuration, prompts, policies, intents and evaluations.
         python: Python's minor version, such as `3.11`.
         fairlead: Fairlead's version.
@@ -195,12 +197,16 @@ class Release:
         manifest: What runs read.
         created_at: Seconds since 1970, UTC.
         bad: True once it was rolled back.
+        archive: Digest of the archive of its files; empty for none.
+        provenance: Where it comes from; None when nobody knows.
     """
 
     digest: str
     manifest: Manifest
     created_at: float
     bad: bool = False
+    archive: str = ""
+    provenance: Provenance | None = None
 
     @property
     def id(self) -> str:

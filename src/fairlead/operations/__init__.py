@@ -92,6 +92,7 @@ from fairlead.operations.identity import (
     reached_run,
     token_claims,
 )
+from fairlead.operations.making import Making
 from fairlead.operations.mcp import (
     ServerState,
     ToolDifference,
@@ -308,9 +309,10 @@ def check_app(platform: Platform, *, mutate: bool = False) -> GateReport:
         mutate: Whether the guardrail tests are tried with small mistakes in the policies.
     """
     allow(platform, "check")
-    gate, manifest = make_gate(platform.settings, platform.baseline, mutate=mutate)
+    gate, manifest, files = make_gate(platform.settings, platform.baseline, mutate=mutate)
+    making = Making.of(platform, files)
     checks = gate.run()
-    release, _ = platform.releases.create(manifest)
+    release, _ = making.make(manifest)
     platform.release_store.record_gate(
         Evidence(
             release=release.digest,

@@ -18,6 +18,8 @@ APP_FILE = "fairlead.toml"
 KEPT_IN = ".fairlead"
 """Folder of an app in which it keeps what it writes, unless a setting says otherwise."""
 
+RELEASES = "releases"
+"""Folder in there with the code of releases that is not the code of the app's folder."""
 
 SETTINGS: tuple[Setting, ...] = (
     Setting(
@@ -27,6 +29,12 @@ SETTINGS: tuple[Setting, ...] = (
         key="app.module",
         default="app.py:app",
         meaning="File and variable that hold the `App`, below the app's folder.",
+    ),
+    Setting(
+        key="app.files",
+        default="none",
+        meaning="A list of patterns, from the app's folder, of the files that its code reads while "
+        "it runs, such as `data/*.csv`. They are a part of the code: a release holds them.",
     ),
     Setting(
         key="app.template",
@@ -58,6 +66,12 @@ SETTINGS: tuple[Setting, ...] = (
         env="FAIRLEAD_DATABASE_SYNCHRONOUS",
         meaning="SQLite only: `full` survives a loss of power, `normal` survives the death of a "
         "process and may lose the last commits with the power.",
+    ),
+    Setting(
+        key="database.archive_bytes",
+        default="50000000",
+        env="FAIRLEAD_DATABASE_ARCHIVE_BYTES",
+        meaning="Largest archive of a release's files that is kept, in bytes.",
     ),
     Setting(
         key="worker.concurrency",
@@ -113,6 +127,13 @@ SETTINGS: tuple[Setting, ...] = (
         default="3",
         env="FAIRLEAD_WORKER_TAKEOVERS",
         meaning="Worker deaths under one run, without progress, after which it is quarantined.",
+    ),
+    Setting(
+        key="worker.releases",
+        default="10",
+        env="FAIRLEAD_WORKER_RELEASES",
+        meaning="Folders with the code of releases that stay in `.fairlead/releases`, the newest "
+        "ones; one that a process uses stays as well.",
     ),
     Setting(
         key="retention.keep_per_release",
@@ -187,6 +208,7 @@ class Settings:
     database_url: str = field(repr=False)  # it may hold a password
     busy_timeout_s: float
     synchronous: str
+    archive_bytes: int
     concurrency: int
     parked: int
     queues: tuple[str, ...]
@@ -196,6 +218,7 @@ class Settings:
     stall_s: float
     drain_s: float
     takeovers: int
+    releases: int
     keep_per_release: int
     max_bytes: int
     otlp_endpoint: str | None
@@ -237,6 +260,7 @@ def load_settings(folder: Path, environment: Mapping[str, str] | None = None) ->
         database_url=database_url(folder, values.text("database.url")),
         busy_timeout_s=values.number("database.busy_timeout_s"),
         synchronous=synchronous,
+        archive_bytes=int(values.number("database.archive_bytes", least=1)),
         concurrency=int(values.number("worker.concurrency", least=1)),
         parked=int(values.number("worker.parked")),
         queues=queues_of(values.text("worker.queues")),
@@ -246,6 +270,7 @@ def load_settings(folder: Path, environment: Mapping[str, str] | None = None) ->
         stall_s=values.number("worker.stall_s", least=0.1),
         drain_s=values.number("worker.drain_s"),
         takeovers=int(values.number("worker.takeovers", least=1)),
+        releases=int(values.number("worker.releases", least=1)),
         keep_per_release=int(values.number("retention.keep_per_release")),
         max_bytes=int(values.number("ingest.max_bytes", least=1)),
         otlp_endpoint=values.text("telemetry.endpoint", "") or None,

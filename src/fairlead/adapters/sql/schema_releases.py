@@ -16,6 +16,17 @@ releases = sa.Table(
     sa.Column("manifest", sa.Text, nullable=False),
     sa.Column("bad", sa.Boolean, nullable=False, default=False),
     sa.Column("created_at", sa.Float, nullable=False),
+    sa.Column("archive", sa.String(64)),
+    sa.Column("provenance", sa.Text),
+)
+
+# Releases of equal files share one.
+archives = sa.Table(
+    "archives",
+    metadata,
+    sa.Column("digest", sa.String(64), primary_key=True),
+    sa.Column("data", sa.LargeBinary, nullable=False),
+    sa.Column("created_at", sa.Float(53), nullable=False),
 )
 
 gate_evidence = sa.Table(

@@ -1,5 +1,10 @@
 """Every error that a user can meet, each with a stable code and what to do next."""
 
+from fairlead.core.errors.archive import (
+    ArchiveDamaged,
+    ArchiveTooLarge,
+    ReleaseUnwritable,
+)
 from fairlead.core.errors.backup import (
     BackupDamaged,
     BackupExists,
@@ -217,6 +222,8 @@ __all__ = [
     "ApprovalDenied",
     "ApprovalExpired",
     "ApprovalVoid",
+    "ArchiveDamaged",
+    "ArchiveTooLarge",
     "ArgumentsInvalid",
     "AuditBroken",
     "AuditKeyExists",
@@ -319,6 +326,7 @@ __all__ = [
     "RateExceeded",
     "ReasonMissing",
     "ReleaseDamaged",
+    "ReleaseUnwritable",
     "ReplayDiverged",
     "RestoreUnsound",
     "ResultNotJson",
