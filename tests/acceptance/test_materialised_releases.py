@@ -215,7 +215,7 @@ def test_a_damaged_archive_executes_nothing_and_is_found(
     assert words in shop.refuses(code, "worker", "--release", made)
     assert shop.json("runs", "show", run)["state"] == "queued"
     assert not list((shop.folder / ".fairlead").glob("releases/*"))
-    assert found in shop("events", "verify", status=1).stdout
+    assert found in shop.refuses("FL-700", "events", "verify")
     # The folder's own code is what it was, and needs no archive.
     write(shop.folder, "one")
     with worker(shop, made) as here:
@@ -241,3 +241,39 @@ def test_a_file_that_is_read_by_the_code_is_a_change_of_the_code(shop: Cli) -> N
     rows = {row["release"]: row for row in shop.json("release", "list")}
     assert rows[before]["code"] != rows[after]["code"]
     assert rows[before]["bundle"] == rows[after]["bundle"]
+
+
+def test_a_release_says_where_it_comes_from(shop: Cli) -> None:
+    """From git; what is stated wins, and another commit than git's is taken as it is stated."""
+
+    def git(*arguments: str) -> str:
+        who = ["-c", "user.name=Ann", "-c", "user.email=ann@example.com"]
+        command = ["git", "-C", str(shop.folder), *who, *arguments]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+    write(shop.folder, "one")
+    (shop.folder / ".gitignore").write_text(".fairlead/\n")
+    git("init", "-q")
+    git("add", "-A")
+    git("commit", "-q", "-m", "one")
+    first = release(shop, "one")
+    origin = shop.json("release", "show", first)["provenance"]
+    head = git("rev-parse", "HEAD")
+    assert (origin["commit"], origin["author"], origin["dirty"]) == (head, "Ann", False)
+    assert origin["first_commit_at"] == origin["committed_at"]
+    write(shop.folder, "two")
+    git("commit", "-q", "-a", "-m", "two")
+    write(shop.folder, "three")
+    made = shop.json("release", "create", "--author", "Bob")["release"]
+    origin = shop.json("release", "show", made)["provenance"]
+    assert (origin["commit"], origin["author"]) == (git("rev-parse", "HEAD"), "Bob")
+    assert origin["dirty"] is True and origin["first_commit_at"] == origin["committed_at"]
+    write(shop.folder, "four")
+    at = "2026-11-29T12:00:00+00:00"
+    made = shop.json("release", "create", "--commit", "abc", "--committed-at", at)["release"]
+    origin = shop.json("release", "show", made)["provenance"]
+    assert origin == {"commit": "abc", "committed_at": 1795953600.0}
+    events = shop.json("events", "list", "--chain", f"release:{made}")
+    assert events[0]["data"]["provenance"] == origin
+    assert "abc" in shop("release", "show", made).stdout
+    shop("events", "verify")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -225,13 +226,23 @@ def diff_json(before: Json, after: Json, path: str = "") -> list[tuple[str, Json
     Returns:
         Path, old value and new value per difference; None where a side has nothing.
     """
+    top = (path,) if path else ()
+    return [(".".join((*top, *keys)), a, b) for keys, a, b in diff_keys(before, after)]
+
+
+def diff_keys(before: Json, after: Json) -> Iterator[tuple[tuple[str, ...], Json, Json]]:
+    """Yield what differs between two JSON values: the keys that lead there, the old and the new.
+
+    Args:
+        before: The older value.
+        after: The newer value.
+    """
     if isinstance(before, dict) and isinstance(after, dict):
-        found: list[tuple[str, Json, Json]] = []
         for key in sorted(before.keys() | after.keys()):
-            inner = f"{path}.{key}" if path else str(key)
-            found += diff_json(before.get(key), after.get(key), inner)
-        return found
-    return [] if before == after else [(path, before, after)]
+            for keys, old, new in diff_keys(before.get(key), after.get(key)):
+                yield (str(key), *keys), old, new
+    elif before != after:
+        yield (), before, after
 
 
 def manifest_json(manifest: Manifest) -> dict[str, Json]:

@@ -18,6 +18,7 @@ from fairlead.core.errors import (
 )
 from fairlead.core.provenance import Provenance
 from fairlead.core.release import Manifest, Release, diff_json, manifest_digest, manifest_json
+from fairlead.core.release_changes import ReleaseChange, explain
 from fairlead.delivery.baseline import refuse_violations
 from fairlead.guardrails.content import SECRETS, redacted
 from fairlead.ports.clock import Clock
@@ -162,6 +163,17 @@ class Releases:
             _comparable(self.store.get(before).manifest),
             _comparable(self.store.get(after).manifest),
         )
+
+    def explain(self, before: str, after: str, *, pinned: int = 0) -> tuple[ReleaseChange, ...]:
+        """Say in words what differs between two releases, and what each difference asks for.
+
+        Args:
+            before: The older release, by its digest or a prefix.
+            after: The newer one.
+            pinned: How many runs of the older one have not ended.
+        """
+        pair = (_comparable(self.store.get(name).manifest) for name in (before, after))
+        return explain(*pair, pinned=pinned)
 
     def refuse_unaccepted(self, release: Release) -> None:
         """Refuse a release whose baseline is not accepted now.

@@ -10,6 +10,7 @@ from fairlead.core.erasure import Erasure, Target, Trace
 from fairlead.core.errors import CollectionMissing
 from fairlead.core.kill import Kill
 from fairlead.core.release import Release
+from fairlead.core.release_changes import ReleaseChange
 from fairlead.core.tokens import Grant
 from fairlead.delivery.collections import chosen, declared_collections
 from fairlead.delivery.gate import CheckRun, concludes
@@ -54,6 +55,7 @@ from fairlead.operations.bounds import (
     list_kills,
     pull_kill,
 )
+from fairlead.operations.comparing import compare_releases
 from fairlead.operations.control import (
     Controlled,
     Selection,
@@ -186,6 +188,7 @@ __all__ = [
     "Pulled",
     "Reach",
     "Release",
+    "ReleaseChange",
     "RestoreOptions",
     "Restored",
     "Retraction",
@@ -215,6 +218,7 @@ __all__ = [
     "back_up_store",
     "check_app",
     "check_baseline",
+    "compare_releases",
     "control_runs",
     "create_release",
     "create_token",
