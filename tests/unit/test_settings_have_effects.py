@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -17,22 +16,15 @@ from fairlead import App
 from fairlead.adapters.files.reader import FolderReader
 from fairlead.adapters.otel import telemetry as otel
 from fairlead.adapters.otel.null import NullTelemetry
-from fairlead.bootstrap import (
-    Platform,
-    load_app,
-    make_gate,
-    materialised,
-    open_platform,
-    read_app_files,
-    resolve_app,
-)
+from fairlead.bootstrap import Platform, load_app, make_gate, open_platform, resolve_app
 from fairlead.core.erasure import Erasure
 from fairlead.core.errors import FairleadError
 from fairlead.entrypoints.cli.scaffold import make_app
-from fairlead.operations import create_release, init_audit, making
+from fairlead.operations import init_audit
 from fairlead.ports.app_files import AppFiles
 from fairlead.settings import SETTINGS, Setting, Settings, load_settings
 from tests.unit.identity_effects import IDENTITY, beside
+from tests.unit.release_effects import folders_kept, largest_archive, read_by_code
 
 FILES = AppFiles(code={"app.py": b""}, bundle={"fairlead.toml": b""})
 APP = 'import fairlead as fl\n\napp = fl.App("{name}", workflows=[])\n'
@@ -123,35 +115,6 @@ def sender(settings: Settings) -> tuple[str, str]:
     return type(telemetry).__name__, endpoints[-1]
 
 
-def read_by_code(settings: Settings) -> set[str]:
-    """Return which of two files beside the code are a part of it."""
-    for name in ("a.csv", "b.json"):
-        (settings.folder / name).write_text("1")
-    return {"a.csv", "b.json"} & set(read_app_files(settings).code)
-
-
-def largest_archive(platform: Platform) -> list[int]:
-    """Return what an archive is held against when a release is made."""
-    asked: list[int] = []
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(making, "archive_of", lambda _, most: asked.append(most))
-        making.Making.of(platform, FILES)
-    return asked
-
-
-def folders_kept(platform: Platform) -> int:
-    """Return how many folders with the code of releases there are when one more was made."""
-    settings = platform.settings
-    (settings.folder / "app.py").write_text(APP.format(name="app"))
-    release, _ = create_release(platform)
-    for number in range(20):
-        (settings.folder / ".fairlead" / "releases" / str(number)).mkdir(parents=True)
-    there = materialised(settings, platform.release_store, release).folder
-    left = list(there.parent.iterdir())
-    shutil.rmtree(there.parent)
-    return len(left) if there in left else 0
-
-
 def made_from(settings: Settings) -> str:
     """Return what the file says, when it is one that `fairlead init` wrote."""
     if "template" in settings.config.get("app", {}):
@@ -230,16 +193,6 @@ EFFECTS: dict[str, Effect] = {
         default={".fairlead/fairlead.db"},
         file=('"sqlite:///file.db"', {"file.db"}),
         env=("sqlite:///deep/env.db", {"deep/env.db"}),
-    ),
-    "app.files": Effect(of=read_by_code, default=set(), file=('["*.csv"]', {"a.csv"}), env=None),
-    "database.archive_bytes": Effect(
-        of=on_platform(largest_archive),
-        default=[50_000_000],
-        file=("1000", [1000]),
-        env=("2000", [2000]),
-    ),
-    "worker.releases": Effect(
-        of=on_platform(folders_kept), default=10, file=("3", 3), env=("5", 5)
     ),
     "database.busy_timeout_s": Effect(
         of=on_platform(pragma("busy_timeout")),
@@ -335,6 +288,16 @@ EFFECTS: dict[str, Effect] = {
         of=on_platform(cadence), default=60.0, file=("3.5", 3.5), env=("5", 5.0)
     ),
     **{key: Effect(**fields) for key, fields in IDENTITY.items()},
+    "app.files": Effect(of=read_by_code, default=set(), file=('["*.csv"]', {"a.csv"}), env=None),
+    "database.archive_bytes": Effect(
+        of=on_platform(largest_archive),
+        default=[50_000_000],
+        file=("1000", [1000]),
+        env=("2000", [2000]),
+    ),
+    "worker.releases": Effect(
+        of=on_platform(folders_kept), default=10, file=("3", 3), env=("5", 5)
+    ),
     "gate.mutation": Effect(
         of=lambda settings: make_gate(settings, mutate=True)[0].mutation,
         default=0.95,

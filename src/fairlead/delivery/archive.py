@@ -28,6 +28,10 @@ from fairlead.settings import APP_FILE
 
 _CODE, _BUNDLE = "code/", "bundle/"
 
+_BY_FORM = tuple(kind for kind in SECRETS if kind not in ("named-secret", "url-password"))
+"""Secrets that are known by their form. In code a name is a variable's, and an address an example;
+in `fairlead.toml` both are values."""
+
 
 def archive_of(files: AppFiles, most: int) -> Archive:
     """Return the archive of an app's files.
@@ -115,7 +119,8 @@ def _refuse_secrets(files: Mapping[str, bytes]) -> None:
     found = []
     for path, data in files.items():
         try:
-            found += [(path, one.kind) for one in redacted(data.decode(), SECRETS)[1]]
+            kinds = SECRETS if path == APP_FILE else _BY_FORM
+            found += [(path, one.kind) for one in redacted(data.decode(), kinds)[1]]
         except UnicodeDecodeError:
             continue  # It is no text.
     if found:

@@ -75,6 +75,14 @@ def test_a_file_that_holds_a_secret_is_refused() -> None:
     assert key not in caught.value.message
 
 
+def test_an_example_in_code_is_no_secret_and_a_value_in_the_configuration_is() -> None:
+    example = 'URL = "postgresql://ann:geheim7@db/x"\npassword = secrets.token_hex(16)\n'
+    archive_of(replace(FILES, code={"app.py": example.encode()}), MOST)
+    config = CONFIG + b'[telemetry]\nendpoint = "https://ann:geheim7@collector/x"\n'
+    with pytest.raises(SecretInRelease, match=r"fairlead\.toml holds a secret \(url-password"):
+        archive_of(replace(FILES, bundle={"fairlead.toml": config}), MOST)
+
+
 def test_an_archive_has_a_bound() -> None:
     least = len(archive_of(FILES, MOST).data)
     assert archive_of(FILES, least)

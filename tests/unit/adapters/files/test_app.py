@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 
-from fairlead.adapters.files.app import read_files
-from fairlead.core.errors import InvalidConfig
+from fairlead.adapters.files import app
+from fairlead.adapters.files.app import load_object, read_files
+from fairlead.core.errors import CodeMismatch, InvalidConfig
 from fairlead.delivery.resolve import code_digest
 
 
@@ -71,3 +73,36 @@ def test_patterns_are_a_list(tmp_path: Path) -> None:
     (write(tmp_path) / "fairlead.toml").write_text('[app]\nfiles = "*.csv"\n')
     with pytest.raises(InvalidConfig, match="list of patterns"):
         read_files(tmp_path)
+
+
+def folder_of(root: Path, place: str) -> Path:
+    """Write a module that holds its place."""
+    folder = root / place
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "app.py").write_text(f"app = {place!r}\n")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "fits"),
+    [
+        (".fairlead/releases/a", ".fairlead/releases/a", True),
+        (".fairlead/releases/a", ".fairlead/releases/b", False),
+        (".fairlead/releases/a", "app", False),
+        ("app", ".fairlead/releases/a", False),
+        ("app", "other", True),
+        ("releases/a", "releases/b", True),
+    ],
+)
+def test_a_process_executes_the_code_of_one_release(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: str, second: str, fits: bool
+) -> None:
+    """What it imported stays, and would be imported by the other one's modules."""
+    monkeypatch.setattr(app, "_loaded", set())
+    monkeypatch.setattr("sys.path", [*sys.path])
+    assert load_object(folder_of(tmp_path, first), "app.py:app") == first
+    if fits:
+        assert load_object(folder_of(tmp_path, second), "app.py:app") == second
+        return
+    with pytest.raises(CodeMismatch, match="worker --release"):
+        load_object(folder_of(tmp_path, second), "app.py:app")

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fairlead import Limits
+from fairlead.adapters.sql.backup import broken_payloads
 from fairlead.adapters.sql.compare import differences
 from fairlead.adapters.sql.database import Database
 from fairlead.adapters.sql.events import SqlEventLog
@@ -154,6 +155,16 @@ def test_what_was_changed_behind_our_back_is_found(shelf: Shelf, statement: str,
     with shelf.database.transaction() as connection:
         assert connection.execute(asked, names).rowcount == 1
     assert any(said in line for line in differences_of(shelf)), differences_of(shelf)
+
+
+def test_a_backup_with_a_changed_archive_is_found(shelf: Shelf) -> None:
+    shelf.store.put(replace(shelf.make(MANIFEST), archive=ARCHIVE.digest), ARCHIVE)
+    with shelf.database.reading() as connection:
+        assert list(broken_payloads(connection)) == []
+    with shelf.database.transaction() as connection:
+        connection.execute(sa.update(archives).values(data=b"other"))
+        found = list(broken_payloads(connection))
+    assert found == [f"the archive {ARCHIVE.digest[:12]} was changed"]
 
 
 def differences_of(shelf: Shelf) -> list[str]:
