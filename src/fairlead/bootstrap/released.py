@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from fairlead.core.errors import FairleadError
 from fairlead.core.provenance import Provenance
 from fairlead.core.release import Release
 from fairlead.delivery.archive import files_of
-from fairlead.delivery.resolve import code_digest
+from fairlead.delivery.resolve import code_digest, read_config
 from fairlead.ports.releases import ReleaseStore
-from fairlead.settings import KEPT_IN, RELEASES, Settings, load_settings
+from fairlead.settings import KEPT_IN, RELEASES, Settings, module_of
 
 
 def materialised(settings: Settings, store: ReleaseStore, release: Release) -> Settings:
@@ -34,14 +35,17 @@ def materialised(settings: Settings, store: ReleaseStore, release: Release) -> S
     code = release.manifest.code_digest
     files = files_of(release, store.archive(release.archive))
     root = settings.folder / KEPT_IN / RELEASES
-    folder = materialise(
-        root,
-        code,
-        {**files.bundle, **files.code},
-        lambda made: code_digest(read_files(made)) == code,
-    )
+
+    def fits(made: Path) -> bool:
+        try:
+            return code_digest(read_files(made)) == code
+        except (FairleadError, OSError):
+            return False  # Something is gone, or cannot be read.
+
+    folder = materialise(root, code, {**files.bundle, **files.code}, fits)
     tidy_up(root, settings.releases)
-    return replace(settings, folder=folder, module=load_settings(folder, {}).module)
+    # Releases of equal code share the folder, and may name another variable in it.
+    return replace(settings, folder=folder, module=module_of(read_config(files)))
 
 
 def read_provenance(folder: Path, released: bool, before: str) -> Provenance | None:

@@ -283,6 +283,11 @@ def load_settings(folder: Path, environment: Mapping[str, str] | None = None) ->
     )
 
 
+def module_of(config: dict[str, Any]) -> str:
+    """Return which file and variable hold the `App`, as a `fairlead.toml` says."""
+    return _Values(config, {}).text("app.module")
+
+
 def queues_of(text: str) -> tuple[str, ...]:
     """Return the names of queues in a text with commas between.
 

@@ -10,6 +10,7 @@ import pytest
 from fairlead.adapters.files import app as loading
 from fairlead.adapters.files import released
 from fairlead.adapters.otel.null import NullTelemetry
+from fairlead.bootstrap import materialised
 from fairlead.core.errors import CodeMismatch, FairleadError
 from fairlead.operations import (
     check_app,
@@ -60,8 +61,30 @@ def test_a_worker_of_a_release_has_its_code_and_its_programs(
         assert "# one" in (place / "app.py").read_text()
         # How it works is said by the app's own folder.
         assert worker.seats.active_max == 3
+        # What is not the code's is not read there, and what was damaged is made anew.
+        (place / "fairlead.toml").write_text("[")
+        (place / "app.py").write_bytes(b"\xff")
+        assert make_worker(platform, old.id).runner.code_digest == old.manifest.code_digest
+        assert (place / "fairlead.toml").read_text() == ""
     released._let_go(place)
     monkeypatch.setattr(loading, "_loaded", set())
+
+
+def test_releases_of_one_code_may_name_another_module(tmp_path: Path) -> None:
+    """They share a folder; each is executed as its own configuration says."""
+    folder = write(tmp_path, "one")
+    (folder / "other.py").write_text(APP.format(comment="other").replace('"app"', '"other"'))
+    made = []
+    with open_platform(load_settings(folder), telemetry=NullTelemetry()) as platform:
+        made.append(create_release(platform)[0])
+    (folder / "fairlead.toml").write_text('[app]\nmodule = "other.py:app"\n')
+    with open_platform(load_settings(folder), telemetry=NullTelemetry()) as platform:
+        made.append(create_release(platform)[0])
+        assert len({one.manifest.code_digest for one in made}) == 1
+        places = [materialised(platform.settings, platform.release_store, one) for one in made]
+    assert {place.folder for place in places} == {places[0].folder}
+    assert [place.module for place in places] == ["app.py:app", "other.py:app"]
+    released._let_go(places[0].folder)
 
 
 def test_a_check_keeps_the_files_of_what_it_checked(tmp_path: Path) -> None:

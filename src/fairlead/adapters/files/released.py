@@ -49,8 +49,7 @@ def materialise(
             if _hold(place):
                 if fits(place):
                     return place
-                _let_go(place)
-                _remove(place, asked=False)
+                _discard(root, place)
             _make(root, place, files)
     except OSError as error:
         raise ReleaseUnwritable(f"{place} cannot be made: {error}", folder=str(place)) from error
@@ -69,7 +68,7 @@ def tidy_up(root: Path, keep: int) -> None:
         whole = [path for path in found if not path.name.startswith((_NEW, _OLD))]
         for path in found:
             if path not in whole[:keep]:
-                _remove(path, asked=True)
+                _remove(path)
 
 
 def _make(root: Path, place: Path, files: Mapping[str, bytes]) -> None:
@@ -115,23 +114,33 @@ def _let_go(place: Path) -> None:
     os.close(_held.pop(str(place)))
 
 
-def _remove(place: Path, *, asked: bool) -> None:
-    """Remove a folder.
+def _discard(root: Path, place: Path) -> None:
+    """Take a folder that is not as it should be out of its place, also from under others.
 
-    Args:
-        place: The folder.
-        asked: Whether nobody may use it; one that was changed goes also from under those who do,
-            who have imported what they need, or will not find it.
+    They have imported what they need, and find the rest in the folder that is made anew. Two that
+    come to this at once must not take away what one of them made meanwhile: they take turns.
     """
-    how = fcntl.LOCK_EX | fcntl.LOCK_NB if asked else fcntl.LOCK_SH
-    with suppress(OSError), _locked(place, how) as mine:
+    judged = _held.pop(str(place))
+    try:
+        with _locked(root, fcntl.LOCK_EX):
+            if not _is(place, judged):
+                return
+            gone = Path(tempfile.mkdtemp(dir=root, prefix=_OLD))
+            place.rename(gone / place.name)
+        shutil.rmtree(gone, ignore_errors=True)
+    finally:
+        os.close(judged)
+
+
+def _remove(place: Path) -> None:
+    """Remove a folder that no process uses; else do nothing."""
+    with suppress(OSError), _locked(place, fcntl.LOCK_EX | fcntl.LOCK_NB) as mine:
         if not mine:
             return
         gone = place
         if not place.name.startswith((_NEW, _OLD)):
-            gone = Path(tempfile.mkdtemp(dir=place.parent, prefix=_OLD)) / place.name
-            place.rename(gone)
-            gone = gone.parent
+            gone = Path(tempfile.mkdtemp(dir=place.parent, prefix=_OLD))
+            place.rename(gone / place.name)
         shutil.rmtree(gone, ignore_errors=True)
 
 

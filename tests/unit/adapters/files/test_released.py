@@ -82,6 +82,25 @@ def test_a_folder_that_somebody_changed_is_made_anew(root: Path) -> None:
     assert [path.name for path in root.iterdir()] == ["code"]
 
 
+def test_what_another_process_made_anew_meanwhile_is_not_taken_away(root: Path) -> None:
+    """Both found the folder changed, and the other one was faster."""
+    place = materialise(root, "code", FILES, whole)
+    (place / "app.py").write_text("evil()\n")
+    made: list[int] = []
+
+    def fits(found: Path) -> bool:
+        if not made:
+            found.rename(root / ".old-other")
+            for path, data in FILES.items():
+                (found / path).parent.mkdir(parents=True, exist_ok=True)
+                (found / path).write_bytes(data)
+            made.append(found.stat().st_ino)
+            return False
+        return whole(found)
+
+    assert materialise(root, "code", FILES, fits).stat().st_ino == made[0]
+
+
 def test_what_is_never_right_is_an_error_and_no_endless_loop(root: Path) -> None:
     with pytest.raises(ReleaseUnwritable, match="does not stay"):
         materialise(root, "code", FILES, lambda _: False)
