@@ -251,7 +251,9 @@ def _stage(url: str) -> Iterator[Stage]:
                 yield Stage(folder=folder, url=url, platform=platform, provider=model)
             except TimeoutError as error:
                 log = (folder.parent / "processes.log").read_text(errors="replace")
-                states = Counter((run.state, run.reason[:200]) for run in platform.runs.list(limit=100_000))
+                states = Counter(
+                    (run.state, run.reason[:200]) for run in platform.runs.list(limit=100_000)
+                )
                 found = platform.rollout_store.list(platform.settings.environment, 1)
                 seen = [(one.phase, one.waits, one.reason, one.analysis) for one in found]
                 sys.exit(f"{error}\n{dict(states)}\n{seen}\n{log[-3000:]}")

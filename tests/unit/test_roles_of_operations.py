@@ -55,6 +55,7 @@ ACTS: dict[str, tuple[str, Act]] = {
     "ingest": ("operator", operations.ingest),
     "activate": ("operator", lambda p: operations.activate_release(p, "r")),
     "override": ("admin", lambda p: operations.activate_release(p, "r", override="why")),
+    "compare_releases": ("viewer", lambda p: operations.compare_releases(p, "a", "b")),
     "roll_back": ("operator", lambda p: operations.roll_back_release(p, reason="why")),
     "cancel": ("operator", lambda p: operations.control_runs(p, "cancel", ONE, ORDER)),
     "pause": ("operator", lambda p: operations.control_runs(p, "pause", ONE, ORDER)),

@@ -24,6 +24,7 @@ from fairlead.operations import init_audit
 from fairlead.ports.app_files import AppFiles
 from fairlead.settings import SETTINGS, Setting, Settings, load_settings
 from tests.unit.identity_effects import IDENTITY, beside
+from tests.unit.release_effects import folders_kept, largest_archive, read_by_code
 
 FILES = AppFiles(code={"app.py": b""}, bundle={"fairlead.toml": b""})
 APP = 'import fairlead as fl\n\napp = fl.App("{name}", workflows=[])\n'
@@ -287,6 +288,16 @@ EFFECTS: dict[str, Effect] = {
         of=on_platform(cadence), default=60.0, file=("3.5", 3.5), env=("5", 5.0)
     ),
     **{key: Effect(**fields) for key, fields in IDENTITY.items()},
+    "app.files": Effect(of=read_by_code, default=set(), file=('["*.csv"]', {"a.csv"}), env=None),
+    "database.archive_bytes": Effect(
+        of=on_platform(largest_archive),
+        default=[50_000_000],
+        file=("1000", [1000]),
+        env=("2000", [2000]),
+    ),
+    "worker.releases": Effect(
+        of=on_platform(folders_kept), default=10, file=("3", 3), env=("5", 5)
+    ),
     "gate.mutation": Effect(
         of=lambda settings: make_gate(settings, mutate=True)[0].mutation,
         default=0.95,

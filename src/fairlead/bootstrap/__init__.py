@@ -14,6 +14,7 @@ from fairlead.bootstrap.gate import make_gate
 from fairlead.bootstrap.opening import make_tokens, open_mcp, open_platform
 from fairlead.bootstrap.platform import Platform
 from fairlead.bootstrap.policies import compile_texts, read_baseline_files, read_policy_files
+from fairlead.bootstrap.released import materialised, read_provenance
 
 __all__ = [
     "Platform",
@@ -26,6 +27,7 @@ __all__ = [
     "make_gate",
     "make_keys",
     "make_tokens",
+    "materialised",
     "open_embedder",
     "open_mcp",
     "open_platform",
@@ -33,6 +35,7 @@ __all__ = [
     "read_app_files",
     "read_baseline_files",
     "read_policy_files",
+    "read_provenance",
     "resolve_app",
     "restore_place",
     "restored_platform",

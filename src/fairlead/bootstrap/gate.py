@@ -32,8 +32,8 @@ from fairlead.settings import Settings
 
 def make_gate(
     settings: Settings, baseline: Baseline | None = None, *, mutate: bool = False
-) -> tuple[Gate, Manifest]:
-    """Prepare the gate for an app as it stands in its folder.
+) -> tuple[Gate, Manifest, AppFiles]:
+    """Prepare the gate for an app as it stands in its folder; return what it checks beside it.
 
     Args:
         settings: The app's settings.
@@ -68,7 +68,7 @@ def make_gate(
         # A provider of the app's own has its flags elsewhere.
         flags=lambda: [] if app.flags is not None else undeclared_flags(manifest, files),
     )
-    return gate, manifest
+    return gate, manifest, files
 
 
 def _try_embedder(name: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -17,6 +18,7 @@ from fairlead.core.label import Integrity, Label
 from fairlead.core.limits import SLO, Limits
 from fairlead.core.mcp import McpPin, ServerTerms
 from fairlead.core.memory_terms import MemoryTerms, RememberTerms
+from fairlead.core.provenance import Provenance
 from fairlead.core.rates import Rate
 
 
@@ -154,7 +156,8 @@ class Manifest:
 
     Attributes:
         app: The app's name.
-        code_digest: Digest of the Python files, the lock, Python's minor version and Fairlead's.
+        code_digest: Digest of the Python files, the lock, the files that the code reads, Python's
+            minor version and Fairlead's.
         bundle_digest: Digest of the configuration, prompts, policies, intents and evaluations.
         python: Python's minor version, such as `3.11`.
         fairlead: Fairlead's version.
@@ -198,12 +201,16 @@ class Release:
         manifest: What runs read.
         created_at: Seconds since 1970, UTC.
         bad: True once it was rolled back.
+        archive: Digest of the archive of its files; empty for none.
+        provenance: Where it comes from; None when nobody knows.
     """
 
     digest: str
     manifest: Manifest
     created_at: float
     bad: bool = False
+    archive: str = ""
+    provenance: Provenance | None = None
 
     @property
     def id(self) -> str:
@@ -222,13 +229,23 @@ def diff_json(before: Json, after: Json, path: str = "") -> list[tuple[str, Json
     Returns:
         Path, old value and new value per difference; None where a side has nothing.
     """
+    top = (path,) if path else ()
+    return [(".".join((*top, *keys)), a, b) for keys, a, b in diff_keys(before, after)]
+
+
+def diff_keys(before: Json, after: Json) -> Iterator[tuple[tuple[str, ...], Json, Json]]:
+    """Yield what differs between two JSON values: the keys that lead there, the old and the new.
+
+    Args:
+        before: The older value.
+        after: The newer value.
+    """
     if isinstance(before, dict) and isinstance(after, dict):
-        found: list[tuple[str, Json, Json]] = []
         for key in sorted(before.keys() | after.keys()):
-            inner = f"{path}.{key}" if path else str(key)
-            found += diff_json(before.get(key), after.get(key), inner)
-        return found
-    return [] if before == after else [(path, before, after)]
+            for keys, old, new in diff_keys(before.get(key), after.get(key)):
+                yield (str(key), *keys), old, new
+    elif before != after:
+        yield (), before, after
 
 
 def manifest_json(manifest: Manifest) -> dict[str, Json]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from fairlead.core.archive import Archive
 from fairlead.core.baseline import Standing
 from fairlead.core.digests import Json
 from fairlead.core.errors import (
@@ -15,7 +16,9 @@ from fairlead.core.errors import (
     SecretInRelease,
     UnknownRelease,
 )
+from fairlead.core.provenance import Provenance
 from fairlead.core.release import Manifest, Release, diff_json, manifest_digest, manifest_json
+from fairlead.core.release_changes import ReleaseChange, explain
 from fairlead.delivery.baseline import refuse_violations
 from fairlead.guardrails.content import SECRETS, redacted
 from fairlead.ports.clock import Clock
@@ -38,8 +41,20 @@ class Releases:
     environment: str
     standing: Callable[[], Standing] = Standing
 
-    def create(self, manifest: Manifest) -> tuple[Release, bool]:
+    def create(
+        self,
+        manifest: Manifest,
+        *,
+        archive: Archive | None = None,
+        provenance: Provenance | None = None,
+    ) -> tuple[Release, bool]:
         """Store a release; an identical one is the same release.
+
+        Args:
+            manifest: What runs read.
+            archive: The files that it was made from; None for a release that only a folder with
+                its code can execute.
+            provenance: Where it comes from; None when nobody knows.
 
         Returns:
             The release, and whether it is new.
@@ -53,10 +68,14 @@ class Releases:
             what = "; ".join(f"{one.path} holds a secret ({one.kind})" for one in secrets[:5])
             raise SecretInRelease(what)
         release = Release(
-            digest=manifest_digest(manifest), manifest=manifest, created_at=self.clock.now()
+            digest=manifest_digest(manifest),
+            manifest=manifest,
+            created_at=self.clock.now(),
+            archive="" if archive is None else archive.digest,
+            provenance=provenance,
         )
         self.refuse_unaccepted(release)
-        if self.store.put(release):
+        if self.store.put(release, archive):
             return release, True
         return self.store.get(release.digest), False
 
@@ -160,6 +179,17 @@ class Releases:
             _comparable(self.store.get(before).manifest),
             _comparable(self.store.get(after).manifest),
         )
+
+    def explain(self, before: str, after: str, *, pinned: int = 0) -> tuple[ReleaseChange, ...]:
+        """Say in words what differs between two releases, and what each difference asks for.
+
+        Args:
+            before: The older release, by its digest or a prefix.
+            after: The newer one.
+            pinned: How many runs of the older one have not ended.
+        """
+        pair = (_comparable(self.store.get(name).manifest) for name in (before, after))
+        return explain(*pair, pinned=pinned)
 
     def refuse_unaccepted(self, release: Release) -> None:
         """Refuse a release whose baseline is not accepted now.

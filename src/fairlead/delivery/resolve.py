@@ -90,7 +90,12 @@ def read_config(files: AppFiles) -> dict[str, Any]:
 
 def code_digest(files: AppFiles) -> str:
     """Return the digest of the code: files, lock, Python's minor version, Fairlead's version."""
-    return digest([digest_files(files.code), _python(), version("fairlead")])
+    return digest([digest_files(files.code), *versions_here()])
+
+
+def versions_here() -> tuple[str, str]:
+    """Return Python's minor version and Fairlead's, as they are in this process."""
+    return _python(), version("fairlead")
 
 
 def bundle_digest(files: AppFiles, config: Mapping[str, Any]) -> str:
@@ -100,9 +105,8 @@ def bundle_digest(files: AppFiles, config: Mapping[str, Any]) -> str:
         files: The app's files.
         config: All of `fairlead.toml`; tables that only concern a process do not count.
     """
-    release = {name: table for name, table in config.items() if name not in PROCESS_TABLES}
     texts = {p: digest_bytes(data) for p, data in files.bundle.items() if p != APP_FILE}
-    return digest({"config": _stable(release), "files": texts})
+    return digest({"config": release_config(config), "files": texts})
 
 
 def resolve(app: App, files: AppFiles, config: Mapping[str, Any]) -> Manifest:
@@ -368,6 +372,14 @@ def _days(value: Any, where: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise InvalidConfig(f"{where}: {value!r} is no number of days of at least 1", key=where)
     return value
+
+
+def release_config(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what of `fairlead.toml` is a part of a release, each value as it is counted."""
+    found: dict[str, Any] = _stable(
+        {name: table for name, table in config.items() if name not in PROCESS_TABLES}
+    )
+    return found
 
 
 def _stable(value: Any) -> Any:

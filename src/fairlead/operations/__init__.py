@@ -10,6 +10,7 @@ from fairlead.core.erasure import Erasure, Target, Trace
 from fairlead.core.errors import CollectionMissing
 from fairlead.core.kill import Kill
 from fairlead.core.release import Release
+from fairlead.core.release_changes import ReleaseChange
 from fairlead.core.rollout import Rollout, RolloutTerms
 from fairlead.core.tokens import Grant
 from fairlead.delivery.collections import chosen, declared_collections
@@ -55,6 +56,7 @@ from fairlead.operations.bounds import (
     list_kills,
     pull_kill,
 )
+from fairlead.operations.comparing import compare_releases
 from fairlead.operations.control import (
     Controlled,
     Selection,
@@ -93,6 +95,7 @@ from fairlead.operations.identity import (
     reached_run,
     token_claims,
 )
+from fairlead.operations.making import Making
 from fairlead.operations.mcp import (
     ServerState,
     ToolDifference,
@@ -206,6 +209,7 @@ __all__ = [
     "Pulled",
     "Reach",
     "Release",
+    "ReleaseChange",
     "RestoreOptions",
     "Restored",
     "Retraction",
@@ -240,6 +244,7 @@ __all__ = [
     "back_up_store",
     "check_app",
     "check_baseline",
+    "compare_releases",
     "control_runs",
     "create_release",
     "create_token",
@@ -346,9 +351,10 @@ def check_app(platform: Platform, *, mutate: bool = False) -> GateReport:
         mutate: Whether the guardrail tests are tried with small mistakes in the policies.
     """
     allow(platform, "check")
-    gate, manifest = make_gate(platform.settings, platform.baseline, mutate=mutate)
+    gate, manifest, files = make_gate(platform.settings, platform.baseline, mutate=mutate)
+    making = Making.of(platform, files)
     checks = gate.run()
-    release, _ = platform.releases.create(manifest)
+    release, _ = making.make(manifest)
     platform.release_store.record_gate(
         Evidence(
             release=release.digest,

@@ -10,6 +10,7 @@ from fairlead.bootstrap import Platform, compile_texts, read_baseline_files, res
 from fairlead.core.baseline import WINDOW_S_MAX, Baseline, baseline_json
 from fairlead.core.digests import Json
 from fairlead.core.errors import InvalidBaseline, InvalidInput
+from fairlead.core.provenance import Provenance
 from fairlead.core.release import Release, diff_json
 from fairlead.delivery.baseline import (
     BaselineReport,
@@ -25,6 +26,7 @@ from fairlead.guardrails.baseline import (
     unevaluable,
 )
 from fairlead.operations.identity import allow
+from fairlead.operations.making import Making
 from fairlead.operations.policies import tried_on
 from fairlead.ports.baselines import Published
 
@@ -61,11 +63,13 @@ class BaselineRow:
     until: float | None = None
 
 
-def create_release(platform: Platform) -> tuple[Release, bool]:
-    """Make a release of the app as it stands in its folder.
+def create_release(platform: Platform, stated: Provenance | None = None) -> tuple[Release, bool]:
+    """Make a release of the app as it stands in its folder, with an archive of its files.
 
     Args:
         platform: The open platform.
+        stated: What is known of where it comes from; None leaves all of it to git. What is stated
+            wins over what git says.
 
     Returns:
         The release, and whether it is new: identical content is the same release.
@@ -74,14 +78,16 @@ def create_release(platform: Platform) -> tuple[Release, bool]:
         BaselineViolated: The app asks for more than the platform's baseline allows.
         InvalidConfig: Its policies, or those that are only tried, do not compile: no run of the
             release could decide anything.
+        ArchiveTooLarge: Its files are too large.
+        SecretInRelease: One of them holds a secret.
     """
     allow(platform, "release create")
-    _, _, asked = resolve_app(platform.settings)
+    _, files, asked = resolve_app(platform.settings)
     baseline = platform.baseline
     refuse_violations(baseline, asked)
     compile_texts(asked.policies)
     compile_texts(asked.shadow)
-    return platform.releases.create(made_under(asked, baseline))
+    return Making.of(platform, files, stated).make(made_under(asked, baseline))
 
 
 def check_baseline(folder: Path) -> BaselineReport:

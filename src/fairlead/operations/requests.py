@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from fairlead.bootstrap import Platform, load_app, read_app_files
+from fairlead.bootstrap import Platform, load_app, materialised, read_app_files
 from fairlead.core.digests import Json
-from fairlead.core.errors import CodeMismatch
+from fairlead.core.errors import CodeMismatch, InvalidConfig
 from fairlead.core.grounding import GroundedSource
 from fairlead.core.guarding import Check
 from fairlead.core.identity import Principal
@@ -18,6 +18,7 @@ from fairlead.core.outcome import Outcome
 from fairlead.core.release import Release
 from fairlead.delivery.resolve import code_digest
 from fairlead.operations.identity import asking
+from fairlead.ports.app_files import AppFiles
 from fairlead.ports.runs import RunRecord
 from fairlead.ports.workers import WorkerRecord
 from fairlead.runtime.admission import StartOptions
@@ -45,25 +46,44 @@ class PolicyContext:
 
 
 def make_worker(platform: Platform, release: str | None = None) -> Worker:
-    """Prepare a worker for the app's code as it stands in its folder.
+    """Prepare a worker for the app's code as it stands in its folder, or for a release's code.
 
     Args:
         platform: The open platform.
-        release: A release whose code it must be; None for whatever code is here.
+        release: A release whose code it must be: from the app's folder when it stands there, else
+            from the release's archive; None for whatever code is in the folder.
 
     Raises:
-        CodeMismatch: The code here is not that release's code.
+        ArchiveDamaged: The release's archive is not what it was made from.
+        CodeMismatch: The code is not here and there is no archive; or it needs another Python or
+            Fairlead; or this process has loaded other code already.
+        ReleaseUnwritable: The release's files cannot be put into a folder.
         UnknownRelease: There is no such release.
     """
-    files = read_app_files(platform.settings)
-    if release is not None:
-        wanted = platform.release_store.get(release)
-        if wanted.manifest.code_digest != code_digest(files):
-            raise CodeMismatch(
-                f"release {wanted.id} was made from other code than stands in the app's folder",
-                release=wanted.digest,
-            )
-    return platform.worker(load_app(platform.settings), files)
+    if release is None:
+        return platform.worker(load_app(platform.settings), read_app_files(platform.settings))
+    wanted = platform.release_store.get(release)
+    files = _here(platform)
+    if files is not None and wanted.manifest.code_digest == code_digest(files):
+        return platform.worker(load_app(platform.settings), files)
+    if not wanted.archive:
+        raise CodeMismatch(
+            f"release {wanted.id} was made from other code than stands in the app's folder, and "
+            "it has no archive",
+            release=wanted.digest,
+        )
+    there = materialised(platform.settings, platform.release_store, wanted)
+    # Its programs are a part of its files, like its modules.
+    platform.mcp.start_in(there.folder)
+    return platform.worker(load_app(there), read_app_files(there))
+
+
+def _here(platform: Platform) -> AppFiles | None:
+    """Return the files of the app's folder; None when they are none that a release is made of."""
+    try:
+        return read_app_files(platform.settings)
+    except InvalidConfig:
+        return None  # Such as where only a `fairlead.toml` is.
 
 
 def make_supervisor(platform: Platform, say: Callable[[str], None] = lambda _: None) -> Supervisor:
@@ -85,7 +105,7 @@ def working(platform: Platform, release: Release) -> Iterator[None]:
         release: The release whose runs must be executed.
 
     Raises:
-        CodeMismatch: No worker runs, and the code here is not that release's code.
+        CodeMismatch: No worker runs, and the release's code cannot be executed in this process.
     """
     living = platform.workers.living(platform.settings.lease_s)
     code = release.manifest.code_digest

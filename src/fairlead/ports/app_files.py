@@ -11,7 +11,8 @@ class AppFiles:
     """The files of an app's folder, by path below it, with forward slashes and plain newlines.
 
     Attributes:
-        code: Python files and the dependency lock: a change needs a worker of the new code.
+        code: Python files, the dependency lock, and what `app.files` names: a change needs a worker
+            of the new code.
         bundle: `fairlead.toml`, prompts, policies and their tests, intents, evaluations, flags,
             and the contracts and pins of MCP servers: a change does not.
     """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, Protocol
 
 from fairlead.core.digests import Json
@@ -63,6 +64,10 @@ class McpClient(Protocol):
         """
         ...
 
+    def start_in(self, folder: Path) -> None:
+        """Start programs in this folder, before the first one is started."""
+        ...
+
     def close(self) -> None:
         """End every connection, and every process that was started for one."""
         ...
@@ -82,6 +87,9 @@ class NoMcp:
         raise McpFault(
             "FL-642", f"no client for MCP server {server.name}", executed=False, passing=False
         )
+
+    def start_in(self, folder: Path) -> None:
+        """Do nothing."""
 
     def close(self) -> None:
         """Do nothing."""

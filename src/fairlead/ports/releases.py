@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from fairlead.core.archive import Archive
 from fairlead.core.digests import Json
 from fairlead.core.errors import ReleaseDamaged
 from fairlead.core.release import Release
@@ -50,8 +51,15 @@ class Evidence:
 class ReleaseStore(Protocol):
     """Keeps releases for ever, and the pointer's history."""
 
-    def put(self, release: Release) -> bool:
-        """Store a release; return False when it is there already."""
+    def put(self, release: Release, archive: Archive | None = None) -> bool:
+        """Store a release with its files; return False when it is there already.
+
+        One that is there gets what it lacks: its archive, or where it comes from.
+        """
+        ...
+
+    def archive(self, name: str) -> Archive | None:
+        """Return an archive by its digest, as it is on record; None when it is not there."""
         ...
 
     def get(self, name: str) -> Release:

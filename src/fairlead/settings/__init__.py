@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from fairlead.core.errors import AppFileMissing, InvalidConfig
+from fairlead.settings.delivery import DELIVERY_SETTINGS
 from fairlead.settings.identity import IDENTITY_SETTINGS, Identity, read_identity
 from fairlead.settings.setting import Setting
 
@@ -18,6 +19,8 @@ APP_FILE = "fairlead.toml"
 KEPT_IN = ".fairlead"
 """Folder of an app in which it keeps what it writes, unless a setting says otherwise."""
 
+RELEASES = "releases"
+"""Folder in there with the code of releases that is not the code of the app's folder."""
 
 SETTINGS: tuple[Setting, ...] = (
     Setting(
@@ -27,6 +30,12 @@ SETTINGS: tuple[Setting, ...] = (
         key="app.module",
         default="app.py:app",
         meaning="File and variable that hold the `App`, below the app's folder.",
+    ),
+    Setting(
+        key="app.files",
+        default="none",
+        meaning="A list of patterns, from the app's folder, of the files that its code reads while "
+        "it runs, such as `data/*.csv`. They are a part of the code: a release holds them.",
     ),
     Setting(
         key="app.template",
@@ -58,6 +67,12 @@ SETTINGS: tuple[Setting, ...] = (
         env="FAIRLEAD_DATABASE_SYNCHRONOUS",
         meaning="SQLite only: `full` survives a loss of power, `normal` survives the death of a "
         "process and may lose the last commits with the power.",
+    ),
+    Setting(
+        key="database.archive_bytes",
+        default="50000000",
+        env="FAIRLEAD_DATABASE_ARCHIVE_BYTES",
+        meaning="Largest archive of a release's files that is kept, in bytes.",
     ),
     Setting(
         key="worker.concurrency",
@@ -114,42 +129,13 @@ SETTINGS: tuple[Setting, ...] = (
         env="FAIRLEAD_WORKER_TAKEOVERS",
         meaning="Worker deaths under one run, without progress, after which it is quarantined.",
     ),
+    *DELIVERY_SETTINGS,
     Setting(
-        key="worker.controller",
-        default="true",
-        env="FAIRLEAD_WORKER_CONTROLLER",
-        meaning="Whether a worker carries rollouts on beside its runs; `fairlead up` does so too.",
-    ),
-    Setting(
-        key="delivery.tick_s",
-        default="0.25",
-        env="FAIRLEAD_DELIVERY_TICK_S",
-        meaning="Seconds between two looks at what a rollout's runs say.",
-    ),
-    Setting(
-        key="delivery.stranded_after_s",
-        default="30",
-        env="FAIRLEAD_DELIVERY_STRANDED_AFTER_S",
-        meaning="Seconds for which a run may wait for a worker of its code; then it is stranded.",
-    ),
-    Setting(
-        key="delivery.keep_workers_s",
-        default="600",
-        env="FAIRLEAD_DELIVERY_KEEP_WORKERS_S",
-        meaning="Seconds for which `fairlead up` keeps the worker of code that is drained, so that "
-        "a rollback finds it.",
-    ),
-    Setting(
-        key="delivery.workers_max",
-        default="8",
-        env="FAIRLEAD_DELIVERY_WORKERS_MAX",
-        meaning="Most worker processes of `fairlead up` on one machine, one for each code.",
-    ),
-    Setting(
-        key="delivery.retire_after_s",
-        default="2592000",
-        env="FAIRLEAD_DELIVERY_RETIRE_AFTER_S",
-        meaning="Seconds after which a drained release counts as retired.",
+        key="worker.releases",
+        default="10",
+        env="FAIRLEAD_WORKER_RELEASES",
+        meaning="Folders with the code of releases that stay in `.fairlead/releases`, the newest "
+        "ones; one that a process uses stays as well.",
     ),
     Setting(
         key="retention.keep_per_release",
@@ -224,6 +210,7 @@ class Settings:
     database_url: str = field(repr=False)  # it may hold a password
     busy_timeout_s: float
     synchronous: str
+    archive_bytes: int
     concurrency: int
     parked: int
     queues: tuple[str, ...]
@@ -233,6 +220,7 @@ class Settings:
     stall_s: float
     drain_s: float
     takeovers: int
+    releases: int
     keep_per_release: int
     max_bytes: int
     otlp_endpoint: str | None
@@ -280,6 +268,7 @@ def load_settings(folder: Path, environment: Mapping[str, str] | None = None) ->
         database_url=database_url(folder, values.text("database.url")),
         busy_timeout_s=values.number("database.busy_timeout_s"),
         synchronous=synchronous,
+        archive_bytes=int(values.number("database.archive_bytes", least=1)),
         concurrency=int(values.number("worker.concurrency", least=1)),
         parked=int(values.number("worker.parked")),
         queues=queues_of(values.text("worker.queues")),
@@ -289,6 +278,7 @@ def load_settings(folder: Path, environment: Mapping[str, str] | None = None) ->
         stall_s=values.number("worker.stall_s", least=0.1),
         drain_s=values.number("worker.drain_s"),
         takeovers=int(values.number("worker.takeovers", least=1)),
+        releases=int(values.number("worker.releases", least=1)),
         keep_per_release=int(values.number("retention.keep_per_release")),
         max_bytes=int(values.number("ingest.max_bytes", least=1)),
         otlp_endpoint=values.text("telemetry.endpoint", "") or None,
@@ -305,6 +295,11 @@ def load_settings(folder: Path, environment: Mapping[str, str] | None = None) ->
         identity=read_identity(folder, values),
         config=config,
     )
+
+
+def module_of(config: dict[str, Any]) -> str:
+    """Return which file and variable hold the `App`, as a `fairlead.toml` says."""
+    return _Values(config, {}).text("app.module")
 
 
 def queues_of(text: str) -> tuple[str, ...]:

@@ -216,7 +216,7 @@ def test_the_gate_of_a_folder_reads_its_guardrail_tests_and_sees_what_changes(
     tests = folder / "guardrails" / "look.yaml"
     tests.parent.mkdir()
     tests.write_text("cases: [{call: {tool: look, arguments: {}}, expect: allow}]")
-    gate, _ = make_gate(load_settings(folder))
+    gate = make_gate(load_settings(folder))[0]
     assert [case.resource for case in gate.decisions] == ["look"]
     assert gate.changed() == []
     policy = folder / "policies" / "all.cedar"

@@ -10,6 +10,7 @@ from typing import Any
 
 from fairlead import SLO, App, Principal, Workflow
 from fairlead.adapters.pydantic_ai.generator import PydanticGenerator
+from fairlead.core.archive import Archive
 from fairlead.core.digests import Json
 from fairlead.core.errors import (
     QueueFull,
@@ -142,8 +143,14 @@ class FakeReleases:
     records: dict[str, Release] = field(default_factory=dict)
     evidence: dict[str, Evidence] = field(default_factory=dict)
     moves: list[tuple[str, Activation]] = field(default_factory=list)
+    archives: dict[str, Archive] = field(default_factory=dict)
 
-    def put(self, release: Release) -> bool:
+    def archive(self, name: str) -> Archive | None:
+        return self.archives.get(name)
+
+    def put(self, release: Release, archive: Archive | None = None) -> bool:
+        if archive is not None:
+            self.archives[archive.digest] = archive
         return self.records.setdefault(release.digest, release) is release
 
     def get(self, name: str) -> Release:

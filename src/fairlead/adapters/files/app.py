@@ -9,9 +9,15 @@ import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from fairlead.core.errors import AppImportFailed, InvalidBaseline, InvalidConfig, InvalidInput
+from fairlead.core.errors import (
+    AppImportFailed,
+    CodeMismatch,
+    InvalidBaseline,
+    InvalidConfig,
+    InvalidInput,
+)
 from fairlead.ports.app_files import AppFiles
-from fairlead.settings import APP_FILE
+from fairlead.settings import APP_FILE, KEPT_IN, RELEASES
 
 _LOCKS = ("requirements.txt", "uv.lock", "poetry.lock", "pdm.lock", "pylock.toml")
 _BUNDLE = (
@@ -24,6 +30,8 @@ _BUNDLE = (
     ("tools", ".yaml"),
     ("tools", ".lock.json"),
 )
+_PATTERN = re.compile(r"[^/\\\x00].*")
+_RELEASED = (KEPT_IN, RELEASES)
 _FOLDER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 
@@ -34,7 +42,7 @@ def read_files(folder: Path) -> AppFiles:
         folder: The app's folder.
 
     Raises:
-        InvalidConfig: A bundle file is not UTF-8.
+        InvalidConfig: A bundle file is not UTF-8, or `app.files` names none that is there.
     """
     code = dict(_files(folder, ".py"))
     for name in _LOCKS:
@@ -46,6 +54,11 @@ def read_files(folder: Path) -> AppFiles:
         for path, data in _files(folder / name, ending):
             bundle[f"{name}/{path}"] = data
     _check_text(bundle)
+    for path in _read_by_code(folder, bundle[APP_FILE]):
+        # A process has one copy of what its code reads, so it is a part of the code. It stays as it
+        # is, byte for byte, unless it is a part of the release already.
+        if path not in code and path != APP_FILE:
+            code[path] = bundle.get(path) or (folder / path).read_bytes()
     return AppFiles(code=code, bundle=bundle)
 
 
@@ -113,6 +126,41 @@ def _shadow(config: bytes) -> str:
     return name if fits else ""
 
 
+def _read_by_code(folder: Path, config: bytes) -> Iterator[str]:
+    """Yield the paths of the files that `app.files` names.
+
+    Raises:
+        InvalidConfig: It is no list of patterns, or one of them fits no file.
+    """
+    try:
+        app = tomllib.loads(config.decode()).get("app", {})
+    except tomllib.TOMLDecodeError:
+        return  # What is wrong with the file is said by whoever reads all of it.
+    patterns = app.get("files", []) if isinstance(app, dict) else []
+    if not isinstance(patterns, list):
+        raise InvalidConfig("app.files must be a list of patterns", key="app.files")
+    for pattern in patterns:
+        if (
+            not isinstance(pattern, str)
+            or not _PATTERN.fullmatch(pattern)
+            or ".." in pattern.split("/")
+        ):
+            raise InvalidConfig(
+                f"app.files: {pattern!r} is no pattern of paths below the app's folder",
+                key="app.files",
+            )
+        found = sorted(
+            path.relative_to(folder)
+            for path in folder.glob(pattern)
+            if path.is_file() and not _hidden(path.relative_to(folder))
+        )
+        if not found:
+            raise InvalidConfig(
+                f"app.files: no file in the app's folder fits {pattern!r}", key="app.files"
+            )
+        yield from (path.as_posix() for path in found)
+
+
 def load_object(folder: Path, reference: str) -> object:
     """Import an app's module and return the object that holds the app.
 
@@ -127,6 +175,7 @@ def load_object(folder: Path, reference: str) -> object:
     path = folder / name
     if not variable or not path.is_file():
         raise AppImportFailed(f"there is no {reference!r} in {folder}", module=reference)
+    _refuse_mixture(folder, reference)
     if str(folder) not in sys.path:
         sys.path.insert(0, str(folder))
     spec = importlib.util.spec_from_file_location(f"fairlead_app_{path.stem}", path)
@@ -147,12 +196,32 @@ def load_object(folder: Path, reference: str) -> object:
     return found
 
 
+_loaded: set[Path] = set()
+"""Folders from which this process has loaded code: modules that were imported stay."""
+
+
+def _refuse_mixture(folder: Path, reference: str) -> None:
+    """Refuse the code of two releases in one process: they would import each other's modules."""
+    released = {path for path in _loaded | {folder} if path.parent.parts[-2:] == _RELEASED}
+    if released and _loaded - {folder}:
+        raise CodeMismatch(
+            f"this process has loaded code from {', '.join(map(str, sorted(_loaded)))}, and cannot "
+            f"load that of {folder} beside it: start `fairlead worker --release ID`",
+            module=reference,
+        )
+    _loaded.add(folder)
+
+
 def _files(folder: Path, ending: str) -> Iterator[tuple[str, bytes]]:
     for path in sorted(folder.rglob(f"*{ending}")):
         relative = path.relative_to(folder)
-        hidden = any(part.startswith((".", "__pycache__")) for part in relative.parts)
-        if path.is_file() and not hidden:
+        if path.is_file() and not _hidden(relative):
             yield relative.as_posix(), _normal(path)
+
+
+def _hidden(relative: Path) -> bool:
+    """Whether a path is none of the app's own: kept by a tool, or made by Python."""
+    return any(part.startswith((".", "__pycache__")) for part in relative.parts)
 
 
 def _normal(path: Path) -> bytes:

@@ -41,6 +41,10 @@ class LazyMcpClient:
         """Return the definitions of all tools that a server lists now, by name."""
         return self._made().served(server)
 
+    def start_in(self, folder: Path) -> None:
+        """Start programs in this folder, before the first one is started."""
+        self._folder = folder
+
     def close(self) -> None:
         """End every connection, and every process that was started for one."""
         if self._pool is not None:

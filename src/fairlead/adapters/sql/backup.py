@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from fairlead.adapters.sql.database import SCHEMA_VERSION
 from fairlead.adapters.sql.memory_pgvector import VECTORS
 from fairlead.adapters.sql.schema import blobs, events, metadata, runs, workers
+from fairlead.adapters.sql.schema_releases import archives
 from fairlead.core.backup import Content, Heads, Manifest, differences, heads_digest
 from fairlead.core.digests import digest_bytes
 from fairlead.core.errors import BackupTooNew, RestoreUnsound
@@ -159,6 +160,11 @@ def broken_payloads(connection: sa.Connection) -> Iterator[str]:
     for row in connection.execute(sa.select(blobs.c.digest, blobs.c.data)).yield_per(_PAYLOADS):
         if digest_bytes(row.data) != row.digest:
             yield f"the payload {row.digest[:12]} was changed"
+    if not sa.inspect(connection).has_table(archives.name):
+        return  # The backup is older than archives.
+    for row in connection.execute(sa.select(archives.c.digest, archives.c.data)).yield_per(1):
+        if digest_bytes(row.data) != row.digest:
+            yield f"the archive {row.digest[:12]} was changed"
 
 
 def standing_of(

@@ -12,6 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from fairlead.adapters.sql.compare_releases import release_differences
 from fairlead.adapters.sql.references import missing
 from fairlead.adapters.sql.schema import blobs
 from fairlead.core.digests import digest_bytes
@@ -148,14 +149,6 @@ _ACTIVATIONS = """
           AND $reason = activations.reason
     ) ORDER BY activations.environment, activations.sequence
 """
-_RELEASES = """
-    SELECT releases.digest FROM releases
-    WHERE NOT EXISTS (
-        SELECT 1 FROM events
-        WHERE events.chain = 'release:' || releases.digest AND events.type = 'release.created'
-    ) ORDER BY releases.digest
-"""
-
 _ENFORCEMENTS = """
     SELECT enforcements.sequence FROM enforcements
     WHERE NOT EXISTS (
@@ -211,8 +204,7 @@ def differences(connection: sa.Connection) -> Iterator[str]:
     yield from _removed(connection)
     for environment, number in _rows(connection, _ACTIVATIONS):
         yield f"activation {number} of environment {environment} is not as its event says"
-    for (release,) in _rows(connection, _RELEASES):
-        yield f"release {release[:12]} is on record, and no event says that it was made"
+    yield from release_differences(connection)
     yield from _baselines(connection)
     erased = frozenset(name for (name,) in _rows(connection, _ERASED))
     for name, data in connection.execute(sa.select(blobs.c.digest, blobs.c.data)).yield_per(100):

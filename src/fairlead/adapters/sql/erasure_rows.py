@@ -32,6 +32,7 @@ _NOT_OURS_TO_CHANGE = {
     "checkpoints": "the event log is never rewritten",
     "memories": "an item that is remembered",
     "releases": "a release is what its digest says",
+    "archives": "a release is what its digest says",
     "baselines": "a baseline is what its digest says",
 }
 _PASSED_OVER = ("memory_", "erasures", "erased_blobs", "anchors", "alembic_", "dbos_migrations")

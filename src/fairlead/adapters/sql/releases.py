@@ -13,16 +13,25 @@ from fairlead.adapters.sql.database import Database, serialize
 from fairlead.adapters.sql.deployments import refuse_open, sole
 from fairlead.adapters.sql.events import append
 from fairlead.adapters.sql.memory_changes import drop_overlay, merge_overlay
-from fairlead.adapters.sql.schema_releases import activations, gate_evidence, releases
+from fairlead.adapters.sql.schema_releases import activations, archives, gate_evidence, releases
+from fairlead.core.archive import Archive
 from fairlead.core.digests import canonical_json, digest, digest_bytes
 from fairlead.core.errors import ReleaseDamaged, UnknownRelease
 from fairlead.core.event import Fact
+from fairlead.core.provenance import Provenance
 from fairlead.core.release import Manifest, Release, manifest_json
 from fairlead.ports.clock import Clock
 from fairlead.ports.memory import Change
 from fairlead.ports.releases import Activation, Evidence
 
 _MANIFEST = TypeAdapter(Manifest)
+_PROVENANCE = TypeAdapter(Provenance)
+
+# Two releases of the same files may be made at the same moment.
+_PUT_ARCHIVE = sa.text(
+    "INSERT INTO archives (digest, data, created_at) VALUES (:digest, :data, :created_at) "
+    "ON CONFLICT (digest) DO NOTHING"
+).bindparams(sa.bindparam("data", type_=sa.LargeBinary))
 
 
 class SqlReleaseStore:
@@ -32,15 +41,25 @@ class SqlReleaseStore:
         self._database = database
         self._clock = clock
 
-    def put(self, release: Release) -> bool:
-        """Store a release; return False when it is there already."""
+    def put(self, release: Release, archive: Archive | None = None) -> bool:
+        """Store a release with its files; return False when it is there already.
+
+        One that is there gets what it lacks: its archive, or where it comes from.
+        """
         manifest = release.manifest
+        given: dict[str, Any] = {} if archive is None else {"archive": archive.digest}
+        if release.provenance is not None:
+            given["provenance"] = release.provenance.json()
         with self._database.transaction() as connection:
             serialize(connection, f"release:{release.digest}")
             there = connection.execute(
-                sa.select(releases.c.digest).where(releases.c.digest == release.digest)
+                sa.select(releases).where(releases.c.digest == release.digest)
             ).first()
+            if archive is not None and (there is None or there.archive is None):
+                row = {**vars(archive), "created_at": self._clock.now()}
+                connection.execute(_PUT_ARCHIVE, row)
             if there is not None:
+                self._amend(connection, there, given)
                 return False
             connection.execute(
                 sa.insert(releases).values(
@@ -51,15 +70,32 @@ class SqlReleaseStore:
                     manifest=canonical_json(manifest_json(manifest)),
                     bad=False,
                     created_at=release.created_at,
+                    **_columns(given),
                 )
             )
             data = {
                 "code": manifest.code_digest,
                 "bundle": manifest.bundle_digest,
                 "policies": digest(manifest.policies),
+                **given,
             }
             append(connection, self._clock, _fact(release.digest, "release.created", data))
             return True
+
+    def _amend(self, connection: sa.Connection, there: sa.Row[Any], given: dict[str, Any]) -> None:
+        """Add what a release lacks; what it has is what counts."""
+        lacks = {name: value for name, value in given.items() if not getattr(there, name)}
+        if lacks:
+            mine = releases.c.digest == there.digest
+            connection.execute(sa.update(releases).where(mine).values(**_columns(lacks)))
+            append(connection, self._clock, _fact(there.digest, "release.amended", lacks))
+
+    def archive(self, name: str) -> Archive | None:
+        """Return an archive by its digest, as it is on record; None when it is not there."""
+        query = sa.select(archives.c.data).where(archives.c.digest == name)
+        with self._database.reading() as connection:
+            data = connection.execute(query).scalar()
+        return None if data is None else Archive(digest=name, data=bytes(data))
 
     def get(self, name: str) -> Release:
         """Return a release by its digest or a prefix that only one has.
@@ -258,16 +294,30 @@ def _fact(digest: str, type: str, data: dict[str, Any]) -> Fact:
     return Fact(chain=f"release:{digest}", type=type, data=data)
 
 
+def _columns(given: dict[str, Any]) -> dict[str, str]:
+    """Return what is said of a release's files and origin as it is kept."""
+    kept = {name: given[name] for name in ("archive",) if name in given}
+    if "provenance" in given:
+        kept["provenance"] = canonical_json(given["provenance"])
+    return kept
+
+
 def _release(row: sa.Row[Any]) -> Release:
     try:
         # The stored text itself: a manifest that is read and written again may say 1.0 for 1.
         if digest_bytes(row.manifest.encode()) != row.digest:
             raise ValueError("its manifest was changed")
         manifest = _MANIFEST.validate_json(row.manifest)
+        origin = _PROVENANCE.validate_json(row.provenance) if row.provenance else None
     except ValueError as error:
         raise ReleaseDamaged(
             f"release {row.digest[:12]} is damaged: {error}", release=row.digest
         ) from error
     return Release(
-        digest=row.digest, manifest=manifest, created_at=row.created_at, bad=bool(row.bad)
+        digest=row.digest,
+        manifest=manifest,
+        created_at=row.created_at,
+        bad=bool(row.bad),
+        archive=row.archive or "",
+        provenance=origin,
     )

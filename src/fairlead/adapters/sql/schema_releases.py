@@ -18,6 +18,17 @@ releases = sa.Table(
     sa.Column("created_at", sa.Float, nullable=False),
     # Whether the log says that runs of it wait for a worker that is not there.
     sa.Column("stranded", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("archive", sa.String(64)),
+    sa.Column("provenance", sa.Text),
+)
+
+# Releases of equal files share one.
+archives = sa.Table(
+    "archives",
+    metadata,
+    sa.Column("digest", sa.String(64), primary_key=True),
+    sa.Column("data", sa.LargeBinary, nullable=False),
+    sa.Column("created_at", sa.Float(53), nullable=False),
 )
 
 gate_evidence = sa.Table(

@@ -13,6 +13,8 @@ from fairlead.adapters.sql.documents import SqlDocumentStore
 from fairlead.adapters.sql.schema import blobs, documents, runs, signals
 from fairlead.adapters.sql.schema_bounds import kill_switches
 from fairlead.adapters.sql.schema_memory import erased_blobs, erasures
+from fairlead.adapters.sql.schema_releases import archives
+from fairlead.core.archive import pack
 from fairlead.core.errors import (
     StoreCorrupt,
 )
@@ -54,6 +56,17 @@ def test_payloads_are_scrubbed_and_are_read_again_and_the_log_agrees(office: Off
     assert office.put({"text": TEXT, "kept": "sibling"}) == name
     assert office.get(name)["text"] == TEXT
     assert office.all(sa.select(erased_blobs)) == []
+
+
+def test_a_value_in_a_releases_files_is_left_and_named(office: Office) -> None:
+    """As it is with the release itself: it would be another one."""
+    archive = pack({"code/app.py": f"# {TEXT}\n".encode()})
+    office.do(sa.insert(archives).values(**vars(archive), created_at=1.0))
+    found = scrubbed(office, CANARY)
+    assert [(one.place, one.count, one.why) for one in found.left] == [
+        ("archives.data", 1, "a release is what its digest says")
+    ]
+    assert [row.data for row in office.all(sa.select(archives))] == [archive.data]
 
 
 def test_a_payload_that_somebody_changed_is_no_erasure(office: Office) -> None:

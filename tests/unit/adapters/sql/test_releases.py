@@ -12,13 +12,19 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fairlead import Limits
+from fairlead.adapters.sql.backup import broken_payloads
+from fairlead.adapters.sql.compare import differences
 from fairlead.adapters.sql.database import Database
 from fairlead.adapters.sql.events import SqlEventLog
 from fairlead.adapters.sql.memory import SqlMemoryStore
 from fairlead.adapters.sql.releases import SqlReleaseStore
 from fairlead.adapters.sql.schema_memory import memories
+from fairlead.adapters.sql.schema_releases import archives
+from fairlead.core.archive import pack
+from fairlead.core.digests import digest_bytes
 from fairlead.core.errors import ReleaseDamaged, UnknownRelease
 from fairlead.core.memory import MemoryQuery, Note, Reader
+from fairlead.core.provenance import Provenance
 from fairlead.core.release import Manifest, RecallTerms, Release, manifest_digest
 from fairlead.delivery.release import Releases
 from fairlead.ports.memory import Change, Search
@@ -39,12 +45,16 @@ class Shelf:
         self.store = SqlReleaseStore(self.database, self.clock)
         self.events = SqlEventLog(self.database, self.clock)
 
-    def put(self, manifest: Manifest) -> Release:
-        """Store a release of a manifest."""
+    def make(self, manifest: Manifest) -> Release:
+        """Return a release of a manifest."""
         self.clock.time += 1
-        release = Release(
+        return Release(
             digest=manifest_digest(manifest), manifest=manifest, created_at=self.clock.now()
         )
+
+    def put(self, manifest: Manifest) -> Release:
+        """Store a release of a manifest."""
+        release = self.make(manifest)
         self.store.put(release)
         return release
 
@@ -72,6 +82,94 @@ def test_identical_content_is_stored_once(shelf: Shelf) -> None:
     assert shelf.store.put(later) is False
     assert shelf.store.get(release.digest).created_at == release.created_at
     assert len(shelf.events.list(chain=f"release:{release.digest}")) == 1
+
+
+ARCHIVE = pack({"code/app.py": b"x = 1\n"})
+ORIGIN = Provenance(
+    commit="c" * 40, author="Ann", committed_at=5.0, dirty=True, first_commit_at=4.0
+)
+
+
+def facts(shelf: Shelf, release: Release) -> list[tuple[str, Any]]:
+    return [
+        (event.type, event.data) for event in shelf.events.list(chain=f"release:{release.digest}")
+    ]
+
+
+def test_a_release_keeps_its_archive_and_where_it_comes_from(shelf: Shelf) -> None:
+    bare = shelf.make(MANIFEST)
+    release = replace(bare, archive=ARCHIVE.digest, provenance=ORIGIN)
+    assert shelf.store.put(release, ARCHIVE) is True
+    assert shelf.store.get(release.digest) == release
+    assert shelf.store.archive(release.archive) == ARCHIVE
+    assert shelf.store.archive("f" * 64) is None
+    [(kind, data)] = facts(shelf, release)
+    assert (kind, data["archive"]) == ("release.created", ARCHIVE.digest)
+    assert data["provenance"] == ORIGIN.json()
+    assert differences_of(shelf) == []
+
+
+def test_equal_archives_are_stored_once(shelf: Shelf) -> None:
+    for prompt in "ab":
+        release = shelf.make(with_terms(prompt=prompt))
+        assert shelf.store.put(replace(release, archive=ARCHIVE.digest), ARCHIVE)
+    with shelf.database.reading() as connection:
+        assert len(connection.execute(sa.select(archives.c.digest)).all()) == 1
+    assert differences_of(shelf) == []
+
+
+def test_a_release_that_is_there_gets_what_it_lacks_and_keeps_what_it_has(shelf: Shelf) -> None:
+    old = shelf.put(MANIFEST)
+    given = replace(old, archive=ARCHIVE.digest, provenance=ORIGIN)
+    assert shelf.store.put(given, ARCHIVE) is False
+    assert shelf.store.get(old.digest) == given
+    later = replace(given, provenance=replace(ORIGIN, commit="d" * 40))
+    assert shelf.store.put(later, ARCHIVE) is False
+    assert shelf.store.get(old.digest) == given
+    said = facts(shelf, old)
+    assert [kind for kind, _ in said] == ["release.created", "release.amended"]
+    assert said[1][1] == {"archive": ARCHIVE.digest, "provenance": ORIGIN.json()}
+    assert differences_of(shelf) == []
+
+
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        ("UPDATE archives SET data = :other", "was changed"),
+        ("DELETE FROM archives", "is not there"),
+        ("UPDATE releases SET archive = NULL", "with the archive that its events say"),
+        ("UPDATE releases SET archive = :name", "with the archive that its events say"),
+        ("UPDATE releases SET provenance = NULL", "does not come from where"),
+        ("UPDATE releases SET provenance = '{}'", "does not come from where"),
+        ("UPDATE releases SET provenance = '{'", "does not come from where"),
+        ("INSERT INTO archives VALUES (:name, :other, 0.0)", "no event says of what"),
+        ("DELETE FROM events", "no event says that it was made"),
+    ],
+)
+def test_what_was_changed_behind_our_back_is_found(shelf: Shelf, statement: str, said: str) -> None:
+    release = replace(shelf.make(MANIFEST), archive=ARCHIVE.digest, provenance=ORIGIN)
+    shelf.store.put(release, ARCHIVE)
+    asked = sa.text(statement)
+    values = {"other": b"other", "name": digest_bytes(b"other")}
+    names = {name: value for name, value in values.items() if f":{name}" in statement}
+    with shelf.database.transaction() as connection:
+        assert connection.execute(asked, names).rowcount == 1
+    assert any(said in line for line in differences_of(shelf)), differences_of(shelf)
+
+
+def test_a_backup_with_a_changed_archive_is_found(shelf: Shelf) -> None:
+    shelf.store.put(replace(shelf.make(MANIFEST), archive=ARCHIVE.digest), ARCHIVE)
+    with shelf.database.reading() as connection:
+        assert list(broken_payloads(connection)) == []
+    with shelf.database.transaction() as connection:
+        connection.execute(sa.update(archives).values(data=b"other"))
+        found = list(broken_payloads(connection))
+    assert found == [f"the archive {ARCHIVE.digest[:12]} was changed"]
+
+
+def differences_of(shelf: Shelf) -> list[str]:
+    with shelf.database.reading() as connection:
+        return list(differences(connection))
 
 
 def with_terms(**values: Any) -> Manifest:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from fairlead.core.provenance import Provenance
 from fairlead.entrypoints.cli.ending import explain
 from fairlead.entrypoints.cli.options import HERE, App, AsJson
 from fairlead.entrypoints.cli.workplace import at_work
@@ -26,12 +27,32 @@ Reason = Annotated[
 ]
 
 
-def create(*, app: App = HERE, as_json: AsJson = False) -> None:
+Commit = Annotated[
+    str | None,
+    typer.Option("--commit", metavar="NAME", help="The commit it is made of; else git is asked."),
+]
+CommittedAt = Annotated[
+    str | None,
+    typer.Option("--committed-at", metavar="TIME", help="When that was made, such as 2026-11-30."),
+]
+Author = Annotated[
+    str | None, typer.Option("--author", metavar="NAME", help="Who made it; the name only.")
+]
+
+
+def create(
+    *,
+    commit: Commit = None,
+    committed_at: CommittedAt = None,
+    author: Author = None,
+    app: App = HERE,
+    as_json: AsJson = False,
+) -> None:
     """Make a release of the app as it stands in its folder."""
     with at_work(app, as_json=as_json) as (platform, screen):
         from fairlead.operations import create_release
 
-        release, new = create_release(platform)
+        release, new = create_release(platform, _stated(commit, committed_at, author))
         if screen.as_json:
             screen.json({"release": release.digest, "id": release.id, "new": new})
         else:
@@ -74,15 +95,32 @@ def show(id: Id, *, app: App = HERE, as_json: AsJson = False) -> None:
 
 
 def diff(a: Before, b: After, *, app: App = HERE, as_json: AsJson = False) -> None:
-    """List what differs between two releases."""
-    with at_work(app, as_json=as_json) as (platform, screen):
-        found = platform.releases.diff(a, b)
-        if screen.as_json:
-            screen.json([{"path": path, "before": old, "after": new} for path, old, new in found])
-        else:
-            from fairlead.entrypoints.cli.views.release import diff_view
+    """Say what differs between two releases, and what each difference asks for.
 
-            screen.show(*diff_view(found))
+    breaking: somebody relies on what is gone or stricter now. routing: models or policies may
+    decide otherwise, so replay is required. information: all else. The worst is the whole's.
+    """
+    with at_work(app, as_json=as_json) as (platform, screen):
+        from fairlead.operations import compare_releases
+
+        found = compare_releases(platform, a, b)
+        if screen.as_json:
+            screen.json(
+                [
+                    {
+                        "path": ".".join(one.path),
+                        "before": one.before,
+                        "after": one.after,
+                        "class": one.impact,
+                        "words": one.words,
+                    }
+                    for one in found
+                ]
+            )
+        else:
+            from fairlead.entrypoints.cli.views.changes import changes_view
+
+            screen.show(*changes_view(found))
 
 
 def activate(id: Id, *, override: Override = None, app: App = HERE) -> None:
@@ -111,6 +149,17 @@ def _standing(platform: Platform) -> dict[str, Deployment]:
     return {one.release: one for one in list_deployments(platform)}
 
 
+def _stated(commit: str | None, at: str | None, author: str | None) -> Provenance | None:
+    """Return what the command line says of where a release comes from; None for nothing."""
+    if commit is at is author is None:
+        return None
+    from fairlead.entrypoints.cli.inputs import moment_s
+
+    return Provenance(
+        commit=commit or "", author=author or "", committed_at=None if at is None else moment_s(at)
+    )
+
+
 def _row(platform: Platform, release: Release, standing: dict[str, Deployment]) -> dict[str, Any]:
     here = standing.get(release.digest)
     evidence = platform.release_store.gate(release.digest)
@@ -128,6 +177,8 @@ def _row(platform: Platform, release: Release, standing: dict[str, Deployment]) 
         "bundle": release.manifest.bundle_digest,
         "baseline": _baseline(release),
         "created_at": release.created_at,
+        "archive": release.archive or None,
+        "provenance": None if release.provenance is None else release.provenance.json(),
     }
 
 

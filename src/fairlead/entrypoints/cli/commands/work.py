@@ -51,7 +51,7 @@ Timeout = Annotated[
 ]
 ForRelease = Annotated[
     str | None,
-    typer.Option("--release", metavar="ID", help="Refuse to start unless the code is this one's."),
+    typer.Option("--release", metavar="ID", help="Be a worker of this release's code."),
 ]
 Concurrency = Annotated[
     int | None,
@@ -260,7 +260,8 @@ def worker(
 
     Then it lets the current runs end, and stops; what did not end goes on with the next worker.
 
-    It takes the runs of every release that was made from the code in the app's folder.
+    It takes the runs of every release that was made from the code in the app's folder; with
+    --release, of those that were made from that one's code, which need not be in the folder.
     """
     changes: dict[str, Any] = {"concurrency": concurrency, "parked": parked}
     if queues is not None:

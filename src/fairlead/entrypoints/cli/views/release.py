@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from rich.console import RenderableType
@@ -13,6 +13,7 @@ from rich.text import Text
 from fairlead.core.digests import Json
 from fairlead.core.flags import FlagTerms
 from fairlead.core.memory_terms import RememberTerms
+from fairlead.core.provenance import Provenance
 from fairlead.core.release import Release, WorkflowTerms
 from fairlead.entrypoints.cli.texts import moment, one_line
 from fairlead.entrypoints.cli.views.listings import release_state
@@ -49,6 +50,9 @@ def release_view(
     if baseline is not None:
         facts.add_row("baseline", one_line(f"{baseline.id}, {baseline.digest}"))
     facts.add_row("needs", f"Python {manifest.python}, Fairlead {manifest.fairlead}")
+    facts.add_row("archive", release.archive or "none: it needs a folder with its code")
+    for name, value in _origin(release.provenance):
+        facts.add_row(name, one_line(value))
     title = Text.assemble(
         "release ", (release.id, "bold"), "  ", one_line(manifest.app), "  ", release_state(row)
     )
@@ -69,13 +73,30 @@ def diff_view(found: Sequence[tuple[str, Json, Json]]) -> list[RenderableType]:
     parts: list[RenderableType] = []
     for path, before, after in found:
         parts.append(Text(one_line(path), style="bold"))
-        if isinstance(before, str) and isinstance(after, str) and "\n" in before + after:
-            lines = difflib.unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=1)
-            parts += [indented(_changed(line)) for line in list(lines)[3:]]
-        else:
-            parts.append(indented(_changed(f"- {_value(before)}")))
-            parts.append(indented(_changed(f"+ {_value(after)}")))
+        parts += [indented(line) for line in changed_lines(before, after)]
     return parts
+
+
+def changed_lines(before: Json, after: Json) -> list[Text]:
+    """Return what changed of a value; of a text of several lines, only the lines that did."""
+    if isinstance(before, str) and isinstance(after, str) and "\n" in before + after:
+        lines = difflib.unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=1)
+        return [_changed(line) for line in list(lines)[3:]]
+    return [_changed(f"- {_value(before)}"), _changed(f"+ {_value(after)}")]
+
+
+def _origin(found: Provenance | None) -> Iterator[tuple[str, str]]:
+    """Yield what is known of where a release comes from."""
+    if found is None:
+        return
+    if found.commit:
+        yield "commit", found.commit + (", with changes that no commit has" if found.dirty else "")
+    if found.author:
+        yield "author", found.author
+    if found.committed_at is not None:
+        yield "committed", f"{moment(found.committed_at)} UTC"
+    if found.first_commit_at is not None:
+        yield "first commit", f"{moment(found.first_commit_at)} UTC"
 
 
 def _terms(terms: WorkflowTerms) -> Any:

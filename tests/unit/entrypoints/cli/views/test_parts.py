@@ -11,7 +11,9 @@ from fairlead.core.identity import Principal
 from fairlead.core.intent import IntentPage
 from fairlead.core.memory_terms import RememberTerms
 from fairlead.core.outcome import Outcome
+from fairlead.core.release_changes import ReleaseChange
 from fairlead.delivery.gate import CheckRun
+from fairlead.entrypoints.cli.views.changes import changes_view
 from fairlead.entrypoints.cli.views.gate import gate_view
 from fairlead.entrypoints.cli.views.intent import intent_view
 from fairlead.entrypoints.cli.views.outcome import answer_text, outcome_view
@@ -85,6 +87,36 @@ def test_a_diff_shows_texts_line_by_line() -> None:
     )
     assert said == ("w.prompt\n   One.\n  -Two.\n  +Three.\nw.limits.steps\n  - 8\n  + (nothing)")
     assert text(*diff_view([])) == "the releases are the same"
+
+
+def change(path: str, before: Any, after: Any, impact: Any, words: str) -> ReleaseChange:
+    keys = tuple(path.split("."))
+    return ReleaseChange(path=keys, before=before, after=after, impact=impact, words=words)
+
+
+def test_changes_are_sentences_and_what_matters_most_comes_first() -> None:
+    lines = "".join(f"line {number}\n" for number in range(60))
+    found = [
+        change("bundle_digest", "a", "b", "information", "the files differ"),
+        change("w.prompt", "One.\nTwo.\n", "One.\nThree.\n", "routing", "the prompt changed"),
+        change("w.x.a", 1, 2, "breaking", "it got stricter"),
+        change("w.x.b", 3, 4, "breaking", "it got stricter"),
+    ]
+    said = text(*changes_view(found)).splitlines()
+    assert said[:2] == [
+        "breaking: somebody relies on what is gone or stricter",
+        "breaking     it got stricter",
+    ]
+    assert said[2:6] == [f"{' ' * 13}{line}" for line in ("- 1", "+ 2", "- 3", "+ 4")]
+    assert said[6] == "routing      the prompt changed"
+    assert said[7:10] == [f"{' ' * 13}{line}" for line in (" One.", "-Two.", "+Three.")]
+    assert said[10:] == ["information  the files differ"]
+    long = text(*changes_view([change("w.prompt", lines, "\n", "routing", "the prompt changed")]))
+    assert len(long.splitlines()) == 33
+    assert long.endswith("... see --json")
+    many = [change(f"w.{n}", n, n + 1, "information", "many") for n in range(9)]
+    assert "... and 6 more; see --json" in text(*changes_view(many))
+    assert text(*changes_view([])) == "the releases are the same"
 
 
 def test_what_a_workflow_remembers_stands_on_its_pages() -> None:
