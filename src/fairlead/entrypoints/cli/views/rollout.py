@@ -115,27 +115,32 @@ def _evidence(found: RolloutStatus, drawing: Drawing) -> Iterator[Text]:
     yield heading(fit("Evidence", _NAME) + fit("that it harms", side) + "that it is good enough")
     for metric in found.verdict.metrics:
         line = Text(f"  {fit(metric.name, _NAME - 2)}")
-        style = (
-            "red" if metric.harmful else "yellow" if metric.harm > 0.5 * metric.harm_needed else ""
+        doubtful = "yellow" if metric.harm > 0.5 * metric.harm_needed else ""
+        style = "red" if metric.harmful else doubtful
+        line.append_text(
+            _odds(metric.harm, metric.harm_needed, half, unicode=drawing.unicode, style=style)
         )
-        line.append_text(_odds(metric.harm, metric.harm_needed, half, drawing, style))
         if metric.safety_needed is None:
             line.append(
                 "signal: it only pauses" if metric.role == "signal" else "-", "bright_black"
             )
         else:
             good = "green" if metric.safe else "cyan"
-            line.append_text(_odds(metric.safety, metric.safety_needed, half, drawing, good))
+            line.append_text(
+                _odds(
+                    metric.safety, metric.safety_needed, half, unicode=drawing.unicode, style=good
+                )
+            )
         yield line
 
 
-def _odds(log: float, needed: float, width: int, drawing: Drawing, style: str) -> Text:
+def _odds(log: float, needed: float, width: int, *, unicode: bool, style: str) -> Text:
     """Return evidence as a bar up to what is needed, and in words."""
     part = min(max(log / needed, 0.0), 1.0) if needed > 0 else 1.0
     odds = math.exp(min(max(log, 0.0), 20.0))
     said = f"{odds:.0f}" if odds >= 9.5 else f"{odds:.1f}"
     said = "1000+" if odds >= 1000 else said
-    line = Text(_bar(part, width, drawing.unicode), style=style)
+    line = Text(_bar(part, width, unicode), style=style)
     return line.append(fit(f" {said}:1 of {math.exp(needed):.0f}", 16), style="")
 
 
