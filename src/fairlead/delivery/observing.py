@@ -47,7 +47,7 @@ def observe_rollout(rollout: Rollout, look: Look) -> Tally:
         count.take(sample)
     analysis = count.analysis
     elapsed_s = look.now - rollout.began_at
-    said = verdict(rollout.terms.analysis, analysis, elapsed_s=elapsed_s)
+    said = verdict(rollout.terms.analysis, analysis, elapsed_s=elapsed_s, heeded=rollout.heeded)
     finding = Finding(
         now=look.now,
         status=said.status,
@@ -84,6 +84,8 @@ class _Count:
     def take(self, sample: Sample) -> None:
         """Count what is new of one run."""
         assigned = self._assigned(sample)
+        # Also of a run whose unit counts on the other side: this must never happen.
+        self._breaches(sample)
         self.said += [word.number for word in sample.said]
         if sample.ended is not None and not sample.was_counted:
             self.ended.append(sample.number)
@@ -91,7 +93,6 @@ class _Count:
             # Its unit is on the other side: it counts there.
             self.due[sample.number] = None
             return
-        self._breaches(sample)
         for metric in self._terms.metrics:
             for result in _results(metric, sample):
                 self._count(metric, sample, assigned, result)
