@@ -6,6 +6,7 @@ from the arm: all that is known at a look is counted, in the order in which runs
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from typing import cast, get_args
 
@@ -24,6 +25,7 @@ from fairlead.core.analysis import (
     verdict,
 )
 from fairlead.core.analysis import Counted as CountedAs
+from fairlead.core.digests import Json
 from fairlead.core.rollout import Finding, Rollout, advance
 from fairlead.ports.rollouts import Counted, Ended, Look, Sample, Tally
 
@@ -180,9 +182,16 @@ def _results(metric: MetricTerms, sample: Sample) -> list[Result]:
             continue
         if metric.kind == "binary" and word.value in ("good", "bad"):
             found.append(cast(Result, word.value))
-        elif metric.kind != "binary" and isinstance(word.value, int | float):
-            found.append(float(word.value))
+        elif metric.kind != "binary" and _is_number(word.value):
+            found.append(float(cast(float, word.value)))
     return found
+
+
+def _is_number(value: Json) -> bool:
+    """Whether a word is a number that can be ranked; one that is not must not stop the looks."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return -sys.float_info.max <= value <= sys.float_info.max
 
 
 def _of_end(metric: MetricTerms, ended: Ended) -> Result | None:

@@ -22,9 +22,7 @@ def test_a_run_is_drawn_with_the_probability_that_is_recorded(weight: float, cha
     routes = Routes(baseline="a", candidate="b", weight=weight, rollout="r1")
     drawn = assign(routes, ADA, "talk", chance)
     assert drawn.probability == weight
-    assert (drawn.arm, drawn.release) == (
-        ("canary", "b") if chance < weight else ("baseline", "a")
-    )
+    assert (drawn.arm, drawn.release) == (("canary", "b") if chance < weight else ("baseline", "a"))
     assert drawn.unit == ""
 
 
