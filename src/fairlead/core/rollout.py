@@ -321,8 +321,8 @@ def _aborting(rollout: Rollout, seen: Finding) -> Rollout:
     return replace(rollout, phase="rolled_back" if rollout.bad else "aborted", ended_at=seen.now)
 
 
-# What a person orders. Where an order has no sense, the very same object comes back: nothing changes
-# what has ended, and nothing but a worse word changes what is being aborted.
+# What a person orders. Where an order has no sense, the very same object comes back: nothing
+# changes what has ended, and nothing but a worse word changes what is being aborted.
 
 
 def abort(rollout: Rollout, now: float, reason: str, *, bad: bool) -> Rollout:

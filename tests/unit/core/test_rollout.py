@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -317,7 +318,7 @@ ABORTS: st.SearchStrategy[Move] = st.booleans().map(
     lambda bad: lambda one, now: abort(one, now, "why", bad=bad)
 )
 ORDERS: st.SearchStrategy[Move] = st.sampled_from(
-    [lambda one, now: pause(one, "why"), go_on, promote]
+    [lambda one, _: pause(one, "why"), go_on, promote]
 )
 SOME_STEPS = st.sampled_from(
     [
@@ -348,7 +349,7 @@ def test_whatever_happens_the_rules_hold(
     steps: tuple[Step, ...], baseline: str, moves: list[tuple[Move, float]]
 ) -> None:
     states = history(started(steps, baseline), moves)
-    for before, after in zip(states, states[1:], strict=False):
+    for before, after in itertools.pairwise(states):
         assert 0.0 <= after.weight <= 1.0
         assert after.final == (after.ended_at is not None)
         assert after.phase != "aborting" or after.weight == 0.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -446,7 +447,7 @@ def test_one_look_or_many_come_to_the_same(runs: list[Any], cuts: set[int]) -> N
     whole, parts = filled(runs), filled(runs)
     whole.look()
     edges = [0, *sorted(cut for cut in cuts if cut < len(runs)), len(runs)]
-    for first, last in zip(edges, edges[1:], strict=False):
+    for first, last in itertools.pairwise(edges):
         parts.look(only=[*range(first + 1, last + 1)])
     assert parts.analysis == whole.analysis
     assert (parts.runs, parts.counted, parts.due) == (whole.runs, whole.counted, whole.due)

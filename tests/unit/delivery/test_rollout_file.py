@@ -206,7 +206,7 @@ BAD = [
 
 @pytest.mark.parametrize(("text", "said"), BAD, ids=[text[:60] for text, _ in BAD])
 def test_bad_input_is_refused_with_what_is_wrong_and_where(text: str, said: str) -> None:
-    with pytest.raises(InvalidRollout, match="rollout.yaml") as error:
+    with pytest.raises(InvalidRollout, match=r"rollout\.yaml") as error:
         read(text)
     assert said in error.value.message
     assert error.value.code == "FL-934"

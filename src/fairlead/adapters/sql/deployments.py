@@ -41,8 +41,10 @@ class SqlDeploymentStore:
 
     def live_code(self, environment: str, lease_s: float) -> Sequence[LiveCode]:
         """Return the code that must have a worker: new runs start on it, or some have not ended."""
+        # A candidate gets its first run when it has a worker, and so must get one before.
+        ramping = deployments.c.state == "ramping"
         routed = sa.select(deployments.c.code_digest).where(
-            deployments.c.environment == environment, deployments.c.weight > 0
+            deployments.c.environment == environment, (deployments.c.weight > 0) | ramping
         )
         open_runs = (
             sa.select(

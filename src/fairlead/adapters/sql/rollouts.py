@@ -312,7 +312,7 @@ class SqlRolloutStore:
         return True
 
 
-def _active(environment: str) -> sa.Select[tuple[str]]:
+def _active(environment: str) -> sa.Select[Any]:
     return (
         sa.select(activations.c.release)
         .where(activations.c.environment == environment)
