@@ -252,6 +252,7 @@ def test_what_is_aborted_can_become_worse_and_not_better() -> None:
     worse = abort(mild, T0 + 4, "it leaked", bad=True)
     assert (worse.bad, worse.reason, worse.decided_at) == (True, "it leaked", T0 + 3)
     assert abort(worse, T0 + 5, "mild", bad=False) is worse
+    assert abort(mild, T0 + 5, "again", bad=False) is mild
     assert advance(mild, at(5)).phase == "aborted"
 
 

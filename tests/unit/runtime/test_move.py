@@ -122,6 +122,7 @@ REFUSED = [
     pytest.param(
         (MODEL, ("tool", "pay", "idempotent")), OLD, SAME_CODE, "pay", id="idempotent by place"
     ),
+    pytest.param((LOOK, MODEL, PAY), OLD, SAME_CODE, "pay", id="behind what was kept"),
     pytest.param((MODEL, CHILD), OLD, SAME_CODE, "children", id="a child"),
     pytest.param((CHILD, MODEL), OLD, OTHER_CODE, "children", id="a child of other code"),
     pytest.param((LOOK,), OLD, replace(OTHER_CODE, manifest=replace(MANIFEST, workflows={})),

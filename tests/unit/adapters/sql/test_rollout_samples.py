@@ -44,6 +44,13 @@ def test_a_run_is_fenced_by_the_share_that_it_was_drawn_by(stage: Rolling) -> No
         stage.runs.admit(other, room=Room(backlog=BACKLOG))
     assert stage.taken() == 1
     assert len(stage.runs.list()) == 1
+    stage.verbs.abort(ORDER, bad=False)
+    stage.end(run)
+    stage.controller.tick()
+    # It has ended: by now the release before may be another one.
+    old = replace(drawn, release=stage.a.digest, arm="baseline", probability=0.0)
+    with pytest.raises(RouteClosed):
+        stage.runs.admit(replace(run, id="old", assignment=old), room=Room(backlog=BACKLOG))
 
 
 def test_a_start_key_gives_the_same_run_whatever_was_rolled_back_meanwhile(stage: Rolling) -> None:

@@ -17,7 +17,6 @@ from fairlead.core.errors import FairleadError, RolloutEnded, RolloutOpen
 from fairlead.core.rollout import Rollout, abort, pause
 from fairlead.ports.clock import SystemClock
 from fairlead.ports.runs import Order
-from fairlead.runtime.admission import StartOptions
 from tests.unit.adapters.sql.rolling import ADA, HELD, ORDER, TERMS, Rolling
 from tests.unit.adapters.sql.test_concurrency import at_once
 
@@ -43,10 +42,11 @@ def calling(stage: Rolling, enough: Event) -> Callable[[], None]:
     """Return a caller who starts runs until it is enough."""
 
     def call() -> None:
-        while not enough.is_set():
-            stage.admission.start_routed(
-                "echo", "hi", principal=ADA, options=StartOptions(purpose="user")
-            )
+        try:
+            while not enough.is_set():
+                stage.admission.start_routed("echo", "hi", principal=ADA)
+        finally:
+            enough.set()
 
     return call
 
@@ -67,7 +67,7 @@ def test_no_run_starts_by_a_share_that_is_not_the_rows_nor_after_the_rollback(
         try:
             for weight in (0.55, 0.6, 0.65, 0.7, 0.75):
                 before = drawn(stage).total()
-                while drawn(stage).total() < before + 10:
+                while drawn(stage).total() < before + 10 and not enough.is_set():
                     pass
                 weigh(stage, rollout, weight)
                 # Whoever drew by the share before is admitted by now, or draws anew.
@@ -76,7 +76,7 @@ def test_no_run_starts_by_a_share_that_is_not_the_rows_nor_after_the_rollback(
             stage.verbs.abort(ORDER, bad=True)
             taken = stage.taken("canary")
             after.append((last, drawn(stage)[last]))
-            while drawn(stage)[0.0] < 10:
+            while drawn(stage)[0.0] < 10 and not enough.is_set():
                 pass
             assert stage.taken("canary") == taken
         finally:
