@@ -148,7 +148,7 @@ class SqlRolloutStore:
             )
             write_tally(connection, before.id, tally)
             order = Order(by=by, reason=tally.rollout.reason)
-            return self._write(connection, before, tally.rollout, order, "")
+            return self._write(connection, before, tally.rollout, order)
 
     def change(self, rollout_id: str, change: Change, order: Order, verb: str) -> Rollout:
         """Carry out a person's order, in one transaction."""
@@ -158,7 +158,7 @@ class SqlRolloutStore:
                 message = f"rollout {before.id} has ended: {before.phase}"
                 raise RolloutEnded(message, rollout=before.id)
             after = change(before, self._clock.now())
-            return self._write(connection, before, after, order, verb)
+            return self._write(connection, before, after, order, verb=verb)
 
     def in_flight(self, rollout: Rollout, limit: int) -> Sequence[str]:
         """Return ids of runs of the candidate that have not ended, the oldest first."""
@@ -210,7 +210,13 @@ class SqlRolloutStore:
         return _ROLLOUT.validate_json(row.scalar_one())
 
     def _write(
-        self, connection: sa.Connection, before: Rollout, after: Rollout, order: Order, verb: str
+        self,
+        connection: sa.Connection,
+        before: Rollout,
+        after: Rollout,
+        order: Order,
+        *,
+        verb: str = "",
     ) -> Rollout:
         if after == before:
             return before
