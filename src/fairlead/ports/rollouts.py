@@ -256,6 +256,7 @@ class RolloutStore(Protocol):
 
         Raises:
             RolloutOpen: Another one goes on in the environment.
+            RouteClosed: Another release than its baseline is active there by now.
         """
         ...
 
