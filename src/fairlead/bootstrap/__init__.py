@@ -13,12 +13,14 @@ from fairlead.bootstrap.gate import make_gate
 from fairlead.bootstrap.opening import make_tokens, open_mcp, open_platform
 from fairlead.bootstrap.platform import Platform, load_app, read_app_files, resolve_app
 from fairlead.bootstrap.policies import compile_texts, read_baseline_files, read_policy_files
+from fairlead.bootstrap.replay import is_remote_embedder, replay_runner
 
 __all__ = [
     "Platform",
     "backup_files",
     "checkpoint_file",
     "compile_texts",
+    "is_remote_embedder",
     "load_app",
     "load_signer",
     "load_verifier",
@@ -32,6 +34,7 @@ __all__ = [
     "read_app_files",
     "read_baseline_files",
     "read_policy_files",
+    "replay_runner",
     "resolve_app",
     "restore_place",
     "restored_platform",

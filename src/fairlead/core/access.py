@@ -32,6 +32,7 @@ VERBS: dict[str, Need] = {
     "release activate": "operator",
     "release activate --override": "admin",
     "rollback": "operator",
+    "replay": "operator",
     "baseline check": "open",
     "baseline try": "operator",
     "baseline publish": "admin",

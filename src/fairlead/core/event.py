@@ -42,6 +42,7 @@ EVENT_TYPES: dict[str, str] = {
     "baseline.enforced": "New releases are made with this version of the platform's baseline.",
     "release.created": "A release was made.",
     "gate.finished": "A release went through its checks.",
+    "replay.finished": "Recorded runs were executed again on a release; with counts and digest.",
     "release.activated": "New runs start on this release.",
     "release.rolled_back": "New runs start on the previous good release again.",
     "documents.ingested": "A collection was brought up to date.",

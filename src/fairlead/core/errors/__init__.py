@@ -162,6 +162,7 @@ from fairlead.core.errors.release import (
     SecretInRelease,
     UnknownRelease,
 )
+from fairlead.core.errors.replay import ReplayInvalid, ReplayOtherCode, ReplayUnsafe
 from fairlead.core.errors.run import (
     ApprovalClosed,
     ChildFailed,
@@ -320,6 +321,9 @@ __all__ = [
     "ReasonMissing",
     "ReleaseDamaged",
     "ReplayDiverged",
+    "ReplayInvalid",
+    "ReplayOtherCode",
+    "ReplayUnsafe",
     "RestoreUnsound",
     "ResultNotJson",
     "ResultTooLarge",

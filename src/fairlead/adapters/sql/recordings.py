@@ -1,0 +1,300 @@
+"""Recordings of runs on SQL: read in a few statements for many runs, because replays are many."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+import sqlalchemy as sa
+
+from fairlead.adapters.sql.blobs import get_json
+from fairlead.adapters.sql.database import Database
+from fairlead.adapters.sql.references import chunks
+from fairlead.adapters.sql.runs import load
+from fairlead.adapters.sql.schema import blobs, calls, events, runs, waits
+from fairlead.adapters.sql.schema_memory import erased_blobs
+from fairlead.adapters.sql.schema_releases import releases
+from fairlead.core.calls import Done, Result, Usage, result_from_json
+from fairlead.core.digests import Json, digest_bytes
+from fairlead.core.errors import FairleadError, StoreCorrupt, UnknownRun
+from fairlead.core.history import turn_from_json
+from fairlead.core.outcome import FINAL_STATES
+from fairlead.ports.journal import CallRecord
+from fairlead.ports.recordings import Choice, Recording
+from fairlead.ports.runs import RunRecord
+from fairlead.ports.waits import Wait
+
+Steps: TypeAlias = Callable[[Sequence[str]], Mapping[str, Sequence[tuple[str, Json]]]]
+"""Reads what the engine has on record of some runs that is no call."""
+
+_OWN_END = sorted(FINAL_STATES - {"cancelled"})
+_FAMILY_MAX = 1000
+_Rows: TypeAlias = Mapping[str, Sequence[sa.Row[Any]]]
+
+
+class SqlRecordings:
+    """Reads recordings; writes nothing."""
+
+    def __init__(self, database: Database, steps: Steps) -> None:
+        """Prepare to read.
+
+        Args:
+            database: The database.
+            steps: Reads the engine's part of the record.
+        """
+        self._database = database
+        self._steps = steps
+
+    def choose(self, choice: Choice) -> Sequence[str]:
+        """Return the ids of the newest runs that ended by themselves and are kept, newest first."""
+        query = (
+            sa.select(runs.c.id)
+            .join(releases, releases.c.digest == runs.c.release)
+            .where(releases.c.app == choice.app, runs.c.pruned_at.is_(None))
+            .where(runs.c.state.in_(_OWN_END), runs.c.purpose == "user")
+            # A fork has a part of its record in its origin's.
+            .where((runs.c.lineage == runs.c.id) | runs.c.parent_id.is_not(None))
+            .order_by(runs.c.created_at.desc(), runs.c.id.desc())
+            .limit(choice.most)
+        )
+        if choice.workflow:
+            query = query.where(runs.c.workflow == choice.workflow)
+        if choice.apart_from:
+            query = query.where(runs.c.release != choice.apart_from)
+        with self._database.reading() as connection:
+            return connection.execute(query).scalars().all()
+
+    def load(self, run_ids: Sequence[str]) -> Sequence[Recording]:
+        """Return recordings, in the order of the ids; one that cannot be used says why."""
+        steps = self._steps(run_ids)
+        with self._database.reading() as connection:
+            called = _by_run(connection, _CALLS, calls.c.run_id, run_ids)
+            waited = _by_run(connection, _WAITS, waits.c.run_id, run_ids)
+            decided = _decided(connection, run_ids)
+            erased = _erased(connection, run_ids, called, waited)
+            made = []
+            for run_id in run_ids:
+                recording = _recording(connection, run_id, called, waited)
+                made.append(
+                    _whole(connection, recording, steps.get(run_id, ()), decided, erased)
+                    if not recording.unusable
+                    else recording
+                )
+            return made
+
+
+_CALLS = (
+    sa.select(calls, blobs.c.data)
+    .join_from(calls, blobs, blobs.c.digest == calls.c.result_digest, isouter=True)
+    .order_by(calls.c.run_id, calls.c.number)
+)
+_WAITS = (
+    sa.select(waits, blobs.c.data)
+    .join_from(waits, blobs, blobs.c.digest == waits.c.answer_digest, isouter=True)
+    .order_by(waits.c.run_id, waits.c.opened_at, waits.c.key)
+)
+
+
+def _by_run(
+    connection: sa.Connection, query: Any, column: sa.Column[str], run_ids: Iterable[str]
+) -> _Rows:
+    found: dict[str, list[sa.Row[Any]]] = defaultdict(list)
+    for some in chunks(run_ids):
+        for row in connection.execute(query.where(column.in_(some))):
+            found[row.run_id].append(row)
+    return found
+
+
+def _decided(connection: sa.Connection, run_ids: Iterable[str]) -> Mapping[tuple[str, str], str]:
+    """Return what the policies said of calls, by the run's chain and the call's key."""
+    found = {}
+    for some in chunks(f"run:{run_id}" for run_id in run_ids):
+        query = sa.select(events.c.chain, events.c.data)
+        query = query.where(events.c.chain.in_(some), events.c.type == "call.finished")
+        for row in connection.execute(query):
+            data = json.loads(row.data)
+            policy = data.get("policy")
+            if policy is not None:
+                found[row.chain, data["key"]] = " ".join([policy["effect"], *policy["rules"]])
+    return found
+
+
+def _erased(
+    connection: sa.Connection, run_ids: Iterable[str], called: _Rows, waited: _Rows
+) -> frozenset[str]:
+    """Return those of the runs' payloads out of which something was erased."""
+    named = {row.result_digest for rows in called.values() for row in rows}
+    named |= {row.answer_digest for rows in waited.values() for row in rows}
+    for some in chunks(run_ids):
+        query = sa.select(runs.c.input_digest, runs.c.outcome_digest).where(runs.c.id.in_(some))
+        named.update(one for row in connection.execute(query) for one in row)
+    found: set[str] = set()
+    for some in chunks(one for one in named if one is not None):
+        query_one = sa.select(erased_blobs.c.digest).where(erased_blobs.c.digest.in_(some))
+        found.update(connection.execute(query_one).scalars())
+    return frozenset(found)
+
+
+def _recording(connection: sa.Connection, run_id: str, called: _Rows, waited: _Rows) -> Recording:
+    try:
+        run = load(connection, run_id)
+    except UnknownRun:
+        raise
+    except FairleadError as error:
+        bare = load(connection, run_id, bare=True)
+        return Recording(run=bare, unusable=f"its record cannot be read: {error.message}")
+    unusable = _unusable(run)
+    if unusable:
+        return Recording(run=run, unusable=unusable)
+    try:
+        return Recording(
+            run=run,
+            calls=tuple(_call(row) for row in called.get(run_id, ())),
+            waits=tuple(_wait(row) for row in waited.get(run_id, ())),
+        )
+    except (FairleadError, ValueError, TypeError, LookupError) as error:
+        said = error.message if isinstance(error, FairleadError) else str(error)
+        return Recording(run=run, unusable=f"its record cannot be read: {said}")
+
+
+def _unusable(run: RunRecord) -> str:
+    if run.pruned_at is not None:
+        return "its payloads were pruned"
+    if run.state not in FINAL_STATES:
+        return f"it is {run.state}: only a run that has ended is a recording"
+    if run.state == "cancelled":
+        return "a person cancelled it"
+    if run.parent_id is None and run.lineage not in ("", run.id):
+        return "it is a fork: a part of its record stands in its origin's"
+    return ""
+
+
+def _whole(
+    connection: sa.Connection,
+    recording: Recording,
+    steps: Sequence[tuple[str, Json]],
+    decided: Mapping[tuple[str, str], str],
+    erased: frozenset[str],
+) -> Recording:
+    """Add what stands in other places; what is missing there makes a recording unusable."""
+    run = recording.run
+    unusable = _gap(recording.calls) or _erasure(connection, run.id, erased)
+    history = {}
+    names = [name for step, value in steps if step == "history" for name in value["said"]]
+    try:
+        for name in names:
+            history[name] = turn_from_json(get_json(connection, name))
+    except (StoreCorrupt, ValueError, TypeError, LookupError):
+        unusable = unusable or "what it read of its conversation is gone"
+    if names and not unusable and _any_erased(connection, names):
+        unusable = "something was erased out of what it read of its conversation"
+    return Recording(
+        run=run,
+        calls=recording.calls,
+        decisions={
+            call.number: said
+            for call in recording.calls
+            if (said := decided.get((f"run:{run.id}", call.key))) is not None
+        },
+        waits=recording.waits,
+        steps=tuple(steps),
+        history=history,
+        family=_family(connection, recording),
+        unusable=unusable,
+    )
+
+
+def _gap(recorded: Sequence[CallRecord]) -> str:
+    for place, call in enumerate(recorded, start=1):
+        if call.number != place:
+            return f"call {place} is not on record"
+        if call.result is None:
+            return f"call {place} has no outcome on record"
+    return ""
+
+
+def _erasure(connection: sa.Connection, run_id: str, erased: frozenset[str]) -> str:
+    if not erased:
+        return ""
+    own = [sa.select(runs.c.input_digest).where(runs.c.id == run_id)]
+    own += [sa.select(runs.c.outcome_digest).where(runs.c.id == run_id)]
+    own += [sa.select(calls.c.result_digest).where(calls.c.run_id == run_id)]
+    own += [sa.select(waits.c.answer_digest).where(waits.c.run_id == run_id)]
+    for query in own:
+        if not erased.isdisjoint(connection.execute(query).scalars()):
+            return "something was erased out of its record"
+    return ""
+
+
+def _any_erased(connection: sa.Connection, names: Iterable[str]) -> bool:
+    query = sa.select(erased_blobs.c.digest)
+    return any(
+        connection.execute(query.where(erased_blobs.c.digest.in_(some))).first()
+        for some in chunks(names)
+    )
+
+
+def _family(connection: sa.Connection, recording: Recording) -> dict[str, RunRecord]:
+    """Return the run's ancestors, and the children whose outcomes it got."""
+    found: dict[str, RunRecord] = {}
+    above = recording.run.parent_id
+    while above is not None and len(found) < _FAMILY_MAX:
+        found[above] = load(connection, above)
+        above = found[above].parent_id
+    for call in recording.calls:
+        if call.kind == "child" and isinstance(call.result, Done):
+            child = str(call.result.value)
+            if len(found) < _FAMILY_MAX:
+                found[child] = load(connection, child)
+    return found
+
+
+def _payload(data: bytes | None, name: str | None) -> Json:
+    if name is None:
+        return None
+    if data is None or digest_bytes(data) != name:
+        what = "is not there" if data is None else "was changed"
+        raise StoreCorrupt(f"the payload {name[:12]} {what}", payload=name)
+    return json.loads(data)
+
+
+def _call(row: sa.Row[Any]) -> CallRecord:
+    payload = _payload(row.data, row.result_digest)
+    result: Result | None = None if payload is None else result_from_json(payload)
+    return CallRecord(
+        key=row.key,
+        run_id=row.run_id,
+        number=row.number,
+        kind=row.kind,
+        name=row.name,
+        effect=row.effect,
+        state=row.state,
+        arguments_digest=row.arguments_digest,
+        result=result,
+        attempts=row.attempts,
+        usage=Usage(
+            input_tokens=row.input_tokens,
+            output_tokens=row.output_tokens,
+            cost_usd=row.cost_usd,
+        ),
+        reason=row.reason or "",
+        started_at=row.started_at,
+        finished_at=row.finished_at,
+    )
+
+
+def _wait(row: sa.Row[Any]) -> Wait:
+    return Wait(
+        run_id=row.run_id,
+        key=row.key,
+        kind=row.kind,
+        topic=row.topic,
+        opened_at=row.opened_at,
+        due_at=row.due_at,
+        ended_at=row.due_at if row.ended_at is None else row.ended_at,
+        over=True,
+        answered=row.answer_digest is not None,
+        answer=_payload(row.data, row.answer_digest),
+    )
