@@ -72,13 +72,13 @@ class SqlRecordings:
         with self._database.reading() as connection:
             called = _by_run(connection, _CALLS, calls.c.run_id, run_ids)
             waited = _by_run(connection, _WAITS, waits.c.run_id, run_ids)
-            decided = _decided(connection, run_ids)
+            ended = _ended(connection, run_ids)
             erased = _erased(connection, run_ids, called, waited)
             made = []
             for run_id in run_ids:
                 recording = _recording(connection, run_id, called, waited)
                 made.append(
-                    _whole(connection, recording, steps.get(run_id, ()), decided, erased)
+                    _whole(connection, recording, steps.get(run_id, ()), ended, erased)
                     if not recording.unusable
                     else recording
                 )
@@ -107,17 +107,20 @@ def _by_run(
     return found
 
 
-def _decided(connection: sa.Connection, run_ids: Iterable[str]) -> Mapping[tuple[str, str], str]:
-    """Return what the policies said of calls, by the run's chain and the call's key."""
-    found = {}
+def _ended(connection: sa.Connection, run_ids: Iterable[str]) -> Mapping[str, dict[str, str]]:
+    """Return the calls that ended by the log, by the run's chain, with what was decided of each.
+
+    Runs of one lineage share keys, and chains they do not.
+    """
+    found: dict[str, dict[str, str]] = defaultdict(dict)
     for some in chunks(f"run:{run_id}" for run_id in run_ids):
         query = sa.select(events.c.chain, events.c.data)
         query = query.where(events.c.chain.in_(some), events.c.type == "call.finished")
         for row in connection.execute(query):
             data = json.loads(row.data)
             policy = data.get("policy")
-            if policy is not None:
-                found[row.chain, data["key"]] = " ".join([policy["effect"], *policy["rules"]])
+            said = "" if policy is None else " ".join([policy["effect"], *policy["rules"]])
+            found[row.chain][data["key"]] = said
     return found
 
 
@@ -175,12 +178,12 @@ def _whole(
     connection: sa.Connection,
     recording: Recording,
     steps: Sequence[tuple[str, Json]],
-    decided: Mapping[tuple[str, str], str],
+    ended: Mapping[str, dict[str, str]],
     erased: frozenset[str],
 ) -> Recording:
     """Add what stands in other places; what is missing there makes a recording unusable."""
-    run = recording.run
-    unusable = _gap(recording.calls) or _erasure(connection, run.id, erased)
+    run, decided = recording.run, ended.get(f"run:{recording.run.id}", {})
+    unusable = _gap(recording.calls, decided) or _erasure(connection, run.id, erased)
     history = {}
     names = [name for step, value in steps if step == "history" for name in value["said"]]
     try:
@@ -193,11 +196,7 @@ def _whole(
     return Recording(
         run=run,
         calls=recording.calls,
-        decisions={
-            call.number: said
-            for call in recording.calls
-            if (said := decided.get((f"run:{run.id}", call.key))) is not None
-        },
+        decisions={call.number: decided.get(call.key, "") for call in recording.calls},
         waits=recording.waits,
         steps=tuple(steps),
         history=history,
@@ -206,13 +205,14 @@ def _whole(
     )
 
 
-def _gap(recorded: Sequence[CallRecord]) -> str:
+def _gap(recorded: Sequence[CallRecord], ended: Mapping[str, str]) -> str:
     for place, call in enumerate(recorded, start=1):
         if call.number != place:
             return f"call {place} is not on record"
         if call.result is None:
             return f"call {place} has no outcome on record"
-    return ""
+    missing = len(ended.keys() - {call.key for call in recorded})
+    return f"{missing} calls of it are not on record any more" if missing else ""
 
 
 def _erasure(connection: sa.Connection, run_id: str, erased: frozenset[str]) -> str:
