@@ -24,6 +24,7 @@ from fairlead.entrypoints.cli.commands import (
     people,
     policies,
     releases,
+    replay,
     runs,
     token,
     work,
@@ -70,6 +71,7 @@ _release.command("show", cls=Command)(releases.show)
 _release.command("diff", cls=Command)(releases.diff)
 _release.command("activate", cls=Command)(releases.activate)
 tree.command("rollback", cls=Command, rich_help_panel=SHIP)(releases.rollback)
+tree.command("replay", cls=Command, rich_help_panel=SHIP)(replay.replay)
 _baseline = _group("baseline", SHIP, "The platform's policies and limits, above every app.")
 _baseline.command("check", cls=Command)(baselines.check)
 _baseline.command("try", cls=Command)(baselines.try_out)
