@@ -27,6 +27,7 @@ from fairlead.ports.dispatch import Fence
 from fairlead.ports.journal import CallRecord, CallVerdict, Execution
 from fairlead.ports.runs import Ending, RunRecord, Spent
 from fairlead.ports.waits import Signal, Wait, WaitKind
+from fairlead.runtime.redacting import recordable
 from fairlead.runtime.replay.tape import Missed, Tape
 
 _RECORDED = frozenset(("now", "random", "uuid", "history"))
@@ -71,6 +72,9 @@ class StageEngine:
 
     tape: Tape
     sent: list[str] = field(default_factory=list)
+
+    # Nothing is written down, so nothing has to be taken out of it first.
+    records = False
 
     async def step(self, name: str, body: Callable[[], Awaitable[Json]]) -> Json:
         """Answer a step from the recording, or execute it.
@@ -176,7 +180,8 @@ class StageRuns:
         return self.run
 
     def finish(self, run_id: str, ending: Ending, fence: Fence) -> RunRecord:  # noqa: ARG002
-        self.ending = ending
+        # As the store would record it: it is compared with what was recorded.
+        self.ending = ending = recordable(ending)
         return replace(self.run, state=ending.state, outcome=ending.outcome)
 
     def spent(self, root_id: str) -> Spent:  # noqa: ARG002 - what the others used is not replayed
