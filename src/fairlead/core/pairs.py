@@ -186,7 +186,7 @@ def pairs_needed(pairs: Pairs, terms: PairTerms | None = None) -> int:
     """
     terms = terms or PairTerms()
     enough = -log(terms.alpha)
-    if pairs.safe_peak >= enough:
+    if pairs.safe_peak >= enough or _would_be(pairs, 0, terms, enough):
         return 0
     low, high = 0, 1
     while high < PAIRS_MAX and not _would_be(pairs, high, terms, enough):
