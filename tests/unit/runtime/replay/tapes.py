@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fairlead.core.calls import Call, CallKind, Done, Effect, Result, result_state
+from fairlead.core.calls import Call, CallKind, Done, Effect, Result, Usage, result_state
 from fairlead.core.identity import Principal
 from fairlead.ports.journal import CallRecord
 from fairlead.ports.recordings import Recording
@@ -43,6 +43,7 @@ def taped(asked: Call, result: Result | None = None) -> CallRecord:
         arguments_digest=asked.arguments_digest,
         result=ended,
         attempts=1,
+        usage=ended.usage if isinstance(ended, Done) else Usage(),
         started_at=100.0 + asked.number,
         finished_at=100.5 + asked.number,
     )
