@@ -88,8 +88,8 @@ def replayed(stage: Scene, digest: str, *run_ids: str, **terms: Any) -> ReplayRe
     return replay_runs(stage.platform, digest, ReplaySelection(run_ids=run_ids), options)
 
 
-def rows(stage: Scene) -> dict[str, int]:
-    """Return how many rows every table has, the engine's included."""
+def rows(stage: Scene) -> dict[str, list[str]]:
+    """Return every row of every table, the engine's included, as texts."""
     engine = stage.platform.database.engine
     found = {}
     schemas = [None, "dbos"] if engine.dialect.name == "postgresql" else [None]
@@ -97,9 +97,17 @@ def rows(stage: Scene) -> dict[str, int]:
         for schema in schemas:
             for name in sa.inspect(connection).get_table_names(schema=schema):
                 table = sa.table(name, schema=schema)
-                count = sa.select(sa.func.count()).select_from(table)
-                found[f"{schema}.{name}"] = connection.execute(count).scalar_one()
+                read = connection.execute(sa.select(sa.text("*")).select_from(table)).all()
+                found[name] = sorted(
+                    str([bytes(v) if isinstance(v, memoryview) else v for v in row]) for row in read
+                )
     return found
+
+
+def added(before: dict[str, list[str]], after: dict[str, list[str]]) -> dict[str, int]:
+    """Return how many rows are new or other ones, by table."""
+    counts = {name: len(set(after[name]) - set(before[name])) for name in before}
+    return {name: count for name, count in counts.items() if count}
 
 
 def test_the_same_release_does_the_same_and_nothing_leaves_the_machine(stage: Scene) -> None:
@@ -116,10 +124,8 @@ def test_the_same_release_does_the_same_and_nothing_leaves_the_machine(stage: Sc
     ] * 5
     assert report.noise == {"same": 5, "changed": 0, "diverged": 0}
     assert lines(stage.folder) == written
-    after = rows(stage)
     # One event says that it was done.
-    changed = {name for name in kept if kept[name] != after[name]}
-    assert {name.rpartition(".")[2] for name in changed} == {"events"}
+    assert added(kept, rows(stage)) == {"events": 1}
     (event,) = stage.platform.events.list(chain=f"release:{stage.release.digest}", limit=1)
     assert (event.type, event.data["evidence"]) == ("replay.finished", report.evidence)
 
@@ -199,7 +205,10 @@ def test_memory_is_read_as_of_the_recorded_time(stage: Scene) -> None:
     digest = candidate(
         stage, toml=("[worker]", "[workflow.ask]\nremember = {top_k = 7}\n\n[worker]")
     )
+    kept = rows(stage)
     report = replayed(stage, digest, run_id)
+    # Nor is it noted who read it.
+    assert added(kept, rows(stage)) == {"events": 1}
     (one,) = report.runs
     assert (one.verdict, one.after) == ("changed", True)
     assert [each.what for each in one.differences] == ["call"]
@@ -277,7 +286,15 @@ def test_without_a_run_there_is_no_data(stage: Scene) -> None:
     assert replay_check(report).conclusion == "neutral"
 
 
-def test_only_an_operator_replays(stage: Scene) -> None:
-    viewer = replace(stage.platform, principal=Principal(user="v", roles=("viewer",), issuer="x"))
+def test_only_an_operator_replays_and_only_runs_of_their_tenant(stage: Scene) -> None:
+    played(stage, ("talk", "a"))
+    digest = stage.release.digest
+
+    def acting_as(tenant: str, *roles: Any) -> Any:
+        who = Principal(user="v", tenant=tenant, roles=roles, issuer="x")
+        return replay_runs(replace(stage.platform, principal=who), digest)
+
     with pytest.raises(RoleMissing):
-        replay_runs(viewer, stage.release.digest)
+        acting_as("default", "viewer")
+    assert len(acting_as("default", "operator").runs) == 1
+    assert acting_as("elsewhere", "operator").conclusion == "no_data"

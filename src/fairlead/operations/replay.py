@@ -27,7 +27,7 @@ from fairlead.core.release import Release
 from fairlead.core.replay import MODEL_MODES, ON_MISS, RUNS_LIMIT, RUNS_MAX, TOOL_MODES, ReplayTerms
 from fairlead.delivery.replay import Comparison, Passed, ReplayReport, succeeded
 from fairlead.delivery.resolve import code_digest
-from fairlead.operations.identity import allow, operator, reached_run
+from fairlead.operations.identity import allow, operator, reach, reached_run
 from fairlead.ports.recordings import Choice, Recording
 from fairlead.runtime.replay import Player
 from fairlead.runtime.replay.tape import Asker
@@ -190,7 +190,13 @@ def _recordings(
     if chosen.run_ids:
         ids: Sequence[str] = [reached_run(platform, one).id for one in chosen.run_ids]
         return platform.recordings.load(list(dict.fromkeys(ids)))
-    choice = Choice(app=app, workflow=chosen.workflow, most=chosen.runs, apart_from=release.digest)
+    choice = Choice(
+        app=app,
+        workflow=chosen.workflow,
+        most=chosen.runs,
+        apart_from=release.digest,
+        tenant=reach(platform),
+    )
     # What the candidate did itself says nothing of what it changes; where nobody else ran, it is
     # its own measure.
     ids = platform.recordings.choose(choice) or platform.recordings.choose(

@@ -23,12 +23,14 @@ class Choice:
         workflow: Runs of this workflow; empty for all.
         most: Most runs, the newest ones.
         apart_from: Digest of a release whose runs are left out; empty for none.
+        tenant: Only runs of this tenant; None for all.
     """
 
     app: str
     workflow: str = ""
     most: int = 200
     apart_from: str = ""
+    tenant: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -61,6 +61,8 @@ class SqlRecordings:
         )
         if choice.workflow:
             query = query.where(runs.c.workflow == choice.workflow)
+        if choice.tenant is not None:
+            query = query.where(runs.c.tenant == choice.tenant)
         if choice.apart_from:
             query = query.where(runs.c.release != choice.apart_from)
         with self._database.reading() as connection:

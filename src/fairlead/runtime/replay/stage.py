@@ -40,8 +40,6 @@ _FENCE = Fence(worker_id="replay", claim=1)
 class StageClock:
     """The recorded time; chance, ids and pauses are the machine's own."""
 
-    in_memory = True
-
     def __init__(self, tape: Tape) -> None:
         self._tape = tape
 
