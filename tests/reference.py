@@ -255,6 +255,7 @@ GROUPS = {
     "53": "Who asks, and what they may do",
     "8": "What is remembered",
     "85": "Embedding models",
+    "91": "Replays",
 }
 """Titles by how a code's number begins; the longest beginning counts."""
 

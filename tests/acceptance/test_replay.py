@@ -11,7 +11,8 @@ import pytest
 import sqlalchemy as sa
 
 from fairlead import Principal
-from fairlead.adapters.sql.schema import calls
+from fairlead.adapters.sql.schema import blobs, calls
+from fairlead.adapters.sql.schema_memory import erased_blobs
 from fairlead.core.errors import (
     ReplayInvalid,
     ReplayOtherCode,
@@ -144,7 +145,7 @@ def test_a_candidate_with_a_worse_prompt_fails_and_its_model_is_really_asked(
     worse = next(one for one in report.runs if one.after is False)
     found = {(one.what, one.before, one.after) for one in worse.differences}
     assert ("outcome", "succeeded", "denied FL-604") in found
-    assert {what for what, _, _ in found} == {"outcome", "output", "call", "check"}
+    assert {what for what, _, _ in found} == {"outcome", "output", "check"}
     check = replay_check(report)
     assert (check.conclusion, check.figures["evidence"]) == ("failure", report.evidence)
     # From the recording nothing can be said of another prompt: that never passes.
@@ -228,6 +229,14 @@ def test_other_code_is_refused(stage: Scene) -> None:
     assert report.noise == {"same": 0, "changed": 0, "diverged": 0}
 
 
+def test_a_secret_that_a_run_returned_is_no_difference(stage: Scene) -> None:
+    """The record holds what was left of it."""
+    (run_id,) = played(stage, ("echo", "ghp_" + "a1B2c3D4e5" * 3 + "f6G7h8"))
+    assert "redacted" in str(stage.run(run_id).outcome)
+    (one,) = replayed(stage, stage.release.digest, run_id).runs
+    assert (one.verdict, one.differences) == ("same", ())
+
+
 def test_a_conversation_is_read_as_it_was(stage: Scene) -> None:
     worker = make_worker(stage.platform)
     worker.start()
@@ -242,7 +251,7 @@ def test_a_conversation_is_read_as_it_was(stage: Scene) -> None:
 
 
 def test_what_was_pruned_erased_or_forked_is_undecided(stage: Scene) -> None:
-    erased, whole = played(stage, ("talk", "a"), ("clerk", "d"))
+    erased, masked, whole = played(stage, ("talk", "a"), ("clerk", "e"), ("clerk", "d"))
     (pruned,) = played(stage, ("clerk", "b"))
     fork = stage.platform.control.fork(whole, 1, Order(by="ann", reason="what if"))
     with stage.platform.database.engine.begin() as connection:
@@ -250,15 +259,27 @@ def test_what_was_pruned_erased_or_forked_is_undecided(stage: Scene) -> None:
             sa.text("INSERT INTO erased_blobs SELECT input_digest, 'e' FROM runs WHERE id = :id"),
             {"id": erased},
         )
+        # As an erasure does: the payload keeps its name, and does not match it any more.
+        result = sa.select(calls.c.result_digest).where(calls.c.run_id == masked)
+        blob = connection.execute(result).scalar_one()
+        held = sa.select(blobs.c.data).where(blobs.c.digest == blob)
+        whole_data = connection.execute(held).scalar_one()
+        connection.execute(
+            sa.update(blobs).where(blobs.c.digest == blob).values(data=b'{"state": "done"}')
+        )
+        connection.execute(sa.insert(erased_blobs).values(digest=blob, erasure="e"))
     # The verb lets runs rest for an hour first.
     stage.platform.pruning.store.prune([[pruned]], Order(by="ann", reason="old"))
-    report = replayed(stage, stage.release.digest, erased, pruned, fork.id)
+    report = replayed(stage, stage.release.digest, erased, masked, pruned, fork.id)
     whys = {one.run_id: (one.verdict, one.before, one.why) for one in report.runs}
-    assert whys[erased] == ("diverged", None, "something was erased out of its record")
+    gone = ("diverged", None, "something was erased out of its record")
+    assert (whys[erased], whys[masked]) == (gone, gone)
     assert whys[pruned] == ("diverged", None, "its payloads were pruned")
     assert whys[fork.id][0] == "diverged"
-    assert (report.pairs.undecided, report.conclusion) == (3, "inconclusive")
-    assert "3 of 3 replays are undecided (100%; at most 10% may be)" in report.reason
+    assert (report.pairs.undecided, report.conclusion) == (4, "inconclusive")
+    assert "4 of 4 replays are undecided (100%; at most 10% may be)" in report.reason
+    with stage.platform.database.engine.begin() as connection:
+        connection.execute(sa.update(blobs).where(blobs.c.digest == blob).values(data=whole_data))
     # Nobody names them: then they are left out.
     chosen = {one.run_id for one in replayed(stage, stage.release.digest).runs}
     assert chosen.isdisjoint((pruned, fork.id)) and erased in chosen
@@ -278,6 +299,24 @@ def test_a_record_with_a_gap_is_undecided(stage: Scene) -> None:
     finally:
         with stage.platform.database.engine.begin() as connection:
             connection.execute(sa.insert(calls), [dict(one) for one in kept])
+
+
+def test_a_run_of_a_damaged_release_is_undecided(stage: Scene) -> None:
+    (run_id,) = played(stage, ("talk", "a"))
+    before = stage.release.digest
+    digest = candidate(stage, prompt=("Reply kindly.", "Reply."))
+    spoil = sa.text("UPDATE releases SET manifest = :text WHERE digest = :digest")
+    engine = stage.platform.database.engine
+    kept = sa.text("SELECT manifest FROM releases WHERE digest = :digest")
+    with engine.begin() as connection:
+        text = connection.execute(kept, {"digest": before}).scalar_one()
+        connection.execute(spoil, {"text": text.replace("desk", "disk"), "digest": before})
+    try:
+        (one,) = replayed(stage, digest, run_id).runs
+        assert one.verdict == "diverged" and "its release cannot be read" in one.why
+    finally:
+        with engine.begin() as connection:
+            connection.execute(spoil, {"text": text, "digest": before})
 
 
 def test_without_a_run_there_is_no_data(stage: Scene) -> None:

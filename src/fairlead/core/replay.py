@@ -80,7 +80,7 @@ class Step:
     Attributes:
         kind: What was called.
         name: Name of what was called.
-        arguments: Digest of what was asked.
+        arguments: Digest of what was asked; empty for a model.
         ended: done, denied, failed or unknown, and the code of what is not done.
         decided: What the policies said, with the rules; empty when they were not asked.
     """

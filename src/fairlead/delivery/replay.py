@@ -178,12 +178,16 @@ class Comparison:
 
     async def _on_own(self, recording: Recording, until: float) -> Played:
         """Play a run on the release that it was made with."""
+        if recording.unusable:
+            return Played(course=None, why=recording.unusable, made=False)
         own = self.own(self.releases[recording.run.release])
         if isinstance(own, str):
             return Played(course=None, why=own, made=False)
         return await self._on(own, recording, until)
 
     async def _on(self, player: Player, recording: Recording, until: float) -> Played:
+        if recording.unusable:
+            return Played(course=None, why=recording.unusable, made=False)
         if monotonic() >= until:
             return Played(course=None, why=_NO_TIME, made=False)
         return await player.play(recording, self.releases[recording.run.release])

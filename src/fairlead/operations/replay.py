@@ -16,9 +16,11 @@ from fairlead.bootstrap import (
     replay_runner,
 )
 from fairlead.core.errors import (
+    ReleaseDamaged,
     ReplayInvalid,
     ReplayOtherCode,
     ReplayUnsafe,
+    UnknownRelease,
     UnknownWorkflow,
 )
 from fairlead.core.event import Fact
@@ -124,7 +126,11 @@ def replay_runs(
         return known[one.digest]
 
     recordings = _recordings(platform, release, chosen)
-    releases = {one.run.release: platform.release_store.get(one.run.release) for one in recordings}
+    releases, damaged = _releases(platform, recordings)
+    recordings = [
+        replace(one, unusable=damaged[one.run.release]) if one.run.release in damaged else one
+        for one in recordings
+    ]
     comparison = Comparison(
         player=player,
         own=own,
@@ -203,6 +209,20 @@ def _recordings(
         replace(choice, apart_from="")
     )
     return platform.recordings.load(ids)
+
+
+def _releases(
+    platform: Platform, recordings: Sequence[Recording]
+) -> tuple[dict[str, Release], dict[str, str]]:
+    """Return the releases of recordings by digest, and why some cannot be read."""
+    found: dict[str, Release] = {}
+    damaged: dict[str, str] = {}
+    for digest in {one.run.release for one in recordings}:
+        try:
+            found[digest] = platform.release_store.get(digest)
+        except (ReleaseDamaged, UnknownRelease) as error:
+            damaged[digest] = f"its release cannot be read: {error.message}"
+    return found, damaged
 
 
 def _record(platform: Platform, report: ReplayReport) -> None:

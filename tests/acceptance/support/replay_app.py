@@ -144,7 +144,13 @@ async def talk(run: fl.Run[Any], words: str) -> Any:
     return [turn.question for turn in run.history.turns]
 
 
-app = fl.App("desk", workflows=[reply, clerk, everything, ask, regret, talk])
+@fl.workflow(**COMMON, input=str, output=str)
+async def echo(run: fl.Run[str], words: str) -> str:
+    """Return a key that stands in the code, as nobody should."""
+    return "the key is ghp_" + "a1B2c3D4e5" * 3 + "f6G7h8"
+
+
+app = fl.App("desk", workflows=[reply, clerk, everything, ask, regret, talk, echo])
 '''
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import sqlalchemy as sa
@@ -18,7 +19,7 @@ from fairlead.adapters.sql.schema_memory import erased_blobs
 from fairlead.adapters.sql.schema_releases import releases
 from fairlead.core.calls import Done, Result, Usage, result_from_json
 from fairlead.core.digests import Json, digest_bytes
-from fairlead.core.errors import FairleadError, StoreCorrupt, UnknownRun
+from fairlead.core.errors import FairleadError, StoreCorrupt
 from fairlead.core.history import turn_from_json
 from fairlead.core.outcome import FINAL_STATES
 from fairlead.ports.journal import CallRecord
@@ -74,17 +75,36 @@ class SqlRecordings:
         with self._database.reading() as connection:
             called = _by_run(connection, _CALLS, calls.c.run_id, run_ids)
             waited = _by_run(connection, _WAITS, waits.c.run_id, run_ids)
-            ended = _ended(connection, run_ids)
-            erased = _erased(connection, run_ids, called, waited)
-            made = []
-            for run_id in run_ids:
-                recording = _recording(connection, run_id, called, waited)
-                made.append(
-                    _whole(connection, recording, steps.get(run_id, ()), ended, erased)
-                    if not recording.unusable
-                    else recording
-                )
-            return made
+            read = _Read(
+                connection=connection,
+                called=called,
+                waited=waited,
+                steps=steps,
+                ended=_ended(connection, run_ids),
+                erased=_erased(connection, run_ids, called, waited),
+            )
+            return [_recording(read, run_id) for run_id in run_ids]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Read:
+    """What was read of many runs at once.
+
+    Attributes:
+        connection: The transaction, for what is read one by one.
+        called: Rows of calls by run.
+        waited: Rows of waits by run.
+        steps: What the engine has on record, by run.
+        ended: The calls that ended by the log, by chain; with what was decided of each.
+        erased: Those of their payloads out of which something was erased.
+    """
+
+    connection: sa.Connection
+    called: _Rows
+    waited: _Rows
+    steps: Mapping[str, Sequence[tuple[str, Json]]]
+    ended: Mapping[str, Mapping[str, str]]
+    erased: frozenset[str]
 
 
 _CALLS = (
@@ -142,23 +162,13 @@ def _erased(
     return frozenset(found)
 
 
-def _recording(connection: sa.Connection, run_id: str, called: _Rows, waited: _Rows) -> Recording:
-    try:
-        run = load(connection, run_id)
-    except UnknownRun:
-        raise
-    except FairleadError as error:
-        bare = load(connection, run_id, bare=True)
-        return Recording(run=bare, unusable=f"its record cannot be read: {error.message}")
-    unusable = _unusable(run)
+def _recording(read: _Read, run_id: str) -> Recording:
+    run = load(read.connection, run_id, bare=True)
+    unusable = _unusable(run) or _erasure(read, run_id)
     if unusable:
         return Recording(run=run, unusable=unusable)
     try:
-        return Recording(
-            run=run,
-            calls=tuple(_call(row) for row in called.get(run_id, ())),
-            waits=tuple(_wait(row) for row in waited.get(run_id, ())),
-        )
+        return _whole(read, load(read.connection, run_id))
     except (FairleadError, ValueError, TypeError, LookupError) as error:
         said = error.message if isinstance(error, FairleadError) else str(error)
         return Recording(run=run, unusable=f"its record cannot be read: {said}")
@@ -176,33 +186,26 @@ def _unusable(run: RunRecord) -> str:
     return ""
 
 
-def _whole(
-    connection: sa.Connection,
-    recording: Recording,
-    steps: Sequence[tuple[str, Json]],
-    ended: Mapping[str, dict[str, str]],
-    erased: frozenset[str],
-) -> Recording:
-    """Add what stands in other places; what is missing there makes a recording unusable."""
-    run, decided = recording.run, ended.get(f"run:{recording.run.id}", {})
-    unusable = _gap(recording.calls, decided) or _erasure(connection, run.id, erased)
-    history = {}
+def _whole(read: _Read, run: RunRecord) -> Recording:
+    """Put a recording together; what is missing makes it unusable.
+
+    Raises:
+        FairleadError: A payload is not there, or was changed.
+    """
+    recorded = tuple(_call(row) for row in read.called.get(run.id, ()))
+    ended, steps = read.ended.get(f"run:{run.id}", {}), read.steps.get(run.id, ())
     names = [name for step, value in steps if step == "history" for name in value["said"]]
-    try:
-        for name in names:
-            history[name] = turn_from_json(get_json(connection, name))
-    except (StoreCorrupt, ValueError, TypeError, LookupError):
-        unusable = unusable or "what it read of its conversation is gone"
-    if names and not unusable and _any_erased(connection, names):
-        unusable = "something was erased out of what it read of its conversation"
+    unusable = _gap(recorded, ended)
+    if _any_erased(read.connection, names):
+        unusable = unusable or "something was erased out of what it read of its conversation"
     return Recording(
         run=run,
-        calls=recording.calls,
-        decisions={call.number: decided.get(call.key, "") for call in recording.calls},
-        waits=recording.waits,
+        calls=recorded,
+        decisions={call.number: ended.get(call.key, "") for call in recorded},
+        waits=tuple(_wait(row) for row in read.waited.get(run.id, ())),
         steps=tuple(steps),
-        history=history,
-        family=_family(connection, recording),
+        history={name: turn_from_json(get_json(read.connection, name)) for name in names},
+        family=_family(read.connection, run, recorded),
         unusable=unusable,
     )
 
@@ -217,17 +220,14 @@ def _gap(recorded: Sequence[CallRecord], ended: Mapping[str, str]) -> str:
     return f"{missing} calls of it are not on record any more" if missing else ""
 
 
-def _erasure(connection: sa.Connection, run_id: str, erased: frozenset[str]) -> str:
-    if not erased:
+def _erasure(read: _Read, run_id: str) -> str:
+    if not read.erased:
         return ""
-    own = [sa.select(runs.c.input_digest).where(runs.c.id == run_id)]
-    own += [sa.select(runs.c.outcome_digest).where(runs.c.id == run_id)]
-    own += [sa.select(calls.c.result_digest).where(calls.c.run_id == run_id)]
-    own += [sa.select(waits.c.answer_digest).where(waits.c.run_id == run_id)]
-    for query in own:
-        if not erased.isdisjoint(connection.execute(query).scalars()):
-            return "something was erased out of its record"
-    return ""
+    own = {row.result_digest for row in read.called.get(run_id, ())}
+    own |= {row.answer_digest for row in read.waited.get(run_id, ())}
+    query = sa.select(runs.c.input_digest, runs.c.outcome_digest).where(runs.c.id == run_id)
+    own.update(read.connection.execute(query).one())
+    return "" if read.erased.isdisjoint(own) else "something was erased out of its record"
 
 
 def _any_erased(connection: sa.Connection, names: Iterable[str]) -> bool:
@@ -238,14 +238,16 @@ def _any_erased(connection: sa.Connection, names: Iterable[str]) -> bool:
     )
 
 
-def _family(connection: sa.Connection, recording: Recording) -> dict[str, RunRecord]:
+def _family(
+    connection: sa.Connection, run: RunRecord, recorded: Sequence[CallRecord]
+) -> dict[str, RunRecord]:
     """Return the run's ancestors, and the children whose outcomes it got."""
     found: dict[str, RunRecord] = {}
-    above = recording.run.parent_id
+    above = run.parent_id
     while above is not None and len(found) < _FAMILY_MAX:
         found[above] = load(connection, above)
         above = found[above].parent_id
-    for call in recording.calls:
+    for call in recorded:
         if call.kind == "child" and isinstance(call.result, Done):
             child = str(call.result.value)
             if len(found) < _FAMILY_MAX:

@@ -381,7 +381,8 @@ def step_of(call: Any, result: Result, decided: str) -> Step:
     return Step(
         kind=call.kind,
         name=call.name,
-        arguments=call.arguments_digest,
+        # Another prompt asks otherwise in every turn: what came of it is what counts.
+        arguments="" if call.kind == "model" else call.arguments_digest,
         ended=ended,
         decided=decided,
     )
