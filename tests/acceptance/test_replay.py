@@ -156,6 +156,15 @@ def test_a_candidate_with_a_worse_prompt_fails_and_its_model_is_really_asked(
     assert lines(stage.folder) == [*written, *["model"] * 9]
 
 
+def test_a_model_that_is_away_says_nothing_of_the_candidate(stage: Scene) -> None:
+    played(stage, ("reply", "a kind letter"))
+    digest = candidate(stage, prompt=("Reply kindly.", "Reply very kindly."))
+    (stage.folder / "down").touch()
+    (one,) = replayed(stage, digest).runs
+    assert (one.verdict, one.after) == ("diverged", None)
+    assert "somebody who was really asked failed" in one.why
+
+
 def test_what_policies_decide_otherwise_is_a_change(stage: Scene) -> None:
     played(stage, ("everything", ORDER))
     written = lines(stage.folder)

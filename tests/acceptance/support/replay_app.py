@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from pydantic_ai import Agent
+from pydantic_ai.exceptions import ModelHTTPError
 from pydantic_ai.messages import ModelResponse, TextPart
 from pydantic_ai.models.function import FunctionModel
 
@@ -77,11 +78,14 @@ def stamped() -> str:
 def says(messages: Any, info: Any) -> ModelResponse:
     """Answer as the prompt says."""
     note("model")
+    if DOWN.exists():
+        raise ModelHTTPError(status_code=503, model_name="s")
     asked = str(messages[-1].parts[-1].content)
     rude = "rude" in (info.instructions or "") and "angry" in asked
     return ModelResponse(parts=[TextPart("go away" if rude else "gladly")])
 
 
+DOWN = Path(__file__).parent / "down"
 SAYS = Agent(FunctionModel(says, model_name="s"), name="says")
 
 
@@ -91,7 +95,18 @@ def is_kind(ctx: fl.Context, draft: fl.Draft[str]) -> fl.Verdict:
     return fl.fail("it sends somebody away") if "away" in draft.output else fl.PASS
 
 
-@fl.workflow(**COMMON, input=str, output=str, prompt="reply.md", model=SAYS, guardrails=[is_kind])
+ONCE = fl.Limits(attempts=1)
+
+
+@fl.workflow(
+    **COMMON,
+    input=str,
+    output=str,
+    prompt="reply.md",
+    model=SAYS,
+    guardrails=[is_kind],
+    limits=ONCE,
+)
 async def reply(run: fl.Run[str], letter: str) -> str:
     """Reply to a letter."""
     return (await run.answer(letter)).unwrap()

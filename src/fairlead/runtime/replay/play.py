@@ -14,8 +14,14 @@ from fairlead.core.errors import (
     FairleadError,
     JournalForeign,
     KillSwitchPulled,
+    McpUnreachable,
+    ModelKeyMissing,
+    ModelKeyRefused,
+    QuotaExhausted,
+    RateExceeded,
     ReplayDiverged,
     RunQuarantined,
+    SecretMissing,
 )
 from fairlead.core.errors.call import MAY_PASS
 from fairlead.core.release import Release
@@ -45,10 +51,20 @@ _NOT_REPEATABLE = frozenset(
         CodeMismatch.code,
         JournalForeign.code,
         ReplayDiverged.code,
+        ModelKeyMissing.code,
     )
 )
-"""Codes of runs that were ended by something outside of them, such as time, which is no part of a
-replay."""
+"""Codes of runs that were ended by something outside of them, such as time or a key that is not
+here, which is no part of a replay."""
+
+_AWAY = MAY_PASS | {
+    ModelKeyRefused.code,
+    QuotaExhausted.code,
+    RateExceeded.code,
+    SecretMissing.code,
+    McpUnreachable.code,
+}
+"""Codes of what is really asked and does not answer: that says nothing of the candidate."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,7 +172,7 @@ class Player:
         outcome = ending.outcome or {}
         code = str(outcome.get("code", ""))
         stopped = code == KillSwitchPulled.code != (recording.run.outcome or {}).get("code")
-        if stopped or (tape.live and code in MAY_PASS):
+        if stopped or (tape.live and code in _AWAY):
             return Played(course=None, why=f"somebody who was really asked failed: {ending.reason}")
         if code in _NOT_REPEATABLE:
             return Played(course=None, why=f"the replay was ended from outside: {ending.reason}")
