@@ -43,6 +43,7 @@ VERBS: dict[str, Need] = {
     "rollout pause": "operator",
     "rollout abort": "operator",
     "feedback": "operator",
+    "replay": "operator",
     "baseline check": "open",
     "baseline try": "operator",
     "baseline publish": "admin",

@@ -9,12 +9,15 @@ from fairlead.bootstrap import Platform, make_gate, open_platform, resolve_app
 from fairlead.core.erasure import Erasure, Target, Trace
 from fairlead.core.errors import CollectionMissing
 from fairlead.core.kill import Kill
+from fairlead.core.pairs import PairTerms
 from fairlead.core.release import Release
 from fairlead.core.release_changes import ReleaseChange
+from fairlead.core.replay import ReplayTerms, ToolPolicy
 from fairlead.core.rollout import Rollout, RolloutTerms
 from fairlead.core.tokens import Grant
 from fairlead.delivery.collections import chosen, declared_collections
 from fairlead.delivery.gate import CheckRun, concludes
+from fairlead.delivery.replay import ReplayReport, replay_check
 from fairlead.memory.ingest import Ingested
 from fairlead.operations.audit import (
     AuditKey,
@@ -132,6 +135,7 @@ from fairlead.operations.memory_files import (
 from fairlead.operations.policies import DifferenceGroup, policy_differences, try_policies
 from fairlead.operations.pruning import prune_runs
 from fairlead.operations.releases import activate_release, roll_back_release
+from fairlead.operations.replay import ReplayOptions, ReplaySelection, replay_runs
 from fairlead.operations.requests import (
     PolicyContext,
     make_supervisor,
@@ -203,6 +207,7 @@ __all__ = [
     "MemoryItem",
     "MemoryStats",
     "Order",
+    "PairTerms",
     "Platform",
     "PolicyContext",
     "Pruned",
@@ -210,6 +215,10 @@ __all__ = [
     "Reach",
     "Release",
     "ReleaseChange",
+    "ReplayOptions",
+    "ReplayReport",
+    "ReplaySelection",
+    "ReplayTerms",
     "RestoreOptions",
     "Restored",
     "Retraction",
@@ -227,6 +236,7 @@ __all__ = [
     "Supervisor",
     "Target",
     "ToolDifference",
+    "ToolPolicy",
     "Trace",
     "TurnRecord",
     "Verb",
@@ -297,6 +307,8 @@ __all__ = [
     "read_rollout_terms",
     "read_stream",
     "reapply",
+    "replay_check",
+    "replay_runs",
     "resolve_app",
     "resolve_effect",
     "restore_store",
