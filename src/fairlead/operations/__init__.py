@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 from fairlead.bootstrap import Platform, make_gate, open_platform, resolve_app
 from fairlead.core.erasure import Erasure, Target, Trace
-from fairlead.core.errors import CollectionMissing
 from fairlead.core.kill import Kill
 from fairlead.core.release import Release
 from fairlead.core.release_changes import ReleaseChange
 from fairlead.core.rollout import Rollout, RolloutTerms
 from fairlead.core.tokens import Grant
-from fairlead.delivery.collections import chosen, declared_collections
 from fairlead.delivery.gate import CheckRun, concludes
 from fairlead.memory.ingest import Ingested
 from fairlead.operations.audit import (
@@ -75,6 +72,8 @@ from fairlead.operations.conversations import (
     list_conversations,
     show_conversation,
 )
+from fairlead.operations.documents import ingest
+from fairlead.operations.dora import measure_delivery, rollback_readiness
 from fairlead.operations.erasure import (
     ErasureReport,
     erase,
@@ -87,7 +86,6 @@ from fairlead.operations.identity import (
     allow,
     asking,
     authenticate,
-    chosen_tenant,
     create_token,
     make_token_key,
     operator,
@@ -277,6 +275,7 @@ __all__ = [
     "make_supervisor",
     "make_token_key",
     "make_worker",
+    "measure_delivery",
     "memory_history",
     "memory_stats",
     "move_runs",
@@ -304,6 +303,7 @@ __all__ = [
     "retract_memory",
     "roll_back_release",
     "roll_back_rollout",
+    "rollback_readiness",
     "rollout_status",
     "route_request",
     "search_memory",
@@ -364,33 +364,3 @@ def check_app(platform: Platform, *, mutate: bool = False) -> GateReport:
         )
     )
     return GateReport(release=release, checks=checks)
-
-
-def ingest(
-    platform: Platform,
-    collection: str | None = None,
-    *,
-    folder: Path | None = None,
-    tenant: str | None = None,
-) -> list[Ingested]:
-    """Bring collections up to date with their folders.
-
-    Args:
-        platform: The open platform.
-        collection: One collection; None for all that the configuration declares.
-        folder: Read the collection from here, not from where the configuration says.
-        tenant: Whose collections they are; None for the principal's own, or the default.
-
-    Raises:
-        CollectionMissing: There is no such collection or folder.
-    """
-    allow(platform, "ingest")
-    tenant, settings = chosen_tenant(platform, tenant), platform.settings
-    if folder is not None:
-        if collection is None:
-            raise CollectionMissing(f"{folder} is to be ingested, and no collection is named")
-        folders = {collection: folder}
-    else:
-        folders = chosen(declared_collections(settings.folder, settings.config), collection)
-    ingestion = platform.ingestion
-    return [ingestion.ingest(tenant, name, path) for name, path in folders.items()]
