@@ -138,6 +138,7 @@ from fairlead.operations.requests import (
     route_request,
     working,
 )
+from fairlead.operations.rollback_drill import RollbackDrill, drill_rollback
 from fairlead.operations.rollouts import (
     RolloutStatus,
     abort_rollout,
@@ -211,6 +212,7 @@ __all__ = [
     "RestoreOptions",
     "Restored",
     "Retraction",
+    "RollbackDrill",
     "Rollout",
     "RolloutStatus",
     "RolloutTerms",
@@ -248,6 +250,7 @@ __all__ = [
     "create_token",
     "diff_baselines",
     "diff_mcp",
+    "drill_rollback",
     "drill_store",
     "embed_memory",
     "enforce_baseline",
