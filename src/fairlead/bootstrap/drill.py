@@ -18,6 +18,7 @@ from fairlead.delivery.archive import files_of
 from fairlead.delivery.collections import declared_collections
 from fairlead.delivery.datasets import declared_datasets
 from fairlead.delivery.drill import Drill
+from fairlead.delivery.drill_checks import taken_by_all
 from fairlead.delivery.resolve import code_digest, read_config
 from fairlead.ports.app_files import AppFiles
 from fairlead.ports.releases import ReleaseStore
@@ -120,20 +121,20 @@ def _files(platform: Platform, release: Release) -> AppFiles:
 
 
 def _cases(files: AppFiles, *releases: Release) -> Sequence[tuple[str, Any]]:
-    """Return how workflows that all of the releases have are asked, in turns."""
+    """Return inputs that all of the releases take, of each workflow in turns."""
     from fairlead.adapters.evals.dataset import parse_dataset
 
     datasets = declared_datasets(files, read_config(files), parse_dataset)
     columns = [
-        [(one.workflow, case.inputs) for case in one.cases]
+        [(one.workflow, case.inputs) for case in one.cases if takes(case.inputs)]
         for one in datasets
-        if all(one.workflow in release.manifest.workflows for release in releases)
+        if (takes := taken_by_all(one.workflow, [each.manifest for each in releases])) is not None
     ]
     most = max(map(len, columns), default=0)
     cases = [column[n] for n in range(most) for column in columns if n < len(column)]
     if not cases:
         raise DrillImpossible(
-            "no [gate.WORKFLOW] names a dataset of a workflow that both releases have"
+            "no [gate.WORKFLOW] names a dataset with an input that both releases take"
         )
     return cases
 

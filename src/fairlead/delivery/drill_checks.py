@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 
+from fairlead.core.digests import Json
 from fairlead.core.release import Manifest
 from fairlead.core.schemas import accepts_all
 from fairlead.guardrails.shapes import SchemaCheck
@@ -27,6 +28,19 @@ def memory_findings(candidate: Manifest, previous: Manifest) -> list[str]:
         for reader, writer, what, whose in pairs
         if reader.memory.outside((writer.memory.schema,))
     ]
+
+
+def taken_by_all(workflow: str, manifests: Sequence[Manifest]) -> Callable[[Json], bool] | None:
+    """Return what says whether every release takes an input; None when one has no such workflow.
+
+    Args:
+        workflow: Its name.
+        manifests: Those of the releases.
+    """
+    if any(workflow not in manifest.workflows for manifest in manifests):
+        return None
+    checks = [SchemaCheck(manifest.workflows[workflow].input_schema) for manifest in manifests]
+    return lambda given: all(check.finding(given) is None for check in checks)
 
 
 class Accepting:

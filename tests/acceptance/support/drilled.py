@@ -74,7 +74,7 @@ async def pay_order(run: fl.Run[list[str]], order: @INPUT@) -> list[str]:
 @fl.workflow(**COMMON, input=str, output=str)
 async def nap(run: fl.Run[str], text: str) -> str:
     """Wait for a word that nobody says."""
-    return await run.signal("word", str, timeout=timedelta(hours=1))
+    return await run.signal("word", str, within=timedelta(hours=1))
 
 
 app = fl.App("payer", workflows=[pay_order, nap])
