@@ -25,6 +25,8 @@ FINAL_PHASES: tuple[Phase, ...] = ("healthy", "aborted", "rolled_back")
 Wait: TypeAlias = Literal["", "workers", "operator", "step", "approval", "analysis", "signal"]
 """What a rollout waits for: workers of the candidate, or a person, and why."""
 
+_NO_VERDICT: tuple[Status, ...] = ("Inconclusive", "NoData", "Error")
+
 STEPS_MAX = 50
 """Most steps of one rollout."""
 
@@ -250,7 +252,8 @@ def _ready(rollout: Rollout, seen: Finding) -> Rollout:
     """Give no traffic to a candidate that nothing executes."""
     if seen.served:
         return replace(rollout, waits="", step_began_at=seen.now)
-    waited_s = seen.now - rollout.began_at
+    # It may have been held, and was let go on at a later time.
+    waited_s = seen.now - max(rollout.began_at, rollout.step_began_at)
     if waited_s <= rollout.terms.ready_s:
         return rollout
     why = (
@@ -263,23 +266,35 @@ def _ready(rollout: Rollout, seen: Finding) -> Rollout:
 def _step(rollout: Rollout, seen: Finding) -> Rollout:
     """Do one step, or none."""
     step = rollout.current_step
-    if step is None:
-        return promote(rollout, seen.now)
+    if step is None or step.kind == "analysis":
+        return _judged(rollout, seen, step)
     if step.kind == "set_weight":
+        if seen.status in _NO_VERDICT:
+            return _undecided(rollout, seen)
         return _next(replace(rollout, weight=step.weight), seen.now)
     if step.kind == "approval":
         return _paused(rollout, "approval", f"a person with the role {step.role} must approve")
-    if step.kind == "pause":
-        if step.duration_s is None:
-            return _paused(rollout, "step", "the rollout says to wait here")
-        over = seen.now - rollout.step_began_at >= step.duration_s
-        return _next(rollout, seen.now) if over else rollout
+    if step.duration_s is None:
+        return _paused(rollout, "step", "the rollout says to wait here")
+    over = seen.now - rollout.step_began_at >= step.duration_s
+    return _next(rollout, seen.now) if over else rollout
+
+
+def _judged(rollout: Rollout, seen: Finding, step: Step | None) -> Rollout:
+    """Go on, or promote behind the last step, only while the analysis says that all is well."""
+    if seen.status in _NO_VERDICT:
+        return _undecided(rollout, seen)
+    if seen.status != "Successful":
+        return rollout
+    if step is None:
+        # What was shown at an earlier step may have been corrected since.
+        return promote(rollout, seen.now)
     enough = rollout.analysis.canary - rollout.canary_before >= step.min_runs
-    if seen.status == "Successful" and enough:
-        return _next(rollout, seen.now)
-    if seen.status in ("Inconclusive", "NoData", "Error"):
-        return _paused(rollout, "analysis", seen.reason or f"the analysis is {seen.status}")
-    return rollout
+    return _next(rollout, seen.now) if enough else rollout
+
+
+def _undecided(rollout: Rollout, seen: Finding) -> Rollout:
+    return _paused(rollout, "analysis", seen.reason or f"the analysis is {seen.status}")
 
 
 def _next(rollout: Rollout, now: float) -> Rollout:
@@ -308,18 +323,21 @@ def _aborting(rollout: Rollout, seen: Finding) -> Rollout:
     return replace(rollout, phase="rolled_back" if rollout.bad else "aborted", ended_at=seen.now)
 
 
-# What a person orders; each is legal from every phase that is not final, unless it says otherwise.
+# What a person orders. Where an order has no sense, the very same object comes back: nothing
+# changes what has ended, and nothing but a worse word changes what is being aborted.
 
 
 def abort(rollout: Rollout, now: float, reason: str, *, bad: bool) -> Rollout:
     """Give all new runs back to the release before; it wins over everything else.
 
     Args:
-        rollout: The rollout; not final.
+        rollout: The rollout.
         now: Seconds since 1970.
         reason: Why.
         bad: Whether the candidate has harmed, and is marked bad.
     """
+    if rollout.final:
+        return rollout
     if rollout.phase == "aborting":
         # It cannot become better by being aborted once more.
         return rollout if rollout.bad or not bad else replace(rollout, bad=True, reason=reason)
@@ -337,6 +355,8 @@ def abort(rollout: Rollout, now: float, reason: str, *, bad: bool) -> Rollout:
 
 def pause(rollout: Rollout, reason: str) -> Rollout:
     """Hold a rollout where it is; its share of traffic stays, and so does the watch over it."""
+    if _settled(rollout):
+        return rollout
     return _paused(rollout, "operator", reason)
 
 
@@ -347,6 +367,11 @@ def go_on(rollout: Rollout, now: float) -> Rollout:
     that waits for a person is over; so is an analysis that came to no verdict, which only an
     override may say.
     """
+    if rollout.phase != "paused":
+        return rollout
+    if rollout.weight == 0.0:
+        # It was held before it had a worker, or traffic.
+        return replace(rollout, phase="progressing", waits="workers", reason="", step_began_at=now)
     if rollout.waits in ("operator", "signal"):
         heeded = rollout.heeded or rollout.waits == "signal"
         return replace(rollout, phase="progressing", waits="", reason="", heeded=heeded)
@@ -355,7 +380,14 @@ def go_on(rollout: Rollout, now: float) -> Rollout:
 
 def promote(rollout: Rollout, now: float) -> Rollout:
     """Make the candidate the current release; a small share stays behind while it is observed."""
+    if _settled(rollout):
+        return rollout
     promoted = replace(rollout, promoted_at=now, step=len(rollout.terms.steps), waits="", reason="")
     if rollout.terms.observe_s == 0.0 or not rollout.baseline:
         return _healthy(promoted, now)
     return replace(promoted, phase="observing", weight=1.0 - rollout.terms.holdback)
+
+
+def _settled(rollout: Rollout) -> bool:
+    """Whether it is decided already which release new runs get."""
+    return rollout.final or rollout.phase in ("aborting", "observing")

@@ -6,6 +6,7 @@ from the arm: all that is known at a look is counted, in the order in which runs
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from typing import cast, get_args
 
@@ -24,6 +25,7 @@ from fairlead.core.analysis import (
     verdict,
 )
 from fairlead.core.analysis import Counted as CountedAs
+from fairlead.core.digests import Json
 from fairlead.core.rollout import Finding, Rollout, advance
 from fairlead.ports.rollouts import Counted, Ended, Look, Sample, Tally
 
@@ -47,7 +49,7 @@ def observe_rollout(rollout: Rollout, look: Look) -> Tally:
         count.take(sample)
     analysis = count.analysis
     elapsed_s = look.now - rollout.began_at
-    said = verdict(rollout.terms.analysis, analysis, elapsed_s=elapsed_s)
+    said = verdict(rollout.terms.analysis, analysis, elapsed_s=elapsed_s, heeded=rollout.heeded)
     finding = Finding(
         now=look.now,
         status=said.status,
@@ -84,6 +86,8 @@ class _Count:
     def take(self, sample: Sample) -> None:
         """Count what is new of one run."""
         assigned = self._assigned(sample)
+        # Also of a run whose unit counts on the other side: this must never happen.
+        self._breaches(sample)
         self.said += [word.number for word in sample.said]
         if sample.ended is not None and not sample.was_counted:
             self.ended.append(sample.number)
@@ -91,7 +95,6 @@ class _Count:
             # Its unit is on the other side: it counts there.
             self.due[sample.number] = None
             return
-        self._breaches(sample)
         for metric in self._terms.metrics:
             for result in _results(metric, sample):
                 self._count(metric, sample, assigned, result)
@@ -179,9 +182,16 @@ def _results(metric: MetricTerms, sample: Sample) -> list[Result]:
             continue
         if metric.kind == "binary" and word.value in ("good", "bad"):
             found.append(cast(Result, word.value))
-        elif metric.kind != "binary" and isinstance(word.value, int | float):
-            found.append(float(word.value))
+        elif metric.kind != "binary" and _is_number(word.value):
+            found.append(float(cast(float, word.value)))
     return found
+
+
+def _is_number(value: Json) -> bool:
+    """Whether a word is a number that can be ranked; one that is not must not stop the looks."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return -sys.float_info.max <= value <= sys.float_info.max
 
 
 def _of_end(metric: MetricTerms, ended: Ended) -> Result | None:

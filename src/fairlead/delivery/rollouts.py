@@ -65,6 +65,7 @@ class Rollouts:
             GateRefused: It has no passed gate, or it is marked bad, and there is no override.
             ReleaseActive: It is the active one.
             RolloutOpen: Another rollout goes on.
+            RouteClosed: Another release became active at this moment.
         """
         release = self.releases.cleared(name, override)
         active = self.releases.store.history(self.environment)

@@ -51,7 +51,7 @@ class LiveCode:
         release: A release of it, the newest.
         in_flight: Runs that have not ended.
         oldest_at: When the oldest of them was admitted; None for none.
-        routed: Whether new runs start on it.
+        routed: Whether new runs start on it, or will once it has a worker.
         served: Whether a worker of it lives.
     """
 
@@ -256,6 +256,7 @@ class RolloutStore(Protocol):
 
         Raises:
             RolloutOpen: Another one goes on in the environment.
+            RouteClosed: Another release than its baseline is active there by now.
         """
         ...
 

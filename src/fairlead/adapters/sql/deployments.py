@@ -41,9 +41,10 @@ class SqlDeploymentStore:
 
     def live_code(self, environment: str, lease_s: float) -> Sequence[LiveCode]:
         """Return the code that must have a worker: new runs start on it, or some have not ended."""
-        routed = sa.select(deployments.c.code_digest).where(
-            deployments.c.environment == environment, deployments.c.weight > 0
-        )
+        # A candidate gets its share once it has a worker, and so it has one before that.
+        here = deployments.c.environment == environment
+        wanted = (deployments.c.weight > 0) | deployments.c.state.in_(("ramping", "current"))
+        routed = sa.select(deployments.c.code_digest).where(here, wanted)
         open_runs = (
             sa.select(
                 runs.c.code_digest,

@@ -19,7 +19,7 @@ from fairlead.adapters.sql.schema_delivery import feedback, observed, rollouts
 from fairlead.adapters.sql.schema_releases import activations
 from fairlead.core.analysis import state_to_json
 from fairlead.core.digests import Json, canonical_json
-from fairlead.core.errors import RolloutEnded, UnknownRollout
+from fairlead.core.errors import RolloutEnded, RouteClosed, UnknownRollout
 from fairlead.core.event import Fact
 from fairlead.core.outcome import OPEN_STATES
 from fairlead.core.rollout import Rollout
@@ -52,12 +52,6 @@ class SqlRolloutStore:
             rollouts.c.weight,
             rollouts.c.sticky,
         ).where(here, rollouts.c.ended_at.is_(None))
-        active = (
-            sa.select(activations.c.release)
-            .where(activations.c.environment == environment)
-            .order_by(activations.c.sequence.desc())
-            .limit(1)
-        )
         with self._database.glance() as connection:
             row = connection.execute(going_on).first()
             if row is not None:
@@ -70,7 +64,7 @@ class SqlRolloutStore:
                     rollout=row.id,
                     sticky=row.sticky,
                 )
-            release = connection.execute(active).scalar()
+            release = connection.execute(_active(environment)).scalar()
         return None if release is None else Routes(baseline=release)
 
     def start(self, rollout: Rollout) -> None:
@@ -78,6 +72,11 @@ class SqlRolloutStore:
         with self._database.transaction() as connection:
             serialize(connection, f"environment:{rollout.environment}")
             refuse_open(connection, rollout.environment)
+            if (
+                connection.execute(_active(rollout.environment)).scalar() or ""
+            ) != rollout.baseline:
+                message = f"another release became active in {rollout.environment} meanwhile"
+                raise RouteClosed(message, rollout=rollout.id)
             connection.execute(
                 sa.insert(rollouts).values(
                     id=rollout.id,
@@ -238,6 +237,9 @@ class SqlRolloutStore:
             move_pointer(connection, self._clock, environment, move)
         if after.phase in ("aborting", "aborted", "rolled_back") and not before.decided_at:
             self._give_back(connection, before, after, move)
+        if after.bad and not before.bad:
+            # Also when it is aborted already, and turns out to have harmed.
+            mark_bad(connection, after.candidate)
         if (after.phase, after.weight) != (before.phase, before.weight):
             self._stand(connection, after)
         append(connection, self._clock, *self._facts(before, after, order, verb))
@@ -257,8 +259,6 @@ class SqlRolloutStore:
         if before.promoted_at is not None and after.baseline:
             move_pointer(connection, self._clock, after.environment, back)
             return
-        if after.bad:
-            mark_bad(connection, after.candidate)
         if before.promoted_at is None:
             end_trial(connection, self._clock, after.candidate, back, keep=False)
 
@@ -318,9 +318,18 @@ class SqlRolloutStore:
         return True
 
 
+def _active(environment: str) -> sa.Select[Any]:
+    return (
+        sa.select(activations.c.release)
+        .where(activations.c.environment == environment)
+        .order_by(activations.c.sequence.desc())
+        .limit(1)
+    )
+
+
 def _kinds(before: Rollout, after: Rollout) -> Iterator[str]:
     """Yield the types of the events that tell of a change."""
-    given_back = after.phase == "aborting" != before.phase
+    given_back = after.phase == "aborting" != before.phase or after.bad != before.bad
     promoted = after.promoted_at is not None and before.promoted_at is None
     waited = before.phase == "paused" or before.waits == "workers"
     if waited and after.phase == "progressing" and after.waits != "workers":
@@ -331,7 +340,7 @@ def _kinds(before: Rollout, after: Rollout) -> Iterator[str]:
         yield "rollout.rolled_back"
     elif (after.step, after.weight) != (before.step, before.weight):
         yield "rollout.stepped"
-    if after.phase == "paused" != before.phase:
+    if after.phase == "paused" and (before.phase, before.waits) != (after.phase, after.waits):
         yield "rollout.paused"
     if after.final:
         yield "rollout.ended"
