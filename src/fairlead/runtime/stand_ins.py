@@ -30,15 +30,16 @@ class StandIns(NoFaults):
         self._tools = tools
 
     def body(self, call: Call, driver: Driver) -> Driver:
-        """Return a body that executes nothing, for a call with an effect."""
-        if call.effect == "read":
+        """Return a body that executes nothing, for a tool with an effect."""
+        # What is written to memory goes into the scratch place, as all that the run keeps.
+        if call.kind != "tool" or call.effect == "read":
             return driver
-        tool = self._tools.get(call.name) if call.kind == "tool" else None
+        tool = self._tools.get(call.name)
 
         async def answer(_: Context) -> Driven:
             if tool is None:
                 raise DriverError(
-                    f"a drill executes no effect, and {call.kind} {call.name} has no stand-in",
+                    f"a drill executes no effect, and tool {call.name} has no stand-in",
                     transient=False,
                 )
             return Driven(value=_answer(call.name, result_of(tool).schema))
