@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 
 from tests.acceptance.support.cli import Cli
 from tests.acceptance.support.drilled import release, write
+from tests.databases import KINDS, address
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(180)]
 
@@ -28,6 +30,13 @@ def trace(tmp_path: Path) -> Path:
 def payer(tmp_path: Path, trace: Path) -> Cli:
     (tmp_path / "app").mkdir()
     return Cli(tmp_path / "app", TRACE=str(trace))
+
+
+@pytest.fixture(params=KINDS)
+def on_each(request: pytest.FixtureRequest, payer: Cli, tmp_path: Path) -> Iterator[Cli]:
+    """The same app, on each kind of database."""
+    with address(request.param, request, tmp_path) as url:
+        yield payer.with_environment(FAIRLEAD_DATABASE_URL=url)
 
 
 def drill(cli: Cli, *options: str, status: int = 0) -> dict[str, Any]:
@@ -102,13 +111,13 @@ def test_a_damaged_archive_is_no_way_back(payer: Cli) -> None:
 
 
 def test_a_candidate_is_drilled_before_it_is_active_and_equal_code_shares_a_worker(
-    payer: Cli, trace: Path
+    on_each: Cli, trace: Path
 ) -> None:
-    first = release(payer, "one")
-    assert payer("rollback", "--drill", status=2).stderr.startswith("FL-951")
-    write(payer.folder, "one", memory="[limits]\nsteps = 40\n")
-    candidate = payer.json("release", "create")["release"]
-    found = drill(payer, "--release", candidate)
+    first = release(on_each, "one")
+    assert on_each("rollback", "--drill", status=2).stderr.startswith("FL-951")
+    write(on_each.folder, "one", memory="[limits]\nsteps = 40\n")
+    candidate = on_each.json("release", "create")["release"]
+    found = drill(on_each, "--release", candidate)
     assert (found["release"], found["previous"]) == (candidate, first)
     assert found["check"]["figures"]["candidate_ready_s"] == 0.0
     assert trace.read_text() == ""

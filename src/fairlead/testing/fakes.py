@@ -219,8 +219,7 @@ class FakeEvents:
 
     def of_types(self, types: Collection[str], *, since: float = 0.0) -> Iterator[Event]:
         """Yield the events of some types, chain by chain, each chain in its order."""
-        chains = (one for chain in self.chains() for one in chain)
-        return (one for one in chains if one.type in types and one.time >= since)
+        return (e for c in self.chains() for e in c if e.type in types and e.time >= since)
 
     def chains(self) -> Iterator[Sequence[Event]]:
         """Yield each chain whole, in order."""
