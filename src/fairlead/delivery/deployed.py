@@ -54,15 +54,11 @@ class Origin:
         created_at: When it was made, in seconds since 1970; None when the log does not say.
         commit_at: When the first commit was made that the release before did not have, or else
             its own commit; None when nobody knows.
-        checked: What its last gate concluded; empty for none.
-        checked_at: When that was.
     """
 
     app: str = ""
     created_at: float | None = None
     commit_at: float | None = None
-    checked: str = ""
-    checked_at: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,6 +91,7 @@ class Log:
 
     origins: dict[str, Origin] = field(default_factory=dict)
     drills: dict[str, Drilled] = field(default_factory=dict)
+    _gates: dict[tuple[str, str], Event] = field(default_factory=dict)
     _moves: dict[tuple[str, int], Event] = field(default_factory=dict)
     _rollouts: dict[str, dict[str, Event]] = field(default_factory=lambda: defaultdict(dict))
     _runs: dict[str, Run] = field(default_factory=lambda: defaultdict(Run))
@@ -147,6 +144,19 @@ class Log:
         earlier = (one for one in reversed(history) if one != current and one not in bad)
         return current, next(earlier, "")
 
+    def refused(self, since: float, until: float) -> set[str]:
+        """Return the releases that a gate did not let through: the last word of each counts.
+
+        Args:
+            since: When it said so at the earliest, in seconds since 1970.
+            until: Before when it did.
+        """
+        return {
+            release
+            for (release, _), event in self._gates.items()
+            if event.data.get("conclusion") == "failure" and since <= event.time < until
+        }
+
     def deployments(self) -> tuple[Deployment, ...]:
         """Return every deployment, the oldest first, with the runs that it was given."""
         found = [one for name in self.environments() for one in self._deployed(name)]
@@ -193,16 +203,18 @@ class Log:
             )
             return
         if event.type == "gate.finished":
-            if event.time >= known.checked_at:
-                checked = str(data.get("conclusion"))
-                known = replace(known, checked=checked, checked_at=event.time)
-        else:
-            if event.type == "release.created":
-                known = replace(known, app=str(data.get("app") or ""), created_at=event.time)
-            origin = _table(data.get("provenance"))
-            commit_at = origin.get("first_commit_at", origin.get("committed_at"))
-            if isinstance(commit_at, int | float):
-                known = replace(known, commit_at=float(commit_at))
+            # What was written before there were several gates is of `check`.
+            place = name, str(data.get("gate") or "check")
+            last = self._gates.get(place)
+            if last is None or event.sequence >= last.sequence:
+                self._gates[place] = event
+            return
+        if event.type == "release.created":
+            known = replace(known, app=str(data.get("app") or ""), created_at=event.time)
+        origin = _table(data.get("provenance"))
+        commit_at = origin.get("first_commit_at", origin.get("committed_at"))
+        if isinstance(commit_at, int | float):
+            known = replace(known, commit_at=float(commit_at))
         self.origins[name] = known
 
     def _moved(self, environment: str) -> Iterator[Event]:

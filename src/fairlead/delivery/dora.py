@@ -253,14 +253,11 @@ def _per_week(
 
 
 def _gated(log: Log, every: Sequence[Deployment], scope: Scope) -> int:
-    """Count releases that their last gate did not let through, and that came to nobody."""
+    """Count releases that a gate did not let through, and that came to nobody."""
     served = {one.release for one in every if one.runs}
     return sum(
-        origin.checked not in ("", "success")
-        and scope.since <= origin.checked_at < scope.until
-        and scope.app in ("", origin.app)
-        and digest not in served
-        for digest, origin in log.origins.items()
+        digest not in served and scope.app in ("", log.origins.get(digest, Origin()).app)
+        for digest in log.refused(scope.since, scope.until)
     )
 
 

@@ -72,7 +72,6 @@ from fairlead.operations.conversations import (
     list_conversations,
     show_conversation,
 )
-from fairlead.operations.documents import ingest
 from fairlead.operations.dora import measure_delivery, rollback_readiness
 from fairlead.operations.erasure import (
     ErasureReport,
@@ -93,6 +92,7 @@ from fairlead.operations.identity import (
     reached_run,
     token_claims,
 )
+from fairlead.operations.ingesting import ingest
 from fairlead.operations.making import Making
 from fairlead.operations.mcp import (
     ServerState,

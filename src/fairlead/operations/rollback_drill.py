@@ -11,6 +11,7 @@ from fairlead.core.errors import ArchiveDamaged, CodeMismatch, DrillImpossible, 
 from fairlead.core.event import Fact
 from fairlead.core.outcome import OPEN_STATES
 from fairlead.core.release import Release
+from fairlead.delivery.dora import Rollback
 from fairlead.delivery.drill import NAME
 from fairlead.delivery.gate import CheckRun
 from fairlead.operations.dora import rollback_readiness
@@ -64,14 +65,13 @@ def drill_rollback(platform: Platform, release: str | None = None) -> RollbackDr
         raise DrillImpossible(
             f"no release was active in {pair.environment} to which one could roll back"
         )
-    candidate = store.get(pair.release)
     try:
-        check = _played(platform, candidate, store.get(pair.previous))
+        check = _played(platform, store.get(pair.release), store.get(pair.previous))
     except (ReleaseDamaged, ArchiveDamaged, CodeMismatch) as error:
         # There is no way back, and that is what is to be known.
-        summary = f"{candidate.id} to {pair.previous[:12]}"
+        summary = f"{pair.release[:12]} to {pair.previous[:12]}"
         check = CheckRun(name=NAME, conclusion="failure", summary=summary, findings=(str(error),))
-    return _recorded(platform, (pair.release, pair.previous), check)
+    return _recorded(platform, pair, check)
 
 
 def _played(platform: Platform, candidate: Release, previous: Release) -> CheckRun:
@@ -97,11 +97,12 @@ def _flying(
     return [(platform.runs.get(one), platform.journal.of_run(one)) for one in ids]
 
 
-def _recorded(platform: Platform, pair: tuple[str, str], check: CheckRun) -> RollbackDrill:
+def _recorded(platform: Platform, pair: Rollback, check: CheckRun) -> RollbackDrill:
     """Keep what a drill showed: here, and nowhere else, is decided where."""
-    release, previous = pair
+    release, previous = pair.release, pair.previous
     evidence = digest(asdict(check))
     data = {
+        "environment": pair.environment,
         "previous": previous,
         "conclusion": check.conclusion,
         "findings": list(check.findings[:5]),

@@ -165,6 +165,11 @@ def test_what_a_gate_refused_is_no_deployment_and_counted_apart(log: LogBook) ->
     log.say(T0 + 20, "release:b", "gate.finished", conclusion="failure")
     found = told(log)
     assert (found.caught["gate"], found.failed.of) == (1, 0)
+    # Each gate speaks for itself, and one that could not be decided refuses nothing.
+    log.say(T0 + 30, "release:b", "gate.finished", conclusion="success", gate="replay")
+    assert told(log).caught["gate"] == 1
+    log.say(T0 + 40, "release:b", "gate.finished", conclusion="skipped", gate="check")
+    assert told(log).caught["gate"] == 0
 
 
 def test_a_deployment_soon_after_a_rollback_is_rework(log: LogBook) -> None:

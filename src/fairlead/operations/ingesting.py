@@ -1,4 +1,4 @@
-"""Documents come in."""
+"""Documents that runs read."""
 
 from __future__ import annotations
 
