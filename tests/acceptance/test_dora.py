@@ -52,6 +52,16 @@ def test_invariant_09_delivery_metrics_are_right_while_nothing_can_be_exported(
     [standing] = found["rollback_readiness"]
     assert (standing["release"], standing["readiness"]) == (first, "nothing before")
 
+    write(cli.folder, "one", memory="[limits]\nsteps = 41\n")
+    third = cli.json("release", "create")["release"]
+    cli("rollout", "start", third, "--fix", "--override", "a test")
+    [said] = [
+        one["data"]
+        for one in cli.json("events", "list")
+        if one["type"] == "rollout.started" and one["data"]["candidate"] == third
+    ]
+    assert said["terms"]["fix"]
+
     assert cli.json("dora", "--env", "elsewhere")["deployments"] == []
     assert cli.json("dora", "--of", "another")["deployments"] == []
     shown = cli("dora").stdout
