@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.acceptance.support.cli import Cli
-from tests.acceptance.support.drilled import release, write
+from tests.acceptance.support.drilled import NAPS, release, write
 from tests.databases import KINDS, address
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(180)]
@@ -87,7 +87,7 @@ def test_other_code_is_promoted_and_rolled_back_and_no_effect_is_executed(
 
 def test_what_a_previous_release_would_not_take_fails_the_drill(payer: Cli, trace: Path) -> None:
     release(payer, "one", given="int")
-    second = release(payer, "two", memory="[memory]\nschema = 2\nreads = [1, 2]\n")
+    second = release(payer, "two", more=NAPS + "[memory]\nschema = 2\nreads = [1, 2]\n")
     # A real run is in flight on a text, which the release before does not take.
     payer("run", "nap", "later", "--detach")
     payer("run", "pay_order", "o1", "--detach")
@@ -107,7 +107,8 @@ def test_a_damaged_archive_is_no_way_back(payer: Cli) -> None:
         database.commit()
     found = drill(payer, status=1)
     assert (found["release"], found["check"]["conclusion"]) == (second, "failure")
-    assert "the archive of release" in found["check"]["findings"][0]
+    # It is looked at by itself, and not only by a worker that cannot start.
+    assert found["check"]["findings"][0].startswith("FL-900: the archive of release")
 
 
 def test_a_candidate_is_drilled_before_it_is_active_and_equal_code_shares_a_worker(
@@ -115,11 +116,15 @@ def test_a_candidate_is_drilled_before_it_is_active_and_equal_code_shares_a_work
 ) -> None:
     first = release(on_each, "one")
     assert on_each("rollback", "--drill", status=2).stderr.startswith("FL-951")
-    write(on_each.folder, "one", memory="[limits]\nsteps = 40\n")
+    write(on_each.folder, "one", more="[limits]\nsteps = 40\n")
     candidate = on_each.json("release", "create")["release"]
     found = drill(on_each, "--release", candidate)
     assert (found["release"], found["previous"]) == (candidate, first)
-    assert found["check"]["figures"]["candidate_ready_s"] == 0.0
+    figures = found["check"]["figures"]
+    assert figures["candidate_ready_s"] == 0.0
+    # Nothing waits here by itself: what is in flight was held.
+    assert figures["in_flight_candidate"] >= 2
+    assert figures["stopped_waiting"] == 0
     assert trace.read_text() == ""
 
 

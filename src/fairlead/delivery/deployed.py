@@ -187,9 +187,9 @@ class Log:
     def _feedback(self, run: Run, event: Event) -> None:
         name = str(event.data.get("name"))
         run.breached = run.breached or name.startswith("breach:")
-        if name == "outcome" and event.sequence > run.said[0]:
+        if name == "outcome":
             # The last word counts.
-            run.said = event.sequence, str(event.data.get("value"))
+            run.said = str(event.data.get("value"))
 
     def _release(self, name: str, event: Event) -> None:
         known, data = self.origins.get(name, Origin()), event.data
@@ -204,10 +204,7 @@ class Log:
             return
         if event.type == "gate.finished":
             # What was written before there were several gates is of `check`.
-            place = name, str(data.get("gate") or "check")
-            last = self._gates.get(place)
-            if last is None or event.sequence >= last.sequence:
-                self._gates[place] = event
+            self._gates[name, str(data.get("gate") or "check")] = event
             return
         if event.type == "release.created":
             known = replace(known, app=str(data.get("app") or ""), created_at=event.time)

@@ -66,7 +66,7 @@ class Run:
         anew: Whether it goes on with what another run began.
         ended_at: When it ended; None while it goes on.
         state: How.
-        said: The last word on its outcome, with its place in the run's chain.
+        said: The last word on its outcome; empty for none.
         breached: Whether somebody said that it broke what must never be broken.
     """
 
@@ -78,13 +78,13 @@ class Run:
     anew: bool = False
     ended_at: float | None = None
     state: str = ""
-    said: tuple[int, str] = (0, "")
+    said: str = ""
     breached: bool = False
 
     @property
     def harmed(self) -> bool:
         """Whether it failed, or somebody said that it was bad; the last word counts."""
-        return self.breached or (self.said[1] or self.state) in ("failed", "bad")
+        return self.breached or (self.said or self.state) in ("failed", "bad")
 
 
 def began_on(run: Run, deployments: Sequence[Deployment], place: str) -> list[Deployment]:

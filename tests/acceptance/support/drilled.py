@@ -18,6 +18,9 @@ synchronous = "normal"
 dataset = "evals/pay.yaml"
 threshold = 0.5
 
+"""
+
+NAPS = """
 [gate.nap]
 dataset = "evals/nap.yaml"
 threshold = 0.5
@@ -91,16 +94,16 @@ cases:
 """
 
 
-def write(folder: Path, version: str, *, given: str = "str", memory: str = "") -> None:
+def write(folder: Path, version: str, *, given: str = "str", more: str = NAPS) -> None:
     """Write the app in one version.
 
     Args:
         folder: The app's folder.
         version: What its code says.
         given: The type of the input.
-        memory: More of `fairlead.toml`.
+        more: More of `fairlead.toml`; by default, that the way to wait is a part of drills.
     """
-    config = CONFIG.replace("gate.pay", "gate.pay_order") + memory
+    config = CONFIG.replace("gate.pay", "gate.pay_order") + more
     for path, text in {
         "fairlead.toml": config,
         "app.py": APP.replace("@VERSION@", version).replace("@INPUT@", given),
