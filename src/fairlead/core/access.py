@@ -45,6 +45,7 @@ VERBS: dict[str, Need] = {
     "rollout abort": "operator",
     "feedback": "operator",
     "dora": "viewer",
+    "replay": "operator",
     "baseline check": "open",
     "baseline try": "operator",
     "baseline publish": "admin",

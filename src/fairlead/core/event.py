@@ -45,6 +45,7 @@ EVENT_TYPES: dict[str, str] = {
     "release.amended": "A release got what it lacked: its archive, or where it comes from.",
     "gate.finished": "A release went through its checks.",
     "drill.finished": "A rollback from a release was drilled; with what was measured.",
+    "replay.finished": "Recorded runs were executed again on a release; with counts and digest.",
     "release.activated": "New runs start on this release.",
     "release.rolled_back": "New runs start on the previous good release again.",
     "release.stranded": "Runs of a release wait for a worker of its code, and none lives.",

@@ -261,7 +261,11 @@ class RolloutStore(Protocol):
         ...
 
     def open(self, environment: str) -> Rollout | None:
-        """Return the rollout that goes on in an environment, or None."""
+        """Return the rollout that goes on in an environment, or one that is aborted; else None."""
+        ...
+
+    def going_on(self, environment: str) -> Sequence[str]:
+        """Return the ids of an environment's rollouts that have not ended, oldest first."""
         ...
 
     def get(self, rollout_id: str) -> Rollout:

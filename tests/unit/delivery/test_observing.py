@@ -204,21 +204,46 @@ def test_a_unit_is_admitted_once_and_its_first_failure_counts() -> None:
     assert (watch.analysis.canary, watch.known()) == (1, (1, 1, 0, 0))
 
 
-def test_a_unit_on_both_sides_counts_on_the_first() -> None:
-    """The share grew, and its place with it: the baseline has its admission already."""
+def test_a_unit_that_changes_sides_counts_where_it_fails_first() -> None:
+    """The share grew, and the unit came with it: what it does there is drawn by the new share."""
     watch = Watch()
-    before = watch.run("baseline", unit="ada")
+    before = watch.run("baseline", unit="ada", probability=0.1)
+    watch.end(before)
     watch.look()
-    after = watch.run(unit="ada")
+    after = watch.run(unit="ada", probability=0.5)
     watch.end(after, "failed")
-    tally = watch.look()
-    assert (tally.places, tally.due, tally.ended) == ({after: -1}, {after: None}, (after,))
-    assert (watch.analysis.canary, watch.analysis.baseline) == (0, 1)
-    assert watch.known() == (0, 0, 0, 0)
-    watch.end(before, "failed")
     watch.look()
-    assert watch.known() == (0, 0, 1, 1)
-    assert watch.look(T0 + 10**6).counted == ()
+    assert (watch.analysis.canary, watch.analysis.baseline) == (1, 1)
+    assert watch.known() == (1, 1, 1, 0)
+    # A failure by one time in two says less than one by one time in ten would.
+    assert 0.0 < watch.evidence().harm_peak < 1.0
+    again = watch.run(unit="ada", probability=0.5)
+    watch.end(again, "failed")
+    late = watch.run("baseline", unit="ada", probability=0.5)
+    watch.end(late, "failed")
+    watch.look()
+    assert watch.known() == (1, 1, 1, 0)
+
+
+def test_a_unit_that_failed_before_leaves_no_place_open_on_the_other_side() -> None:
+    watch = Watch()
+    watch.end(watch.run("baseline", unit="ada"), "failed")
+    watch.look()
+    watch.end(watch.run(unit="ada"))
+    watch.end(watch.run(unit="bob"))
+    watch.look()
+    assert watch.known() == (1, 0, 1, 1)
+    assert (watch.evidence().settled, watch.evidence().ahead) == (2, "")
+
+
+def test_where_a_unit_goes_says_nothing_of_the_router() -> None:
+    moved, plain = Watch(), Watch()
+    for watch in (moved, plain):
+        watch.run("baseline", unit="ada", probability=0.1)
+    moved.run(unit="ada", probability=0.5)
+    moved.look()
+    plain.look()
+    assert moved.analysis.ratio == plain.analysis.ratio
 
 
 # What must never happen.
@@ -343,15 +368,14 @@ def test_each_unit_is_counted_once_in_whatever_order(runs: list[Any], random: An
     random.shuffle(order)
     for number in order:
         watch.look(only=[number])
-    arms = [one.arm for one in watch.counted.values() if one.metric == ""]
-    alone = [one.arm for one in watch.runs.values() if one.unit == one.run_id]
-    assert watch.analysis.canary == (arms + alone).count("canary")
-    assert watch.analysis.canary + watch.analysis.baseline == len(
-        {r.unit for r in watch.runs.values()}
-    )
+    units = {run.unit for run in watch.runs.values()}
+    sides = {(run.unit, run.arm) for run in watch.runs.values()}
+    assert len(units) <= watch.analysis.canary + watch.analysis.baseline
+    assert {arm for _, arm in sides} == {
+        arm for arm in ("canary", "baseline") if getattr(watch.analysis, arm)
+    }
     counted = [one for one in watch.counted.values() if one.metric == "success"]
-    canary, canary_bad, baseline, baseline_bad = watch.known()
-    assert canary + baseline == sum(one.counted != "excluded" for one in counted)
+    _, canary_bad, _, baseline_bad = watch.known()
     assert canary_bad + baseline_bad == sum(one.counted == "bad" for one in counted)
     before = watch.analysis
     watch.look()

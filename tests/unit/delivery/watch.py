@@ -120,6 +120,10 @@ class Watch:
         """What is known by now."""
         return self.rollout.analysis
 
+    def evidence(self, metric: str = "success") -> Evidence:
+        """Return the evidence of a metric."""
+        return self.analysis.metrics[metric]
+
     def known(self, metric: str = "success") -> tuple[int, int, int, int]:
         """Return how many units are counted, and bad: of the canary, and of the baseline."""
         one: Evidence = self.analysis.metrics[metric]

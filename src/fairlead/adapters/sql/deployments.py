@@ -178,12 +178,13 @@ def is_served(connection: sa.Connection, database: Database, release: str, lease
 
 
 def refuse_open(connection: sa.Connection, environment: str) -> None:
-    """Refuse to go on while a rollout does.
+    """Refuse to go on while a rollout does; one that is aborted has no traffic any more.
 
     Raises:
         RolloutOpen: A rollout goes on in the environment.
     """
     here = (rollouts.c.environment == environment) & rollouts.c.ended_at.is_(None)
+    here &= rollouts.c.phase != "aborting"
     going_on = connection.execute(sa.select(rollouts.c.id).where(here)).scalar()
     if going_on is not None:
         raise RolloutOpen(

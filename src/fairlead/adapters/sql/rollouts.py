@@ -51,7 +51,7 @@ class SqlRolloutStore:
             rollouts.c.baseline,
             rollouts.c.weight,
             rollouts.c.sticky,
-        ).where(here, rollouts.c.ended_at.is_(None))
+        ).where(here, rollouts.c.ended_at.is_(None), rollouts.c.phase != "aborting")
         with self._database.glance() as connection:
             row = connection.execute(going_on).first()
             if row is not None:
@@ -100,11 +100,21 @@ class SqlRolloutStore:
             append(connection, self._clock, _fact(rollout, "rollout.started", data))
 
     def open(self, environment: str) -> Rollout | None:
-        """Return the rollout that goes on in an environment, or None."""
+        """Return the rollout that goes on in an environment, or one that is aborted; else None."""
         here = (rollouts.c.environment == environment) & rollouts.c.ended_at.is_(None)
+        aborting = sa.case((rollouts.c.phase == "aborting", 1), else_=0)
+        query = sa.select(rollouts.c.state).where(here)
+        query = query.order_by(aborting, rollouts.c.began_at.desc()).limit(1)
         with self._database.reading() as connection:
-            state = connection.execute(sa.select(rollouts.c.state).where(here)).scalar()
+            state = connection.execute(query).scalar()
         return None if state is None else _ROLLOUT.validate_json(state)
+
+    def going_on(self, environment: str) -> Sequence[str]:
+        """Return the ids of an environment's rollouts that have not ended, oldest first."""
+        here = (rollouts.c.environment == environment) & rollouts.c.ended_at.is_(None)
+        query = sa.select(rollouts.c.id).where(here).order_by(rollouts.c.began_at)
+        with self._database.glance() as connection:
+            return list(connection.execute(query).scalars())
 
     def get(self, rollout_id: str) -> Rollout:
         """Return a rollout by its id or a prefix that only one has."""
@@ -240,7 +250,9 @@ class SqlRolloutStore:
         if after.bad and not before.bad:
             # Also when it is aborted already, and turns out to have harmed.
             mark_bad(connection, after.candidate)
-        if (after.phase, after.weight) != (before.phase, before.weight):
+        given_back = before.phase == "aborting"
+        if not given_back and (after.phase, after.weight) != (before.phase, before.weight):
+            # What was given back stays so: by now another rollout may go on.
             self._stand(connection, after)
         append(connection, self._clock, *self._facts(before, after, order, verb))
         if after.final and after.decided_at is not None and after.promoted_at is None:

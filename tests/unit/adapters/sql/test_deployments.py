@@ -212,7 +212,7 @@ def test_the_controller_sweeps_as_often_as_it_should(stage: Rolling) -> None:
 
 def test_the_migration_says_where_older_releases_stand(stage: Rolling) -> None:
     """As the statement of the migration does, on a history that was there before."""
-    from fairlead.adapters.sql.migrations.versions import v0013_delivery as migration
+    from fairlead.adapters.sql.migrations.versions import v0014_delivery as migration
 
     stage.activate(stage.b)
     stage.activate(stage.c)

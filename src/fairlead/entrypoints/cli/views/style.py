@@ -17,6 +17,7 @@ STATE_STYLES = {
     "intended": "cyan",
     "queued": "bright_black",
     "skipped": "bright_black",
+    "neutral": "yellow",
     "waiting": "blue",
     "paused": "yellow",
     "pending": "blue",
@@ -33,7 +34,7 @@ STATE_STYLES = {
     "cancelled": "bright_black",
 }
 _GOOD = frozenset(("succeeded", "done", "success", "approved", "reconciled"))
-_DOUBTFUL = frozenset(("unknown", "escalated"))
+_DOUBTFUL = frozenset(("unknown", "escalated", "neutral"))
 _OPEN = frozenset(("queued", "running", "waiting", "paused", "pending", "intended", "skipped"))
 
 
