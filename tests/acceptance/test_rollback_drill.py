@@ -124,6 +124,7 @@ def test_a_candidate_is_drilled_before_it_is_active_and_equal_code_shares_a_work
     assert figures["candidate_ready_s"] == 0.0
     # Nothing waits here by itself: what is in flight was held.
     assert figures["in_flight_candidate"] >= 2
+    assert figures["held"] >= 4
     assert figures["stopped_waiting"] == 0
     assert trace.read_text() == ""
 

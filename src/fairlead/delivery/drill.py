@@ -277,7 +277,12 @@ class Drill:
             reason = self._records(probes)[0].reason
             self.findings.append(f"every new run of {self.previous.id} failed: {reason[:300]}")
         states = Counter(run.state for run in found)
-        self.figures |= {"runs": len(runs), "states": dict(sorted(states.items()))}
+        held = {event.chain for event in self.place.events.of_types(("run.paused",))}
+        self.figures |= {
+            "runs": len(runs),
+            "held": len(held),
+            "states": dict(sorted(states.items())),
+        }
         self.figures |= dict(self._effects())
         accepting = Accepting(self.previous.manifest, self.candidate.manifest)
         for run in self._records(after):

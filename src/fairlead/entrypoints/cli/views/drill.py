@@ -20,6 +20,7 @@ _TIMES = (
 )
 _COUNTS = (
     ("runs", "runs of the drill"),
+    ("held", "of them held on their way"),
     ("in_flight_previous", "in flight on the previous release"),
     ("in_flight_candidate", "in flight on the candidate"),
     ("effects", "effects, none of them executed"),
