@@ -179,3 +179,18 @@ def run(module: str, *arguments: str, **variables: str) -> subprocess.CompletedP
         timeout=110,
         check=False,
     )
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(400)
+def test_bench_rollback() -> None:
+    done = run(
+        "benchmarks.rollback", "--only", "sqlite", "--rate", "10", "--warm", "2", "--after", "3"
+    )
+    assert done.returncode == 0, done.stderr
+    for figures in json.loads(done.stdout.splitlines()[-1]).values():
+        none = ("runs_lost", "runs_reversioned", "effects_duplicated")
+        assert [figures[key] for key in none] == [0, 0, 0]
+        assert 0 < figures["verdict_runs"] < figures["runs"]
+        assert figures["new_traffic_safe_s"] <= 1.0
+        assert figures["in_flight_safe_s"] >= 0.0

@@ -118,7 +118,7 @@ def kill(app: Fleet) -> None:
 
 
 @pytest.mark.both
-def test_old_code_keeps_its_worker_until_its_last_run_has_ended(app: Fleet) -> None:
+def test_invariant_03_old_code_keeps_its_worker_until_its_last_run_has_ended(app: Fleet) -> None:
     app.up()
     wait_for(lambda: len(app.platform.workers.living(1.0)) == 1)
     [old] = app.ask(1, "wait")
@@ -130,7 +130,7 @@ def test_old_code_keeps_its_worker_until_its_last_run_has_ended(app: Fleet) -> N
     assert app.platform.runs.get(new.id).outcome["answer"] == "two"
     send_signal(app.platform, Signal(run_id=old.id, name="go", payload="go", by="ann"))
     wait_for(lambda: app.platform.runs.get(old.id).state in FINAL_STATES)
-    # Invariant 3: it ended under the code that it was pinned to, though the folder has other code.
+    # It ended under the code that it was pinned to, though the folder has other code.
     assert app.platform.runs.get(old.id).outcome["answer"] == "one"
     wait_for(lambda: codes(app) == {fresh.manifest.code_digest})
     wait_for(lambda: standing(app) == {app.current.digest: "drained", fresh.digest: "current"})
@@ -145,9 +145,9 @@ def standing(app: Fleet) -> dict[str, str]:
     return {one.release: one.state for one in app.platform.deployments.list(environment)}
 
 
-@pytest.mark.parametrize("mark", ["broken", "hangs"])
+@pytest.mark.parametrize("mark", ["broken", pytest.param("hangs", marks=pytest.mark.soak)])
 def test_a_candidate_that_does_not_start_gets_no_traffic(tmp_path: Path, mark: str) -> None:
-    with fleet(tmp_path / "app", plan=PLAN.replace("ready_s: 8", "ready_s: 4")) as app:
+    with fleet(tmp_path / "app", plan=PLAN.replace("ready_s: 60", "ready_s: 6")) as app:
         fresh = app.candidate(version="two")
         (tmp_path / "marks" / f"{mark}-two").touch()
         app.up()

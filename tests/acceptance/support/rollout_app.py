@@ -106,7 +106,7 @@ steps:
   - analysis: {min_runs: 10}
   - pause: {}
 observe_s: 3600
-ready_s: 8
+ready_s: 60
 gone_s: 5
 analysis:
   metrics:

@@ -35,7 +35,7 @@ def rollout_view(found: RolloutStatus, drawing: Drawing) -> list[Text]:
         drawing: What it is drawn on.
     """
     rollout = found.rollout
-    lines = [_title(rollout), Text()]
+    lines = [_title(rollout), _origin(rollout), Text()]
     lines += _steps(rollout, drawing)
     lines += [Text(), *_shares(found, drawing), Text(), *_evidence(found, drawing), Text()]
     lines += [_fold(line) for line in _words(found)]
@@ -46,8 +46,13 @@ def _title(rollout: Rollout) -> Text:
     beside = f" beside {rollout.baseline[:12]}" if rollout.baseline else ""
     said = f"Release {rollout.candidate[:12]}{beside} in {one_line(rollout.environment)}: "
     phase = rollout.phase.replace("_", " ")
-    title = heading(said).append(phase, style=f"bold {_PHASE_STYLES[rollout.phase]}")
-    return title.append(f"  rollout {rollout.id}", style="bright_black")
+    return heading(said).append(phase, style=f"bold {_PHASE_STYLES[rollout.phase]}")
+
+
+def _origin(rollout: Rollout) -> Text:
+    by = one_line(rollout.by)
+    said = f"rollout {rollout.id}, since {moment(rollout.began_at)} UTC, by {by}"
+    return Text(said, style="bright_black")
 
 
 def _steps(rollout: Rollout, drawing: Drawing) -> Iterator[Text]:
