@@ -32,6 +32,7 @@ VERBS: dict[str, Need] = {
     "release activate": "operator",
     "release activate --override": "admin",
     "rollback": "operator",
+    "rollback --drill": "operator",
     # It is a process and no person, as `worker` is.
     "up": "open",
     "rollout start": "operator",
@@ -43,6 +44,7 @@ VERBS: dict[str, Need] = {
     "rollout pause": "operator",
     "rollout abort": "operator",
     "feedback": "operator",
+    "dora": "viewer",
     "replay": "operator",
     "baseline check": "open",
     "baseline try": "operator",

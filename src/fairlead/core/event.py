@@ -44,6 +44,7 @@ EVENT_TYPES: dict[str, str] = {
     "release.created": "A release was made; with where it comes from.",
     "release.amended": "A release got what it lacked: its archive, or where it comes from.",
     "gate.finished": "A release went through its checks.",
+    "drill.finished": "A rollback from a release was drilled; with what was measured.",
     "replay.finished": "Recorded runs were executed again on a release; with counts and digest.",
     "release.activated": "New runs start on this release.",
     "release.rolled_back": "New runs start on the previous good release again.",

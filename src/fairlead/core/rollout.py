@@ -71,6 +71,7 @@ class RolloutTerms:
         observe_s: Seconds for which they do, and for which evidence still rolls back.
         ready_s: Seconds within which the candidate must have a worker.
         gone_s: Seconds without any worker of the candidate after which it is rolled back.
+        fix: Whether it mends what the release before did to users; delivery metrics count it.
     """
 
     steps: tuple[Step, ...]
@@ -81,6 +82,7 @@ class RolloutTerms:
     observe_s: float = 86_400.0
     ready_s: float = 120.0
     gone_s: float = 30.0
+    fix: bool = False
 
     def __post_init__(self) -> None:
         kinds = [step.kind for step in self.steps]

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 from fairlead.bootstrap import Platform, make_gate, open_platform, resolve_app
 from fairlead.core.erasure import Erasure, Target, Trace
-from fairlead.core.errors import CollectionMissing
 from fairlead.core.kill import Kill
 from fairlead.core.pairs import PairTerms
 from fairlead.core.release import Release
@@ -15,7 +13,6 @@ from fairlead.core.release_changes import ReleaseChange
 from fairlead.core.replay import ReplayTerms, ToolPolicy
 from fairlead.core.rollout import Rollout, RolloutTerms
 from fairlead.core.tokens import Grant
-from fairlead.delivery.collections import chosen, declared_collections
 from fairlead.delivery.gate import CheckRun, concludes
 from fairlead.delivery.replay import ReplayReport, replay_check
 from fairlead.memory.ingest import Ingested
@@ -78,6 +75,7 @@ from fairlead.operations.conversations import (
     list_conversations,
     show_conversation,
 )
+from fairlead.operations.dora import measure_delivery, rollback_readiness
 from fairlead.operations.erasure import (
     ErasureReport,
     erase,
@@ -90,7 +88,6 @@ from fairlead.operations.identity import (
     allow,
     asking,
     authenticate,
-    chosen_tenant,
     create_token,
     make_token_key,
     operator,
@@ -98,6 +95,7 @@ from fairlead.operations.identity import (
     reached_run,
     token_claims,
 )
+from fairlead.operations.ingesting import ingest
 from fairlead.operations.making import Making
 from fairlead.operations.mcp import (
     ServerState,
@@ -144,6 +142,7 @@ from fairlead.operations.requests import (
     route_request,
     working,
 )
+from fairlead.operations.rollback_drill import RollbackDrill, drill_rollback
 from fairlead.operations.rollouts import (
     RolloutStatus,
     abort_rollout,
@@ -186,27 +185,28 @@ __all__ = [
     "MemoryExport", "MemoryFound", "MemoryItem", "MemoryStats", "Order", "PairTerms",
     "Platform", "PolicyContext", "Pruned", "Pulled", "Reach", "Release", "ReleaseChange",
     "ReplayOptions", "ReplayReport", "ReplaySelection", "ReplayTerms", "RestoreOptions",
-    "Restored", "Retraction", "Rollout", "RolloutStatus", "RolloutTerms", "Roots", "RunRecord",
-    "Selection", "ServerState", "Settings", "Settled", "Signal", "StartOptions", "Supervisor",
-    "Target", "ToolDifference", "ToolPolicy", "Trace", "TurnRecord", "Verb", "Verification",
-    "Worker", "WorkerRecord", "Written", "abort_rollout", "acting", "activate_release",
-    "add_memory", "answer_approval", "asking", "authenticate", "back_up_store", "check_app",
-    "check_baseline", "compare_releases", "control_runs", "create_release", "create_token",
-    "diff_baselines", "diff_mcp", "drill_store", "embed_memory", "enforce_baseline", "erase",
-    "export_audit", "export_memory", "forget_memory", "fork_run", "give_feedback",
-    "import_memory", "ingest", "init_audit", "lift_kill", "list_baselines", "list_budgets",
-    "list_conversations", "list_deployments", "list_events", "list_kills", "list_mcp",
-    "list_rollouts", "live_releases", "load_settings", "make_checkpoint", "make_supervisor",
-    "make_token_key", "make_worker", "memory_history", "memory_stats", "move_runs",
-    "open_platform", "operator", "outcome_of_run", "pause_rollout", "pin_mcp",
-    "policy_differences", "promote_memory", "promote_rollout", "prune_runs", "publish_baseline",
-    "pull_kill", "quarantine_memory", "reach", "reached_run", "read_rollout_terms",
-    "read_stream", "reapply", "replay_check", "replay_runs", "resolve_app", "resolve_effect",
-    "restore_store", "resume_erasure", "retract_memory", "roll_back_release",
-    "roll_back_rollout", "rollout_status", "route_request", "search_memory", "select_runs",
-    "send_signal", "show_approval", "show_conversation", "show_memory", "start_rollout",
-    "supersede_memory", "token_claims", "try_baseline", "try_policies", "verify_audit",
-    "verify_erasure", "verify_events", "verify_export", "working",
+    "Restored", "Retraction", "RollbackDrill", "Rollout", "RolloutStatus", "RolloutTerms",
+    "Roots", "RunRecord", "Selection", "ServerState", "Settings", "Settled", "Signal",
+    "StartOptions", "Supervisor", "Target", "ToolDifference", "ToolPolicy", "Trace",
+    "TurnRecord", "Verb", "Verification", "Worker", "WorkerRecord", "Written", "abort_rollout",
+    "acting", "activate_release", "add_memory", "answer_approval", "asking", "authenticate",
+    "back_up_store", "check_app", "check_baseline", "compare_releases", "control_runs",
+    "create_release", "create_token", "diff_baselines", "diff_mcp", "drill_rollback",
+    "drill_store", "embed_memory", "enforce_baseline", "erase", "export_audit", "export_memory",
+    "forget_memory", "fork_run", "give_feedback", "import_memory", "ingest", "init_audit",
+    "lift_kill", "list_baselines", "list_budgets", "list_conversations", "list_deployments",
+    "list_events", "list_kills", "list_mcp", "list_rollouts", "live_releases", "load_settings",
+    "make_checkpoint", "make_supervisor", "make_token_key", "make_worker", "measure_delivery",
+    "memory_history", "memory_stats", "move_runs", "open_platform", "operator",
+    "outcome_of_run", "pause_rollout", "pin_mcp", "policy_differences", "promote_memory",
+    "promote_rollout", "prune_runs", "publish_baseline", "pull_kill", "quarantine_memory",
+    "reach", "reached_run", "read_rollout_terms", "read_stream", "reapply", "replay_check",
+    "replay_runs", "resolve_app", "resolve_effect", "restore_store", "resume_erasure",
+    "retract_memory", "roll_back_release", "roll_back_rollout", "rollback_readiness",
+    "rollout_status", "route_request", "search_memory", "select_runs", "send_signal",
+    "show_approval", "show_conversation", "show_memory", "start_rollout", "supersede_memory",
+    "token_claims", "try_baseline", "try_policies", "verify_audit", "verify_erasure",
+    "verify_events", "verify_export", "working",
 ]
 # fmt: on
 
@@ -250,33 +250,3 @@ def check_app(platform: Platform, *, mutate: bool = False) -> GateReport:
         )
     )
     return GateReport(release=release, checks=checks)
-
-
-def ingest(
-    platform: Platform,
-    collection: str | None = None,
-    *,
-    folder: Path | None = None,
-    tenant: str | None = None,
-) -> list[Ingested]:
-    """Bring collections up to date with their folders.
-
-    Args:
-        platform: The open platform.
-        collection: One collection; None for all that the configuration declares.
-        folder: Read the collection from here, not from where the configuration says.
-        tenant: Whose collections they are; None for the principal's own, or the default.
-
-    Raises:
-        CollectionMissing: There is no such collection or folder.
-    """
-    allow(platform, "ingest")
-    tenant, settings = chosen_tenant(platform, tenant), platform.settings
-    if folder is not None:
-        if collection is None:
-            raise CollectionMissing(f"{folder} is to be ingested, and no collection is named")
-        folders = {collection: folder}
-    else:
-        folders = chosen(declared_collections(settings.folder, settings.config), collection)
-    ingestion = platform.ingestion
-    return [ingestion.ingest(tenant, name, path) for name, path in folders.items()]
