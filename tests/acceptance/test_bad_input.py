@@ -135,6 +135,9 @@ def test_a_worker_without_its_code(cli: Cli) -> None:
     cli.refuses("FL-300", "worker", "--release", "00")
     with (cli.folder / "app.py").open("a") as module:
         module.write("\n# Other code now.\n")
+    # A release that was made before releases held their files.
+    with closing(sqlite3.connect(cli.folder / ".fairlead" / "fairlead.db")) as database, database:
+        database.execute("UPDATE releases SET archive = NULL")
     cli.refuses("FL-301", "worker", "--release", release)
     cli.refuses("FL-301", "run", "answer", QUESTION)
     assert count(cli, "runs") == 0

@@ -30,8 +30,11 @@ WAYS_IN = {
     "adapters/sql/erasure_rows.py": "scrubs and removes what is erased",
     "adapters/sql/erasure_runs.py": "finds the runs that got what is erased; reads only",
     "adapters/sql/erasure_targets.py": "finds what is to be erased; reads only",
+    "adapters/sql/memory_embedding.py": "gives items new vectors; no word of theirs changes",
     "adapters/sql/memory_exports.py": "the record of exports",
     "adapters/sql/memory_reach.py": "how far something reached; reads only",
+    "adapters/sql/memory_slots.py": "which item of a slot is current when; of a write",
+    "adapters/sql/recordings.py": "knows what runs read, for replays; reads only",
     "adapters/sql/blobs.py": "knows payloads out of which something was erased",
     "adapters/sql/references.py": "forgets of a payload that is removed that it was changed",
 }
