@@ -22,8 +22,10 @@ Phase: TypeAlias = Literal[
 ]
 FINAL_PHASES: tuple[Phase, ...] = ("healthy", "aborted", "rolled_back")
 
-Wait: TypeAlias = Literal["", "workers", "operator", "step", "approval", "analysis", "signal"]
-"""What a rollout waits for: workers of the candidate, or a person, and why."""
+Wait: TypeAlias = Literal[
+    "", "workers", "operator", "step", "approval", "analysis", "signal", "gates"
+]
+"""What a rollout waits for: workers of the candidate; a person, and why; or its environment."""
 
 STEPS_MAX = 50
 """Most steps of one rollout."""
@@ -127,6 +129,7 @@ class Rollout:
         traffic_safe_at: When the last run began on the candidate, or its share became none.
         ended_at: When all was done: no run of a candidate that was rolled back is in flight.
         unserved_at: Since when the candidate has had no worker; None while it has one.
+        overridden: Gates of the environment that an override stands in place of.
     """
 
     id: str
@@ -152,6 +155,7 @@ class Rollout:
     traffic_safe_at: float | None = None
     ended_at: float | None = None
     unserved_at: float | None = None
+    overridden: tuple[str, ...] = ()
 
     @property
     def final(self) -> bool:
@@ -186,6 +190,7 @@ class Finding:
         pause: Whether a signal has fired: no step is taken then.
         served: Whether a worker of the candidate's code lives.
         in_flight: Runs of the candidate that have not ended.
+        held: Why the environment allows no step that gives the candidate more; empty if it does.
     """
 
     now: float
@@ -194,6 +199,7 @@ class Finding:
     pause: bool = False
     served: bool = True
     in_flight: int = 0
+    held: str = ""
 
 
 def advance(rollout: Rollout, seen: Finding) -> Rollout:
@@ -261,6 +267,9 @@ def _ready(rollout: Rollout, seen: Finding) -> Rollout:
 def _step(rollout: Rollout, seen: Finding) -> Rollout:
     """Do one step, or none."""
     step = rollout.current_step
+    if seen.held and (step is None or step.kind == "set_weight"):
+        known = rollout.waits == "gates" and rollout.reason == seen.held
+        return rollout if known else replace(rollout, waits="gates", reason=seen.held)
     if step is None:
         return promote(rollout, seen.now)
     if step.kind == "set_weight":

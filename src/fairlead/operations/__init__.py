@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from pathlib import Path
-
-from fairlead.bootstrap import Platform, make_gate, open_platform, resolve_app
+from fairlead.bootstrap import Platform, open_platform, resolve_app
 from fairlead.core.erasure import Erasure, Target, Trace
-from fairlead.core.errors import CollectionMissing
 from fairlead.core.kill import Kill
 from fairlead.core.release import Release
 from fairlead.core.release_changes import ReleaseChange
 from fairlead.core.rollout import Rollout, RolloutTerms
 from fairlead.core.tokens import Grant
-from fairlead.delivery.collections import chosen, declared_collections
-from fairlead.delivery.gate import CheckRun, concludes
+from fairlead.delivery.gate import CheckRun
 from fairlead.memory.ingest import Ingested
 from fairlead.operations.audit import (
     AuditKey,
@@ -82,12 +77,23 @@ from fairlead.operations.erasure import (
     resume_erasure,
     verify_erasure,
 )
+from fairlead.operations.gates import (
+    EnvironmentReport,
+    GateReport,
+    GatesReport,
+    answer_gate,
+    check_app,
+    list_environments,
+    read_environment_rules,
+    run_gates,
+    set_environment,
+    show_environment,
+    show_gates,
+)
 from fairlead.operations.identity import (
     acting,
-    allow,
     asking,
     authenticate,
-    chosen_tenant,
     create_token,
     make_token_key,
     operator,
@@ -95,7 +101,7 @@ from fairlead.operations.identity import (
     reached_run,
     token_claims,
 )
-from fairlead.operations.making import Making
+from fairlead.operations.ingesting import ingest
 from fairlead.operations.mcp import (
     ServerState,
     ToolDifference,
@@ -159,10 +165,10 @@ from fairlead.ports.audit import ExportScope
 from fairlead.ports.backup import Written
 from fairlead.ports.conversations import ConversationRecord, TurnRecord
 from fairlead.ports.effects import EffectRecord
+from fairlead.ports.environments import Ruled
 from fairlead.ports.memory import MemoryStats, Reach, Roots
 from fairlead.ports.memory_exports import MemoryExport
 from fairlead.ports.pruning import Pruned
-from fairlead.ports.releases import Evidence
 from fairlead.ports.rollouts import Deployment
 from fairlead.ports.runs import Order, RunRecord
 from fairlead.ports.waits import Signal
@@ -187,11 +193,13 @@ __all__ = [
     "DifferenceGroup",
     "EffectRecord",
     "Embedded",
+    "EnvironmentReport",
     "Erasure",
     "ErasureReport",
     "ExportOrder",
     "ExportScope",
     "GateReport",
+    "GatesReport",
     "Grant",
     "ImportOrder",
     "Imported",
@@ -217,6 +225,7 @@ __all__ = [
     "RolloutStatus",
     "RolloutTerms",
     "Roots",
+    "Ruled",
     "RunRecord",
     "Selection",
     "ServerState",
@@ -239,6 +248,7 @@ __all__ = [
     "activate_release",
     "add_memory",
     "answer_approval",
+    "answer_gate",
     "asking",
     "authenticate",
     "back_up_store",
@@ -267,6 +277,7 @@ __all__ = [
     "list_budgets",
     "list_conversations",
     "list_deployments",
+    "list_environments",
     "list_events",
     "list_kills",
     "list_mcp",
@@ -294,6 +305,7 @@ __all__ = [
     "quarantine_memory",
     "reach",
     "reached_run",
+    "read_environment_rules",
     "read_rollout_terms",
     "read_stream",
     "reapply",
@@ -306,11 +318,15 @@ __all__ = [
     "roll_back_rollout",
     "rollout_status",
     "route_request",
+    "run_gates",
     "search_memory",
     "select_runs",
     "send_signal",
+    "set_environment",
     "show_approval",
     "show_conversation",
+    "show_environment",
+    "show_gates",
     "show_memory",
     "start_rollout",
     "supersede_memory",
@@ -323,74 +339,3 @@ __all__ = [
     "verify_export",
     "working",
 ]
-
-
-@dataclass(frozen=True, kw_only=True)
-class GateReport:
-    """A gate's conclusion on a release.
-
-    Attributes:
-        release: The release that was checked.
-        checks: Every check.
-    """
-
-    release: Release
-    checks: tuple[CheckRun, ...]
-
-    @property
-    def passed(self) -> bool:
-        """Whether every check is a success."""
-        return concludes(self.checks) == "success"
-
-
-def check_app(platform: Platform, *, mutate: bool = False) -> GateReport:
-    """Put the app, as it stands in its folder, through the gate, and keep the evidence.
-
-    Args:
-        platform: The open platform; the gate's own runs use a scratch database.
-        mutate: Whether the guardrail tests are tried with small mistakes in the policies.
-    """
-    allow(platform, "check")
-    gate, manifest, files = make_gate(platform.settings, platform.baseline, mutate=mutate)
-    making = Making.of(platform, files)
-    checks = gate.run()
-    release, _ = making.make(manifest)
-    platform.release_store.record_gate(
-        Evidence(
-            release=release.digest,
-            conclusion=concludes(checks),
-            checks=[asdict(check) for check in checks],
-            time=platform.clock.now(),
-        )
-    )
-    return GateReport(release=release, checks=checks)
-
-
-def ingest(
-    platform: Platform,
-    collection: str | None = None,
-    *,
-    folder: Path | None = None,
-    tenant: str | None = None,
-) -> list[Ingested]:
-    """Bring collections up to date with their folders.
-
-    Args:
-        platform: The open platform.
-        collection: One collection; None for all that the configuration declares.
-        folder: Read the collection from here, not from where the configuration says.
-        tenant: Whose collections they are; None for the principal's own, or the default.
-
-    Raises:
-        CollectionMissing: There is no such collection or folder.
-    """
-    allow(platform, "ingest")
-    tenant, settings = chosen_tenant(platform, tenant), platform.settings
-    if folder is not None:
-        if collection is None:
-            raise CollectionMissing(f"{folder} is to be ingested, and no collection is named")
-        folders = {collection: folder}
-    else:
-        folders = chosen(declared_collections(settings.folder, settings.config), collection)
-    ingestion = platform.ingestion
-    return [ingestion.ingest(tenant, name, path) for name, path in folders.items()]

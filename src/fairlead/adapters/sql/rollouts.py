@@ -96,6 +96,7 @@ class SqlRolloutStore:
                 "candidate": rollout.candidate,
                 "baseline": rollout.baseline,
                 "by": rollout.by,
+                "overridden": list(rollout.overridden),
                 "terms": _ROLLOUT.dump_python(rollout, mode="json")["terms"],
             }
             append(connection, self._clock, _fact(rollout, "rollout.started", data))
@@ -295,6 +296,8 @@ class SqlRolloutStore:
         }
         if verb:
             said["verb"] = verb
+        if after.overridden:
+            said["overridden"] = list(after.overridden)
         if after.final and after.decided_at is not None:
             safe_at, ended_at = after.traffic_safe_at or 0.0, after.ended_at or 0.0
             said["new_traffic_safe_s"] = max(safe_at - after.decided_at, 0.0)
@@ -325,6 +328,8 @@ def _kinds(before: Rollout, after: Rollout) -> Iterator[str]:
         yield "rollout.rolled_back"
     elif (after.step, after.weight) != (before.step, before.weight):
         yield "rollout.stepped"
+    if after.waits == "gates" != before.waits:
+        yield "rollout.held"
     if after.phase == "paused" != before.phase:
         yield "rollout.paused"
     if after.final:
