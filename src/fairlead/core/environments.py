@@ -102,13 +102,14 @@ def _week(text: str) -> tuple[int, int]:
     if found is None:
         raise ValueError(f"a weekly freeze is such as `fri 16:00 - mon 08:00`, not {text!r}")
     first, second = found.groups()[:3], found.groups()[3:]
-    return _minute(*first), _minute(*second)
+    # `sun 24:00` is the end of a week, and as a beginning that of the next one.
+    return _minute(*first) % _WEEK, _minute(*second)
 
 
 def _minute(day: str, hour: str, minute: str) -> int:
     if hour == "24" and minute != "00":
         raise ValueError(f"{hour}:{minute} is no time of a day")
-    return (_DAYS.index(day) * 1440 + int(hour) * 60 + int(minute)) % _WEEK
+    return _DAYS.index(day) * 1440 + int(hour) * 60 + int(minute)
 
 
 def _local(text: str) -> datetime:

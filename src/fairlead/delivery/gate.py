@@ -301,7 +301,8 @@ class Gate:
 
 def concludes(checks: tuple[CheckRun, ...]) -> Conclusion:
     """Return a gate's conclusion: success only when every check is one."""
-    return "success" if all(check.conclusion == "success" for check in checks) else "failure"
+    passed = bool(checks) and all(check.conclusion == "success" for check in checks)
+    return "success" if passed else "failure"
 
 
 def _count(number: int, noun: str) -> str:

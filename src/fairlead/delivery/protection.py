@@ -161,9 +161,9 @@ def freeze_check(passage: Passage) -> CheckRun:
 
 def length(seconds: float) -> str:
     """Return a length of time in words."""
-    for unit, name in ((86_400.0, "days"), (3600.0, "hours"), (60.0, "minutes")):
+    for unit, name in ((86_400.0, "day"), (3600.0, "hour"), (60.0, "minute"), (1.0, "second")):
         if seconds >= unit and seconds % unit == 0.0:
-            return f"{seconds / unit:g} {name}"
+            return f"{seconds / unit:g} {name}" + ("" if seconds == unit else "s")
     return f"{seconds:g} seconds"
 
 

@@ -96,9 +96,10 @@ class SqlRolloutStore:
                 "candidate": rollout.candidate,
                 "baseline": rollout.baseline,
                 "by": rollout.by,
-                "overridden": list(rollout.overridden),
                 "terms": _ROLLOUT.dump_python(rollout, mode="json")["terms"],
             }
+            if rollout.overridden:
+                data["overridden"] = list(rollout.overridden)
             append(connection, self._clock, _fact(rollout, "rollout.started", data))
 
     def open(self, environment: str) -> Rollout | None:

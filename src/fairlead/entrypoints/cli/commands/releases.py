@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from fairlead.core.errors import StoreCorrupt
 from fairlead.core.provenance import Provenance
 from fairlead.entrypoints.cli.ending import explain
 from fairlead.entrypoints.cli.options import HERE, App, AsJson
@@ -78,20 +79,25 @@ def list_all(*, app: App = HERE, as_json: AsJson = False) -> None:
 
 
 def show(id: Id, *, app: App = HERE, as_json: AsJson = False) -> None:
-    """Print what a release holds, and the evidence of its gate."""
+    """Print what a release holds, and the evidence of its gates in each environment."""
     with at_work(app, as_json=as_json) as (platform, screen):
         from fairlead.core.release import manifest_json
 
         release = platform.release_store.get(id)
         row = _row(platform, release, _standing(platform))
         evidence = platform.release_store.gate(release.digest)
+        everywhere = platform.release_store.evidence_on(release.digest)
         if screen.as_json:
             gate = None if evidence is None else asdict(evidence)
-            screen.json({**row, "evidence": gate, "manifest": manifest_json(release.manifest)})
+            gates = [asdict(one) for one in everywhere]
+            manifest = manifest_json(release.manifest)
+            screen.json({**row, "evidence": gate, "gates": gates, "manifest": manifest})
         else:
+            from fairlead.entrypoints.cli.views.environments import evidence_view
             from fairlead.entrypoints.cli.views.release import release_view
 
             screen.show(*release_view(release, row, evidence))
+            screen.show(*evidence_view(everywhere, screen.columns))
 
 
 def diff(a: Before, b: After, *, app: App = HERE, as_json: AsJson = False) -> None:
@@ -162,7 +168,6 @@ def _stated(commit: str | None, at: str | None, author: str | None) -> Provenanc
 
 def _row(platform: Platform, release: Release, standing: dict[str, Deployment]) -> dict[str, Any]:
     here = standing.get(release.digest)
-    evidence = platform.release_store.gate(release.digest)
     return {
         "release": release.digest,
         "id": release.id,
@@ -172,7 +177,7 @@ def _row(platform: Platform, release: Release, standing: dict[str, Deployment]) 
         "weight": 0.0 if here is None else here.weight,
         "in_flight": 0 if here is None else here.in_flight,
         "bad": release.bad,
-        "gate": None if evidence is None else evidence.conclusion,
+        "gate": _gate(platform, release),
         "code": release.manifest.code_digest,
         "bundle": release.manifest.bundle_digest,
         "baseline": _baseline(release),
@@ -180,6 +185,15 @@ def _row(platform: Platform, release: Release, standing: dict[str, Deployment]) 
         "archive": release.archive or None,
         "provenance": None if release.provenance is None else release.provenance.json(),
     }
+
+
+def _gate(platform: Platform, release: Release) -> str | None:
+    try:
+        evidence = platform.release_store.gate(release.digest)
+    except StoreCorrupt:
+        # One piece of evidence that somebody wrote over hides no other release.
+        return "damaged"
+    return None if evidence is None else evidence.conclusion
 
 
 def _baseline(release: Release) -> dict[str, str] | None:
