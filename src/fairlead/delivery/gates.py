@@ -64,7 +64,7 @@ class Gates:
             found[name] = self._measured(name, release)
             if found[name].conclusion != "skipped":
                 self.record(release, name, found[name])
-        standing = {run.name: run for run in self.releases.verdicts(release)}
+        standing = {run.name: run for run in self.releases.verdicts(release, None)}
         return (
             *(self._said(run, found.pop(name, None)) for name, run in standing.items()),
             *found.values(),

@@ -46,14 +46,15 @@ class Passage:
         release: The release.
         environment: The environment.
         rules: What it asks.
-        asker: Whom a token names as the one who asks; empty when none does.
+        asker: Whom a token names as the one who asks; empty when none does, None while nobody
+            asks: somebody only looks.
         now: Seconds since 1970.
     """
 
     release: Release
     environment: str
     rules: EnvironmentRules
-    asker: str
+    asker: str | None
     now: float
 
 
@@ -119,9 +120,9 @@ def approval_check(passage: Passage, words: Sequence[Evidence]) -> CheckRun:
     if denied:
         what = "; ".join(f"{word.by} denied it: {_reason(word)}" for word in denied[:5])
         return CheckRun(name=APPROVAL, conclusion="failure", summary="denied", findings=(what,))
-    if rules.four_eyes and not (release.by and passage.asker):
+    if rules.four_eyes and "" in (release.by, passage.asker):
         # What cannot be told apart counts as the same.
-        whose = "made the release" if not release.by else "asks"
+        whose = "asks" if release.by else "made the release"
         return _required(APPROVAL, f"no token says who {whose}, and four eyes are needed")
     apart = (release.by, passage.asker)
     counted = sorted(

@@ -119,7 +119,9 @@ class Releases:
         release = self.cleared(name, override)
         if override is None:
             # Once more while nobody can change the rules or deny it: what is on record is in order.
-            self._move(release, ("activate", ""), by, lambda: self.refuse_unmet(release))
+            self._move(
+                release, ("activate", ""), by, lambda: self.refuse_unmet(release, self.asker)
+            )
         else:
             self._move(release, ("override", override), by)
         return release
@@ -149,25 +151,26 @@ class Releases:
                     f"release {release.id} was rolled back and is marked bad",
                     release=release.digest,
                 )
-            self.refuse_unmet(release)
+            self.refuse_unmet(release, self.asker)
         # An override stands in place of what an environment asks of one release. The baseline is
         # above all of them.
         self.refuse_unaccepted(release)
         refuse_violations(release.manifest.baseline, release.manifest)
         return release
 
-    def verdicts(self, release: Release, asker: str | None = None) -> tuple[CheckRun, ...]:
+    def verdicts(self, release: Release, asker: str | None) -> tuple[CheckRun, ...]:
         """Return what each gate that the environment requires says of a release by now.
 
         Args:
             release: The release.
-            asker: Who asks for it to go there; None for who works with this.
+            asker: Whom a token names as the one who asks for it to go there; empty when none does,
+                None while nobody asks.
         """
         passage = Passage(
             release=release,
             environment=self.environment,
             rules=self.rules(self.environment),
-            asker=self.asker if asker is None else asker,
+            asker=asker,
             now=self.clock.now(),
         )
         return verdicts(
@@ -178,26 +181,26 @@ class Releases:
         )
 
     def unmet(
-        self, release: Release, asker: str | None = None, *, but: Sequence[str] = ()
+        self, release: Release, asker: str, *, but: Sequence[str] = ()
     ) -> tuple[CheckRun, ...]:
         """Return what stands between a release and the environment; see `verdicts`.
 
         Args:
             release: The release.
-            asker: Who asks for it to go there; None for who works with this.
+            asker: Whom a token names as the one who asks for it to go there; empty when none does,
+                None while nobody asks.
             but: Names of gates that do not count.
         """
         found = self.verdicts(release, asker)
         return tuple(run for run in found if run.conclusion != "success" and run.name not in but)
 
-    def refuse_unmet(
-        self, release: Release, asker: str | None = None, *, but: Sequence[str] = ()
-    ) -> None:
+    def refuse_unmet(self, release: Release, asker: str, *, but: Sequence[str] = ()) -> None:
         """Refuse a release that the environment does not let in now.
 
         Args:
             release: The release.
-            asker: Who asks for it to go there; None for who works with this.
+            asker: Whom a token names as the one who asks for it to go there; empty when none does,
+                None while nobody asks.
             but: Names of gates that do not count.
 
         Raises:

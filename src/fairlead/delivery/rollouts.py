@@ -93,7 +93,9 @@ class Rollouts:
             by=by,
             began_at=self.clock.now(),
             analysis=begin(terms.analysis),
-            overridden=() if override is None else self._overridden(release.digest),
+            overridden=()
+            if override is None
+            else self._overridden(release.digest, self.releases.asker),
         )
         self.store.start(rollout)
         return rollout
@@ -215,7 +217,7 @@ class Rollouts:
             return f"it is not known whether it may go on: {error}"
         return said_of(left)
 
-    def _overridden(self, release: str, asker: str | None = None) -> tuple[str, ...]:
+    def _overridden(self, release: str, asker: str) -> tuple[str, ...]:
         """Return the gates that an override stands in place of now."""
         try:
             found = self.releases.unmet(self.releases.store.get(release), asker)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fairlead.bootstrap import Platform, open_platform, resolve_app
+from fairlead.core.environments import EnvironmentRules
 from fairlead.core.erasure import Erasure, Target, Trace
 from fairlead.core.kill import Kill
 from fairlead.core.release import Release
@@ -194,6 +195,7 @@ __all__ = [
     "EffectRecord",
     "Embedded",
     "EnvironmentReport",
+    "EnvironmentRules",
     "Erasure",
     "ErasureReport",
     "ExportOrder",

@@ -140,20 +140,25 @@ def show_gates(platform: Platform, release: str, environment: str | None = None)
     allow(platform, "gate show")
     there = _in(platform, environment)
     found = there.release_store.get(release)
-    return _report(there, found, there.releases.verdicts(found))
+    return _report(there, found, there.releases.verdicts(found, None))
 
 
 def answer_gate(
-    platform: Platform, release: str, environment: str | None, approved: bool, order: Order
+    platform: Platform,
+    release: str,
+    approved: bool,
+    order: Order,
+    *,
+    environment: str | None = None,
 ) -> GatesReport:
     """Approve of a release in an environment, or deny it; the last word of each person counts.
 
     Args:
         platform: The open platform.
         release: Its digest or a prefix.
-        environment: Where it is to go; None for the environment of the settings.
         approved: What is said.
         order: Who says it, and why.
+        environment: Where it is to go; None for the environment of the settings.
 
     Raises:
         ReasonMissing: The order says no reason.
@@ -172,7 +177,7 @@ def answer_gate(
         _refuse_own(there, found)
     gates = replace(_gates(there), by=order.by)
     gates.answer(found, approved, reason)
-    return _report(there, found, there.releases.verdicts(found))
+    return _report(there, found, there.releases.verdicts(found, None))
 
 
 def _refuse_own(platform: Platform, release: Release) -> None:

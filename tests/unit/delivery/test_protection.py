@@ -51,10 +51,17 @@ class Gatehouse:
         self.store.record_gate(evidence)
 
     def unmet(self) -> dict[str, str]:
-        return {run.name: run.conclusion for run in self.releases.unmet(self.release)}
+        return {
+            run.name: run.conclusion
+            for run in self.releases.unmet(self.release, self.releases.asker)
+        }
 
     def why(self) -> str:
-        return " ".join(line for run in self.releases.unmet(self.release) for line in run.findings)
+        return " ".join(
+            line
+            for run in self.releases.unmet(self.release, self.releases.asker)
+            for line in run.findings
+        )
 
     def activate(self, override: str | None = None) -> Release:
         return self.releases.activate(self.release.digest, by="ann", override=override)
@@ -178,7 +185,7 @@ def test_an_approval_expires_and_holds_for_one_environment_and_one_release() -> 
     assert house.unmet() == {"approval": "action_required"}
     house.record("approval", by="bob")
     other = replace(house.release, digest="0" * 64)
-    assert [run.conclusion for run in house.releases.unmet(other)] == ["action_required"]
+    assert [run.conclusion for run in house.releases.unmet(other, "ann")] == ["action_required"]
     house.clock.time = NOW + 7 * DAY_S
     assert house.unmet() == {}
     house.clock.time += 1.0

@@ -86,7 +86,7 @@ def _answer(release: str, env: str | None, app: Path, *, approved: bool, reason:
         from fairlead.operations import Order, answer_gate, operator
 
         order = Order(by=operator(platform), reason=reason)
-        report = answer_gate(platform, release, env, approved, order)
+        report = answer_gate(platform, release, approved, order, environment=env)
         word = "approved" if approved else "denied"
         screen.line(f"release {report.release.id} is {word} for {report.environment}")
         if not report.passed:
