@@ -133,8 +133,9 @@ def approval_check(passage: Passage, words: Sequence[Evidence]) -> CheckRun:
         }
     )
     if len(counted) < rules.count:
-        own = ", not of who made it or asks" if rules.four_eyes else ""
-        what = f"it has {len(counted)} of {rules.count} approvals by the role {rules.role}{own}"
+        others = "others with " if rules.four_eyes else ""
+        have = f"it has {len(counted)} of {rules.count} approvals"
+        what = f"{have} by {others}the role {rules.role}"
         return _required(APPROVAL, what)
     return CheckRun(name=APPROVAL, conclusion="success", summary=f"by {', '.join(counted)}")
 

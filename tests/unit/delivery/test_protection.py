@@ -128,7 +128,7 @@ def test_all_gates_that_are_missing_are_named() -> None:
 
 def test_an_approval_by_somebody_else_lets_it_through() -> None:
     house = Gatehouse(APPROVED)
-    assert house.why() == "it has 0 of 1 approvals by the role approver, not of who made it or asks"
+    assert house.why() == "it has 0 of 1 approvals by others with the role approver"
     house.record("approval", by="bob")
     assert house.unmet() == {}
 
