@@ -250,3 +250,13 @@ def test_lengths() -> None:
     assert length(5400.0) == "90 minutes"
     assert length(61.0) == "61 seconds"
     assert length(0.5) == "0.5 seconds"
+
+
+def test_what_changes_while_it_is_activated_is_seen() -> None:
+    """A freeze that begins between the first look and the move refuses the move."""
+    house = Gatehouse(EnvironmentRules(gates=()))
+    looks = iter((house.set, EnvironmentRules(gates=(), freezes=(ALWAYS,))))
+    house.releases = replace(house.releases, rules=lambda _: next(looks))
+    with pytest.raises(EnvironmentFrozen):
+        house.activate()
+    assert house.store.moves == []
