@@ -129,6 +129,7 @@ class Rollout:
         traffic_safe_at: When the last run began on the candidate, or its share became none.
         ended_at: When all was done: no run of a candidate that was rolled back is in flight.
         unserved_at: Since when the candidate has had no worker; None while it has one.
+        asker: Whom a token named as the one who started it; empty when none did.
         overridden: Gates of the environment that an override stands in place of.
     """
 
@@ -155,6 +156,7 @@ class Rollout:
     traffic_safe_at: float | None = None
     ended_at: float | None = None
     unserved_at: float | None = None
+    asker: str = ""
     overridden: tuple[str, ...] = ()
 
     @property

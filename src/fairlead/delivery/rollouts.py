@@ -93,10 +93,10 @@ class Rollouts:
             by=by,
             began_at=self.clock.now(),
             analysis=begin(terms.analysis),
-            overridden=()
-            if override is None
-            else self._overridden(release.digest, self.releases.asker),
+            asker=self.releases.asker,
         )
+        if override is not None:
+            rollout = replace(rollout, overridden=self._overridden(rollout))
         self.store.start(rollout)
         return rollout
 
@@ -147,10 +147,10 @@ class Rollouts:
             if rollout.waits == "approval" and step is not None:
                 permit(step.role)
             if override:
-                names = (*rollout.overridden, *self._overridden(rollout.candidate, rollout.by))
+                names = (*rollout.overridden, *self._overridden(rollout))
                 return replace(promote(rollout, now), overridden=tuple(dict.fromkeys(names)))
             release = self.releases.store.get(rollout.candidate)
-            self.releases.refuse_unmet(release, rollout.by, but=rollout.overridden)
+            self.releases.refuse_unmet(release, rollout.asker, but=rollout.overridden)
             if rollout.phase != "paused":
                 raise PromotionRefused(
                     f"rollout {rollout.id} waits for its evidence, and for nobody",
@@ -211,16 +211,17 @@ class Rollouts:
         """
         try:
             left = self.releases.unmet(
-                self.releases.store.get(rollout.candidate), rollout.by, but=rollout.overridden
+                self.releases.store.get(rollout.candidate), rollout.asker, but=rollout.overridden
             )
         except FairleadError as error:
             return f"it is not known whether it may go on: {error}"
         return said_of(left)
 
-    def _overridden(self, release: str, asker: str) -> tuple[str, ...]:
+    def _overridden(self, rollout: Rollout) -> tuple[str, ...]:
         """Return the gates that an override stands in place of now."""
         try:
-            found = self.releases.unmet(self.releases.store.get(release), asker)
+            release = self.releases.store.get(rollout.candidate)
+            found = self.releases.unmet(release, rollout.asker)
         except FairleadError:
             # It cannot be told what was in the way: then it may have been anything.
             return (*GATES, FREEZE)

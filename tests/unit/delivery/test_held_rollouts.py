@@ -275,6 +275,18 @@ def test_an_approval_of_who_started_it_does_not_carry_it_on(stage: Stage) -> Non
     assert stage.look().weight == 0.5
 
 
+def test_what_nobody_known_started_is_held_where_four_eyes_are_asked(stage: Stage) -> None:
+    stage.verbs = replace(stage.verbs, releases=replace(stage.releases, asker=""))
+    assert (stage.start().asker, stage.verbs.current().by) == ("", "ann")
+    stage.look()
+    stage.verbs.promote(ORDER)
+    stage.rules.set("production", EnvironmentRules(gates=("approval",)), RULES)
+    stage.record("approval", by="bob")
+    held = stage.look()
+    assert (held.waits, held.weight) == ("gates", 0.1)
+    assert held.reason == "approval: no token says who asks, and four eyes are needed"
+
+
 def test_a_freeze_refuses_a_promotion_and_lets_an_abort_through(stage: Stage) -> None:
     stage.start()
     paused = stage.look()
