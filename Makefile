@@ -18,7 +18,7 @@ SIZE_MEGABYTES := 190
 SIZE_PACKAGES := 60
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format reference soak size bench-analysis bench-answers bench-latency bench-failover bench-effects bench-budget bench-guard bench-memory lock changelog-check clean
+.PHONY: help setup demo test lint format reference soak size bench-analysis bench-answers bench-latency bench-failover bench-effects bench-budget bench-guard bench-memory bench-rollback lock changelog-check clean bench-replay
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -128,6 +128,12 @@ bench-budget: setup ## Let 50 runs spend a budget of 10 calls, on both databases
 
 bench-memory: $(MINILM) ## Measure memory: recall, scale, isolation; the last line is JSON
 	@$(BIN)/python -m benchmarks.memory
+
+bench-replay: setup ## Replay recorded runs and count them; the last line is JSON
+	@$(BIN)/python -m benchmarks.replay
+
+bench-rollback: setup ## Roll a bad prompt back by evidence, on both databases; the last line is JSON
+	@$(BIN)/python -m benchmarks.rollback
 
 bench-guard: setup ## Measure what the guard adds to a call; the last line is JSON
 	@$(BIN)/python -m benchmarks.guard

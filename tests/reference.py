@@ -264,7 +264,6 @@ GROUPS = {
     "8": "What is remembered",
     "85": "Embedding models",
     "9": "Delivery",
-    "90": "The files of a release",
 }
 """Titles by how a code's number begins; the longest beginning counts."""
 

@@ -140,6 +140,15 @@ def test_bench_guard() -> None:
     assert all(figures[part] > 0 for part in ("schema_us", "decide_us", "row_us", "ratio_p50"))
 
 
+def test_bench_replay() -> None:
+    done = run("benchmarks.replay", "--runs", "6", "--rounds", "1")
+    assert done.returncode == 0, done.stderr
+    figures = json.loads(done.stdout.splitlines()[-1])
+    assert (figures["runs"], figures["replays"], figures["effects_executed"]) == (6, 12, 0)
+    assert (figures["aa_same"], figures["candidate_same"]) == (1.0, 1.0)
+    assert figures["replays_per_s"] > 0
+
+
 @pytest.mark.soak
 @pytest.mark.postgresql
 def test_bench_failover() -> None:
@@ -170,3 +179,18 @@ def run(module: str, *arguments: str, **variables: str) -> subprocess.CompletedP
         timeout=110,
         check=False,
     )
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(400)
+def test_bench_rollback() -> None:
+    done = run(
+        "benchmarks.rollback", "--only", "sqlite", "--rate", "10", "--warm", "2", "--after", "3"
+    )
+    assert done.returncode == 0, done.stderr
+    for figures in json.loads(done.stdout.splitlines()[-1]).values():
+        none = ("runs_lost", "runs_reversioned", "effects_duplicated")
+        assert [figures[key] for key in none] == [0, 0, 0]
+        assert 0 < figures["verdict_runs"] < figures["runs"]
+        assert figures["new_traffic_safe_s"] <= 1.0
+        assert figures["in_flight_safe_s"] >= 0.0

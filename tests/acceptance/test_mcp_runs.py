@@ -17,6 +17,7 @@ from fairlead.operations import (
     answer_approval,
     check_app,
     make_worker,
+    replay_runs,
     verify_events,
 )
 from tests.acceptance.support import mcp_server
@@ -250,3 +251,11 @@ def test_the_gate_passes_an_app_with_pins_and_stops_one_whose_contract_does_not_
     for command in (("check",), ("release", "create")):
         code, said = cli(stage, *command)
         assert (code, "FL-640" in said) == (2, True)
+
+
+def test_a_replay_asks_no_server(stage: Scene) -> None:
+    (paid, read) = play(stage, ("buy", "A-1"), ("read", "a.txt"))
+    before, processes = executed(stage), pids(stage)
+    report = replay_runs(stage.platform, stage.release.digest)
+    assert {one.run_id: one.verdict for one in report.runs} == {paid.id: "same", read.id: "same"}
+    assert (executed(stage), pids(stage)) == (before, processes)

@@ -23,6 +23,7 @@ from fairlead.entrypoints.cli.scaffold import make_app
 from fairlead.operations import init_audit
 from fairlead.ports.app_files import AppFiles
 from fairlead.settings import SETTINGS, Setting, Settings, load_settings
+from tests.unit.delivery_effects import DELIVERY
 from tests.unit.identity_effects import IDENTITY, beside
 from tests.unit.release_effects import folders_kept, largest_archive, read_by_code
 
@@ -287,7 +288,7 @@ EFFECTS: dict[str, Effect] = {
     "audit.every_s": Effect(
         of=on_platform(cadence), default=60.0, file=("3.5", 3.5), env=("5", 5.0)
     ),
-    **{key: Effect(**fields) for key, fields in IDENTITY.items()},
+    **{key: Effect(**fields) for key, fields in {**IDENTITY, **DELIVERY}.items()},
     "app.files": Effect(of=read_by_code, default=set(), file=('["*.csv"]', {"a.csv"}), env=None),
     "database.archive_bytes": Effect(
         of=on_platform(largest_archive),

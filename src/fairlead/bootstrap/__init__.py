@@ -15,12 +15,14 @@ from fairlead.bootstrap.opening import make_tokens, open_mcp, open_platform
 from fairlead.bootstrap.platform import Platform
 from fairlead.bootstrap.policies import compile_texts, read_baseline_files, read_policy_files
 from fairlead.bootstrap.released import materialised, read_provenance
+from fairlead.bootstrap.replay import is_remote_embedder, replay_runner
 
 __all__ = [
     "Platform",
     "backup_files",
     "checkpoint_file",
     "compile_texts",
+    "is_remote_embedder",
     "load_app",
     "load_signer",
     "load_verifier",
@@ -36,6 +38,7 @@ __all__ = [
     "read_baseline_files",
     "read_policy_files",
     "read_provenance",
+    "replay_runner",
     "resolve_app",
     "restore_place",
     "restored_platform",

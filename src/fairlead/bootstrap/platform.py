@@ -61,6 +61,7 @@ if TYPE_CHECKING:
     from fairlead.adapters.sql.memory import SqlMemoryStore
     from fairlead.adapters.sql.memory_exports import SqlMemoryExports
     from fairlead.adapters.sql.recorded import SqlRecordedCalls
+    from fairlead.adapters.sql.recordings import SqlRecordings
     from fairlead.adapters.sql.releases import SqlReleaseStore
     from fairlead.adapters.sql.rollouts import SqlRolloutStore
     from fairlead.adapters.sql.runs import SqlRunStore
@@ -175,6 +176,13 @@ class Platform:
         from fairlead.adapters.sql.recorded import SqlRecordedCalls
 
         return SqlRecordedCalls(self.database)
+
+    @property
+    def recordings(self) -> SqlRecordings:
+        """What is on record of runs that have ended."""
+        from fairlead.adapters.sql.recordings import SqlRecordings
+
+        return SqlRecordings(self.database, self.queue.steps)
 
     @property
     def admission(self) -> Admission:

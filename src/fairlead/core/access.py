@@ -51,6 +51,7 @@ VERBS: dict[str, Need] = {
     "environment list": "viewer",
     "environment show": "viewer",
     "environment set": "admin",
+    "replay": "operator",
     "baseline check": "open",
     "baseline try": "operator",
     "baseline publish": "admin",

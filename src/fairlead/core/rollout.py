@@ -27,6 +27,8 @@ Wait: TypeAlias = Literal[
 ]
 """What a rollout waits for: workers of the candidate; a person, and why; or its environment."""
 
+_NO_VERDICT: tuple[Status, ...] = ("Inconclusive", "NoData", "Error")
+
 STEPS_MAX = 50
 """Most steps of one rollout."""
 
@@ -256,7 +258,8 @@ def _ready(rollout: Rollout, seen: Finding) -> Rollout:
     """Give no traffic to a candidate that nothing executes."""
     if seen.served:
         return replace(rollout, waits="", step_began_at=seen.now)
-    waited_s = seen.now - rollout.began_at
+    # It may have been held, and was let go on at a later time.
+    waited_s = seen.now - max(rollout.began_at, rollout.step_began_at)
     if waited_s <= rollout.terms.ready_s:
         return rollout
     why = (
@@ -269,26 +272,43 @@ def _ready(rollout: Rollout, seen: Finding) -> Rollout:
 def _step(rollout: Rollout, seen: Finding) -> Rollout:
     """Do one step, or none."""
     step = rollout.current_step
-    if seen.held and (step is None or step.kind == "set_weight"):
-        known = rollout.waits == "gates" and rollout.reason == seen.held
-        return rollout if known else replace(rollout, waits="gates", reason=seen.held)
-    if step is None:
-        return promote(rollout, seen.now)
+    if step is None or step.kind == "analysis":
+        return _judged(rollout, seen, step)
     if step.kind == "set_weight":
+        if seen.status in _NO_VERDICT:
+            return _undecided(rollout, seen)
+        if seen.held:
+            return _held(rollout, seen.held)
         return _next(replace(rollout, weight=step.weight), seen.now)
     if step.kind == "approval":
         return _paused(rollout, "approval", f"a person with the role {step.role} must approve")
-    if step.kind == "pause":
-        if step.duration_s is None:
-            return _paused(rollout, "step", "the rollout says to wait here")
-        over = seen.now - rollout.step_began_at >= step.duration_s
-        return _next(rollout, seen.now) if over else rollout
+    if step.duration_s is None:
+        return _paused(rollout, "step", "the rollout says to wait here")
+    over = seen.now - rollout.step_began_at >= step.duration_s
+    return _next(rollout, seen.now) if over else rollout
+
+
+def _judged(rollout: Rollout, seen: Finding, step: Step | None) -> Rollout:
+    """Go on, or promote behind the last step, only while the analysis says that all is well."""
+    if seen.status in _NO_VERDICT:
+        return _undecided(rollout, seen)
+    if seen.status != "Successful":
+        return rollout
+    if step is None:
+        # What was shown at an earlier step may have been corrected since.
+        return _held(rollout, seen.held) if seen.held else promote(rollout, seen.now)
     enough = rollout.analysis.canary - rollout.canary_before >= step.min_runs
-    if seen.status == "Successful" and enough:
-        return _next(rollout, seen.now)
-    if seen.status in ("Inconclusive", "NoData", "Error"):
-        return _paused(rollout, "analysis", seen.reason or f"the analysis is {seen.status}")
-    return rollout
+    return _next(rollout, seen.now) if enough else rollout
+
+
+def _held(rollout: Rollout, why: str) -> Rollout:
+    """Stay, and go on by itself when the environment allows it."""
+    known = rollout.waits == "gates" and rollout.reason == why
+    return rollout if known else replace(rollout, waits="gates", reason=why)
+
+
+def _undecided(rollout: Rollout, seen: Finding) -> Rollout:
+    return _paused(rollout, "analysis", seen.reason or f"the analysis is {seen.status}")
 
 
 def _next(rollout: Rollout, now: float) -> Rollout:
@@ -317,18 +337,21 @@ def _aborting(rollout: Rollout, seen: Finding) -> Rollout:
     return replace(rollout, phase="rolled_back" if rollout.bad else "aborted", ended_at=seen.now)
 
 
-# What a person orders; each is legal from every phase that is not final, unless it says otherwise.
+# What a person orders. Where an order has no sense, the very same object comes back: nothing
+# changes what has ended, and nothing but a worse word changes what is being aborted.
 
 
 def abort(rollout: Rollout, now: float, reason: str, *, bad: bool) -> Rollout:
     """Give all new runs back to the release before; it wins over everything else.
 
     Args:
-        rollout: The rollout; not final.
+        rollout: The rollout.
         now: Seconds since 1970.
         reason: Why.
         bad: Whether the candidate has harmed, and is marked bad.
     """
+    if rollout.final:
+        return rollout
     if rollout.phase == "aborting":
         # It cannot become better by being aborted once more.
         return rollout if rollout.bad or not bad else replace(rollout, bad=True, reason=reason)
@@ -346,6 +369,8 @@ def abort(rollout: Rollout, now: float, reason: str, *, bad: bool) -> Rollout:
 
 def pause(rollout: Rollout, reason: str) -> Rollout:
     """Hold a rollout where it is; its share of traffic stays, and so does the watch over it."""
+    if _settled(rollout):
+        return rollout
     return _paused(rollout, "operator", reason)
 
 
@@ -356,6 +381,11 @@ def go_on(rollout: Rollout, now: float) -> Rollout:
     that waits for a person is over; so is an analysis that came to no verdict, which only an
     override may say.
     """
+    if rollout.phase != "paused":
+        return rollout
+    if rollout.weight == 0.0:
+        # It was held before it had a worker, or traffic.
+        return replace(rollout, phase="progressing", waits="workers", reason="", step_began_at=now)
     if rollout.waits in ("operator", "signal"):
         heeded = rollout.heeded or rollout.waits == "signal"
         return replace(rollout, phase="progressing", waits="", reason="", heeded=heeded)
@@ -364,7 +394,14 @@ def go_on(rollout: Rollout, now: float) -> Rollout:
 
 def promote(rollout: Rollout, now: float) -> Rollout:
     """Make the candidate the current release; a small share stays behind while it is observed."""
+    if _settled(rollout):
+        return rollout
     promoted = replace(rollout, promoted_at=now, step=len(rollout.terms.steps), waits="", reason="")
     if rollout.terms.observe_s == 0.0 or not rollout.baseline:
         return _healthy(promoted, now)
     return replace(promoted, phase="observing", weight=1.0 - rollout.terms.holdback)
+
+
+def _settled(rollout: Rollout) -> bool:
+    """Whether it is decided already which release new runs get."""
+    return rollout.final or rollout.phase in ("aborting", "observing")

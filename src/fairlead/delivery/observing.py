@@ -6,6 +6,7 @@ from the arm: all that is known at a look is counted, in the order in which runs
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from typing import cast, get_args
@@ -20,11 +21,14 @@ from fairlead.core.analysis import (
     action_for,
     admit,
     breach,
+    is_open,
     learn,
     overdue,
     verdict,
 )
 from fairlead.core.analysis import Counted as CountedAs
+from fairlead.core.analysis.terms import RUNS_MAX
+from fairlead.core.digests import Json
 from fairlead.core.rollout import Finding, Rollout, advance
 from fairlead.ports.rollouts import Counted, Ended, Look, Sample, Tally
 
@@ -52,7 +56,7 @@ def observe_rollout(
         count.take(sample)
     analysis = count.analysis
     elapsed_s = look.now - rollout.began_at
-    said = verdict(rollout.terms.analysis, analysis, elapsed_s=elapsed_s)
+    said = verdict(rollout.terms.analysis, analysis, elapsed_s=elapsed_s, heeded=rollout.heeded)
     finding = Finding(
         now=look.now,
         status=said.status,
@@ -93,35 +97,29 @@ class _Count:
     def take(self, sample: Sample) -> None:
         """Count what is new of one run."""
         assigned = self._assigned(sample)
+        self._breaches(sample)
         self.said += [word.number for word in sample.said]
         if sample.ended is not None and not sample.was_counted:
             self.ended.append(sample.number)
-        if assigned is None:
-            # Its unit is on the other side: it counts there.
-            self.due[sample.number] = None
-            return
-        self._breaches(sample)
         for metric in self._terms.metrics:
             for result in _results(metric, sample):
                 self._count(metric, sample, assigned, result)
         self._overdue(sample, assigned)
 
-    def _assigned(self, sample: Sample) -> Assigned | None:
-        """Return how a run was assigned; None when its unit is on the other side."""
-        known = self._known("", sample.unit)
-        if known is None and sample.place is None:
-            self.analysis, assigned = admit(self.analysis, sample.arm, sample.probability)
-            at = -1 if assigned.place is None else assigned.place
-            self.places[sample.number] = at
+    def _assigned(self, sample: Sample) -> Assigned:
+        """Return how a run was assigned, and admit its unit when it is new on its side."""
+        known, place = self._known("", sample.unit), sample.place
+        if place is None and known is not None and known.arm == sample.arm:
+            place = self.places[sample.number] = known.place
+        if place is None:
+            # Where a unit goes when the weight changes follows from where it was: it says nothing
+            # of the router.
+            certain = 1.0 if sample.arm == "canary" else 0.0
+            drawn = sample.probability if known is None else certain
+            self.analysis, fresh = admit(self.analysis, sample.arm, drawn)
+            place = self.places[sample.number] = -1 if fresh.place is None else fresh.place
             if sample.unit != sample.run_id:
-                self._note("", sample, "good", at)
-            return assigned
-        place = sample.place if known is None else known.place
-        assert place is not None, "a run that was admitted has a place"
-        if sample.place is None:
-            self.places[sample.number] = place
-        if known is not None and known.arm != sample.arm:
-            return None
+                self._note("", sample, "good", place)
         return Assigned(
             arm=sample.arm,
             probability=sample.probability,
@@ -142,21 +140,58 @@ class _Count:
         self, metric: MetricTerms, sample: Sample, assigned: Assigned, result: Result
     ) -> None:
         known = self._known(metric.name, sample.unit)
+        place = -1 if assigned.place is None else assigned.place
+        if known is not None and (known.arm, known.place) != (sample.arm, place):
+            self._count_moved(metric, sample, assigned, (known, result))
+            return
         before = None if known is None else cast(CountedAs, known.counted)
         action = action_for(metric, before, result)
         if action == "skip":
             return
-        one = Observation(assigned=assigned, result=result, corrects=action == "correct")
+        self._learn(metric, assigned, result, corrects=action == "correct")
+        self._note(metric.name, sample, result if isinstance(result, str) else "number", place)
+
+    def _count_moved(
+        self,
+        metric: MetricTerms,
+        sample: Sample,
+        assigned: Assigned,
+        said: tuple[Counted, Result],
+    ) -> None:
+        """Count a run whose unit was counted on the other side: its first failure counts here.
+
+        With the arm and the probability of the run that failed: by them it was drawn.
+        """
+        known, result = said
+        opened = self._open(metric, assigned.place)
+        if known.counted == "good" and result == "bad":
+            counted_here = assigned.place is not None and not opened
+            self._learn(metric, assigned, result, corrects=counted_here)
+            self._note(metric.name, sample, "bad", -1 if assigned.place is None else assigned.place)
+        elif opened:
+            # Its place must not stay open: that would count as a failure.
+            good = known.counted == result == "good"
+            self._learn(metric, assigned, "good" if good else "excluded", corrects=False)
+
+    def _learn(
+        self, metric: MetricTerms, assigned: Assigned, result: Result, *, corrects: bool
+    ) -> None:
+        one = Observation(assigned=assigned, result=result, corrects=corrects)
         self.analysis = learn(self._terms, self.analysis, metric.name, [one])
-        said = result if isinstance(result, str) else "number"
-        self._note(metric.name, sample, said, -1 if assigned.place is None else assigned.place)
+
+    def _open(self, metric: MetricTerms, place: int | None) -> bool:
+        """Whether a place of the canary has no outcome by now."""
+        if place is None or place >= RUNS_MAX:
+            return False
+        return is_open(self.analysis.metrics[metric.name], place)
 
     def _overdue(self, sample: Sample, assigned: Assigned) -> None:
         """Count outcomes that never came, and say when the next one would be overdue."""
         age_s = self._look.now - sample.admitted_at
         waiting = []
         for metric in self._terms.metrics:
-            if self._known(metric.name, sample.unit) is not None:
+            counted = self._known(metric.name, sample.unit) is not None
+            if counted and not self._open(metric, assigned.place):
                 continue
             late = overdue(metric, age_s)
             if late is None:
@@ -188,9 +223,16 @@ def _results(metric: MetricTerms, sample: Sample) -> list[Result]:
             continue
         if metric.kind == "binary" and word.value in ("good", "bad"):
             found.append(cast(Result, word.value))
-        elif metric.kind != "binary" and isinstance(word.value, int | float):
-            found.append(float(word.value))
+        elif metric.kind != "binary" and _is_number(word.value):
+            found.append(float(cast(float, word.value)))
     return found
+
+
+def _is_number(value: Json) -> bool:
+    """Whether a word is a number that can be ranked; one that is not must not stop the looks."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return -sys.float_info.max <= value <= sys.float_info.max
 
 
 def _of_end(metric: MetricTerms, ended: Ended) -> Result | None:

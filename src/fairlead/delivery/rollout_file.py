@@ -52,7 +52,8 @@ def read_rollout(text: str, path: str, manifest: Manifest) -> RolloutTerms:
         raise InvalidRollout(error.message, file=path) from error
     try:
         return _terms(data, manifest)
-    except (TypeError, ValueError) as error:
+    # A number of hundreds of digits fits nowhere.
+    except (OverflowError, TypeError, ValueError) as error:
         raise InvalidRollout(f"{path}: {error}", file=path) from error
 
 
@@ -112,17 +113,18 @@ def _step(data: Any) -> Step:
     [(name, value)] = table.items()
     if name == "setWeight":
         return Step(kind="set_weight", weight=_percent(value, name))
+    value = {} if value is None else value
     if name == "pause":
-        inner = _table(value or {}, ("duration_s",), "a pause")
+        inner = _table(value, ("duration_s",), "a pause")
         lasts = inner.get("duration_s")
         return Step(
             kind="pause", duration_s=None if lasts is None else _number(lasts, "duration_s")
         )
     if name == "approval":
-        inner = _table(value or {}, ("role",), "an approval")
+        inner = _table(value, ("role",), "an approval")
         roles = ("viewer", "approver", "operator", "admin")
         return Step(kind="approval", role=_one_of(inner.get("role", "approver"), roles, "role"))
-    inner = _table(value or {}, ("min_runs",), "an analysis step")
+    inner = _table(value, ("min_runs",), "an analysis step")
     least = inner.get("min_runs", 20)
     if isinstance(least, bool) or not isinstance(least, int):
         raise ValueError("min_runs must be a whole number")
@@ -157,15 +159,13 @@ def _known_source(metric: MetricTerms, guardrails: set[str]) -> None:
     source = metric.source
     if source.startswith(FEEDBACK) and len(source) > len(FEEDBACK):
         return
-    if source.startswith(CHECK):
-        if source.removeprefix(CHECK) in guardrails:
-            return
+    if source.startswith(CHECK) and source.removeprefix(CHECK) not in guardrails:
         names = ", ".join(sorted(guardrails)) or "none"
         raise ValueError(
             f"metric {metric.name}: no workflow has the guardrail {source.removeprefix(CHECK)!r}; "
             f"there are: {names}"
         )
-    if source not in SOURCES:
+    if source not in SOURCES and not source.startswith(CHECK):
         known = ", ".join((*SOURCES, f"{CHECK}NAME", f"{FEEDBACK}NAME"))
         raise ValueError(f"metric {metric.name}: unknown source {source!r}; there are: {known}")
     number = source in ("latency", "cost", "calls")

@@ -31,6 +31,9 @@ from fairlead.runtime.control import Control
 IN_FLIGHT_MAX = 100
 """Runs of a candidate that are moved or stopped at one look."""
 
+IN_FLIGHT_SEEN = 10_000
+"""Runs of a candidate that are looked at for that; those behind them have their turn later."""
+
 LOOKS_MAX = 50
 """Looks in a row while each finds as much as one can count."""
 
@@ -71,6 +74,7 @@ class Rollouts:
             EnvironmentFrozen: No release gets traffic now, and there is no override.
             ReleaseActive: It is the active one.
             RolloutOpen: Another rollout goes on.
+            RouteClosed: Another release became active at this moment.
         """
         release = self.releases.cleared(name, override)
         active = self.releases.store.history(self.environment)
@@ -276,6 +280,7 @@ class Controller:
     _stopping: threading.Event = field(default_factory=threading.Event)
     _said: str = ""
     _swept_at: float = float("-inf")
+    _stay: set[str] = field(default_factory=set)
 
     def start(self) -> None:
         """Begin to look, in a thread of its own."""
@@ -300,9 +305,8 @@ class Controller:
 
     def tick(self) -> None:
         """Look once: count what became known, take steps, and carry out what was decided."""
-        rollout = self.rollouts.store.open(self.rollouts.environment)
-        if rollout is not None:
-            self.carry_on(rollout.id)
+        for rollout_id in self.rollouts.store.going_on(self.rollouts.environment):
+            self.carry_on(rollout_id)
         now = self.rollouts.clock.monotonic()
         if now - self._swept_at >= self.pace.sweep_s:
             self._swept_at = now
@@ -339,7 +343,9 @@ class Controller:
             target = releases.get(rollout.baseline)
         why = f"release {rollout.candidate[:12]} was given up by rollout {rollout.id}"
         order = Order(by=self.by, reason=why)
-        for run_id in self.rollouts.store.in_flight(rollout, IN_FLIGHT_MAX):
+        found = self.rollouts.store.in_flight(rollout, IN_FLIGHT_SEEN)
+        self._stay &= set(found)
+        for run_id in [one for one in found if one not in self._stay][:IN_FLIGHT_MAX]:
             try:
                 if target is not None:
                     self.control.move(run_id, (source, target), order)
@@ -347,4 +353,5 @@ class Controller:
                     self.control.cancel(run_id, order)
             except FairleadError as error:
                 # What has ended meanwhile is done; what may not be moved ends where it is.
+                self._stay.add(run_id)
                 _log.info("run %s stays where it is: %s", run_id, error)

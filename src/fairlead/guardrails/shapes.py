@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from functools import lru_cache
+from copy import deepcopy
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from fairlead.core.digests import Json, canonical_json
@@ -36,7 +37,11 @@ class Shape:
 
     @property
     def schema(self) -> dict[str, Any]:
-        """The JSON schema."""
+        """The JSON schema; a copy, made once."""
+        return deepcopy(self._schema)
+
+    @cached_property
+    def _schema(self) -> dict[str, Any]:
         return self._adapter.json_schema()
 
     def load(self, value: Json) -> Any:

@@ -8,14 +8,22 @@ from pathlib import Path
 
 from fairlead.bootstrap import Platform, make_gate
 from fairlead.core.access import permit_role
-from fairlead.core.environments import CHECK, EnvironmentRules, environment_name
-from fairlead.core.errors import FairleadError, FourEyes, InvalidEnvironment, ReasonMissing
+from fairlead.core.environments import CHECK, REPLAY, EnvironmentRules, environment_name
+from fairlead.core.errors import (
+    FairleadError,
+    FourEyes,
+    InvalidEnvironment,
+    ReasonMissing,
+    ReplayOtherCode,
+)
 from fairlead.core.release import Release, manifest_digest
 from fairlead.delivery.environment_file import read_environment
 from fairlead.delivery.gate import CheckRun, concludes
 from fairlead.delivery.gates import Gates, Measure, as_one
+from fairlead.delivery.replay import replay_check
 from fairlead.operations.identity import allow, operator, ordered
 from fairlead.operations.making import Making
+from fairlead.operations.replay import replay_runs
 from fairlead.ports.environments import Ruled
 from fairlead.ports.releases import Evidence
 from fairlead.ports.runs import Order
@@ -265,16 +273,24 @@ def _measures(platform: Platform) -> Mapping[str, Measure]:
         try:
             gate, manifest, _ = make_gate(platform.settings, platform.baseline)
         except FairleadError as error:
-            return _elsewhere(f"the app cannot be read here: {error}")
+            return _elsewhere(CHECK, f"the app cannot be read here: {error}")
         if manifest_digest(manifest) != release.digest:
-            return _elsewhere(f"{platform.settings.folder} holds another release")
+            return _elsewhere(CHECK, f"{platform.settings.folder} holds another release")
         return as_one(gate.run())
 
-    return {CHECK: check}
+    def replay(release: Release, environment: str) -> CheckRun:
+        del environment
+        try:
+            return replay_check(replay_runs(platform, release.digest))
+        except ReplayOtherCode as error:
+            return _elsewhere(REPLAY, error.message)
+
+    return {CHECK: check, REPLAY: replay}
 
 
-def _elsewhere(why: str) -> CheckRun:
-    return CheckRun(name=CHECK, conclusion="skipped", summary=why, findings=(why,))
+def _elsewhere(gate: str, why: str) -> CheckRun:
+    """Say that a gate cannot look at a release here."""
+    return CheckRun(name=gate, conclusion="skipped", summary=why, findings=(why,))
 
 
 def _gates(platform: Platform) -> Gates:

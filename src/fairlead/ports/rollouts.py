@@ -51,7 +51,7 @@ class LiveCode:
         release: A release of it, the newest.
         in_flight: Runs that have not ended.
         oldest_at: When the oldest of them was admitted; None for none.
-        routed: Whether new runs start on it.
+        routed: Whether new runs start on it, or will once it has a worker.
         served: Whether a worker of it lives.
     """
 
@@ -256,11 +256,16 @@ class RolloutStore(Protocol):
 
         Raises:
             RolloutOpen: Another one goes on in the environment.
+            RouteClosed: Another release than its baseline is active there by now.
         """
         ...
 
     def open(self, environment: str) -> Rollout | None:
-        """Return the rollout that goes on in an environment, or None."""
+        """Return the rollout that goes on in an environment, or one that is aborted; else None."""
+        ...
+
+    def going_on(self, environment: str) -> Sequence[str]:
+        """Return the ids of an environment's rollouts that have not ended, oldest first."""
         ...
 
     def get(self, rollout_id: str) -> Rollout:

@@ -133,12 +133,17 @@ class Control:
 
         Raises:
             RunFinished: It has ended already.
-            RunPinned: It is another run's child, has children, or made an effect that could happen
-                a second time.
+            RunPinned: It is another run's child, has children, made an effect that could happen a
+                second time, or the other release has not its workflow.
         """
         run, (old, new) = self.runs.get(run_id), releases
         if run.parent_id is not None:
             message = f"run {run.id} is a child of run {run.parent_id}, and moves with it"
+            raise RunPinned(message, run=run.id)
+        if run.workflow not in new.manifest.workflows:
+            message = (
+                f"run {run.id} is of {run.workflow}, and {new.id} has no workflow of that name"
+            )
             raise RunPinned(message, run=run.id)
         calls = self.journal.of_run(run.id)
         before = 1

@@ -36,6 +36,7 @@ from fairlead.ports.journal import Journal
 from fairlead.ports.mcp import NO_MCP, McpClient
 from fairlead.ports.memory import MemoryStore
 from fairlead.ports.prices import Prices
+from fairlead.ports.recordings import Answers
 from fairlead.ports.runs import RunStore
 from fairlead.ports.secrets import NO_SECRETS, SecretSource
 from fairlead.ports.streams import StreamStore
@@ -200,7 +201,11 @@ class MemoryAccess:
 
 @dataclass(frozen=True, kw_only=True)
 class Services:
-    """What interceptors, durable waits and drivers use; `faults` are those that a test plans."""
+    """What interceptors, durable waits and drivers use.
+
+    `faults` are those that a test plans; `answers` stand in the place of all that is called, in a
+    replay.
+    """
 
     journal: Journal
     effects: EffectsLedger
@@ -221,3 +226,4 @@ class Services:
     secrets: SecretSource = NO_SECRETS
     mcp: McpClient = NO_MCP
     flags: FlagSource = NO_FLAGS
+    answers: Answers | None = None

@@ -74,7 +74,7 @@ class Supervisor:
     spawner: Spawner
     clock: Clock
     upkeep: Upkeep
-    say: Callable[[str], None] = lambda _: None
+    say: Callable[[str], None] = field(default_factory=lambda: _silent)
     _kept: dict[str, _Kept] = field(default_factory=dict)
 
     def tick(self) -> None:
@@ -178,3 +178,7 @@ def _nap() -> None:
     import time
 
     time.sleep(0.02)
+
+
+def _silent(_: str) -> None:
+    """Say nothing."""

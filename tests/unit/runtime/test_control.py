@@ -1,4 +1,4 @@
-"""Cancel, pause, resume, retry, fork: what is asked of the record, and what of the engine."""
+"""Cancel, pause, resume, retry, fork, move: what is asked of the record, and what of the engine."""
 
 from __future__ import annotations
 
@@ -60,6 +60,28 @@ class FakeControl:
         self.orders.append(order)
         self.log.append(f"record {origin.id} {fork.id} {before}")
         self.runs.records[fork.id] = fork
+
+    def move(
+        self,
+        origin: RunRecord,
+        fresh: RunRecord,
+        order: Order,
+        *,
+        before: int,
+        copy: Callable[[], None],
+        check: Callable[[], None],
+    ) -> None:
+        copy()
+        self.late()
+        check()
+        self._to(origin.id, "cancelled", order)
+        left = replace(self.runs.get(origin.id), outcome={"moved_to": fresh.id})
+        self.runs.records[origin.id] = left
+        self.log.append(f"record {origin.id} {fresh.id} {before}")
+        self.runs.records[fresh.id] = fresh
+
+    def late(self) -> None:
+        """What happens while a run is being moved."""
 
     def _to(self, run_id: str, state: Any, order: Order) -> RunRecord:
         run = self.runs.get(run_id)

@@ -6,15 +6,17 @@ has a queue of its own, which holds exactly what it claimed.
 
 from __future__ import annotations
 
+import json
 import logging
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property, wraps
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
 import sqlalchemy as sa
 
+from fairlead.core.digests import Json
 from fairlead.ports.engine import Transaction
 
 if TYPE_CHECKING:
@@ -31,6 +33,9 @@ PORTABLE = "portable_json"
 """The engine's name for its JSON."""
 POLL_S = 0.05
 """Seconds between two looks of a worker at its own queue."""
+
+_STEPS_OF = 500
+"""Most runs of which one statement reads the steps."""
 
 _CALL = re.compile(r" #(\d+)\Z")
 
@@ -155,6 +160,32 @@ class DbosRunQueue:
             )
             found.update(connection.execute(ended).scalars())
         return sorted(found)
+
+    @_guarded
+    def steps(self, run_ids: Sequence[str]) -> Mapping[str, Sequence[tuple[str, Json]]]:
+        """Return what is on record of runs that is no call, by run and in order.
+
+        Times, random values, what was read of a conversation, and what was let out. A row that is
+        not our JSON is left out: reading a pickled one executes code.
+        """
+        schema = None if self._engine.dialect.name == "sqlite" else "dbos"
+        names = ("workflow_uuid", "function_id", "function_name", "output", "serialization")
+        table = sa.table("operation_outputs", *map(sa.column, names), schema=schema)
+        name = table.c.function_name
+        own = name.in_(("now", "random", "uuid", "history"))
+        out = name.startswith("send ") | name.startswith("stream ")
+        query = sa.select(table.c.workflow_uuid, name, table.c.output).where(
+            (own | out) & (table.c.serialization == PORTABLE)
+        )
+        query = query.order_by(table.c.workflow_uuid, table.c.function_id)
+        found: dict[str, list[tuple[str, Json]]] = {}
+        with self._engine.connect() as connection:
+            for start in range(0, len(run_ids), _STEPS_OF):
+                some = run_ids[start : start + _STEPS_OF]
+                for row in connection.execute(query.where(table.c.workflow_uuid.in_(some))):
+                    value = None if row.output is None else json.loads(row.output)
+                    found.setdefault(row.workflow_uuid, []).append((row.function_name, value))
+        return found
 
     @_guarded
     def cancel(self, run_id: str) -> None:

@@ -41,9 +41,10 @@ class SqlDeploymentStore:
 
     def live_code(self, environment: str, lease_s: float) -> Sequence[LiveCode]:
         """Return the code that must have a worker: new runs start on it, or some have not ended."""
-        routed = sa.select(deployments.c.code_digest).where(
-            deployments.c.environment == environment, deployments.c.weight > 0
-        )
+        # A candidate gets its share once it has a worker, and so it has one before that.
+        here = deployments.c.environment == environment
+        wanted = (deployments.c.weight > 0) | deployments.c.state.in_(("ramping", "current"))
+        routed = sa.select(deployments.c.code_digest).where(here, wanted)
         open_runs = (
             sa.select(
                 runs.c.code_digest,
@@ -177,12 +178,13 @@ def is_served(connection: sa.Connection, database: Database, release: str, lease
 
 
 def refuse_open(connection: sa.Connection, environment: str) -> None:
-    """Refuse to go on while a rollout does.
+    """Refuse to go on while a rollout does; one that is aborted has no traffic any more.
 
     Raises:
         RolloutOpen: A rollout goes on in the environment.
     """
     here = (rollouts.c.environment == environment) & rollouts.c.ended_at.is_(None)
+    here &= rollouts.c.phase != "aborting"
     going_on = connection.execute(sa.select(rollouts.c.id).where(here)).scalar()
     if going_on is not None:
         raise RolloutOpen(

@@ -19,7 +19,7 @@ from fairlead.adapters.sql.schema_delivery import feedback, observed, rollouts
 from fairlead.adapters.sql.schema_releases import activations
 from fairlead.core.analysis import state_to_json
 from fairlead.core.digests import Json, canonical_json
-from fairlead.core.errors import RolloutEnded, UnknownRollout
+from fairlead.core.errors import RolloutEnded, RouteClosed, UnknownRollout
 from fairlead.core.event import Fact
 from fairlead.core.outcome import OPEN_STATES
 from fairlead.core.rollout import Rollout
@@ -51,13 +51,7 @@ class SqlRolloutStore:
             rollouts.c.baseline,
             rollouts.c.weight,
             rollouts.c.sticky,
-        ).where(here, rollouts.c.ended_at.is_(None))
-        active = (
-            sa.select(activations.c.release)
-            .where(activations.c.environment == environment)
-            .order_by(activations.c.sequence.desc())
-            .limit(1)
-        )
+        ).where(here, rollouts.c.ended_at.is_(None), rollouts.c.phase != "aborting")
         with self._database.glance() as connection:
             row = connection.execute(going_on).first()
             if row is not None:
@@ -70,7 +64,7 @@ class SqlRolloutStore:
                     rollout=row.id,
                     sticky=row.sticky,
                 )
-            release = connection.execute(active).scalar()
+            release = connection.execute(_active(environment)).scalar()
         return None if release is None else Routes(baseline=release)
 
     def start(self, rollout: Rollout) -> None:
@@ -78,6 +72,11 @@ class SqlRolloutStore:
         with self._database.transaction() as connection:
             serialize(connection, f"environment:{rollout.environment}")
             refuse_open(connection, rollout.environment)
+            if (
+                connection.execute(_active(rollout.environment)).scalar() or ""
+            ) != rollout.baseline:
+                message = f"another release became active in {rollout.environment} meanwhile"
+                raise RouteClosed(message, rollout=rollout.id)
             connection.execute(
                 sa.insert(rollouts).values(
                     id=rollout.id,
@@ -103,11 +102,21 @@ class SqlRolloutStore:
             append(connection, self._clock, _fact(rollout, "rollout.started", data))
 
     def open(self, environment: str) -> Rollout | None:
-        """Return the rollout that goes on in an environment, or None."""
+        """Return the rollout that goes on in an environment, or one that is aborted; else None."""
         here = (rollouts.c.environment == environment) & rollouts.c.ended_at.is_(None)
+        aborting = sa.case((rollouts.c.phase == "aborting", 1), else_=0)
+        query = sa.select(rollouts.c.state).where(here)
+        query = query.order_by(aborting, rollouts.c.began_at.desc()).limit(1)
         with self._database.reading() as connection:
-            state = connection.execute(sa.select(rollouts.c.state).where(here)).scalar()
+            state = connection.execute(query).scalar()
         return None if state is None else _ROLLOUT.validate_json(state)
+
+    def going_on(self, environment: str) -> Sequence[str]:
+        """Return the ids of an environment's rollouts that have not ended, oldest first."""
+        here = (rollouts.c.environment == environment) & rollouts.c.ended_at.is_(None)
+        query = sa.select(rollouts.c.id).where(here).order_by(rollouts.c.began_at)
+        with self._database.glance() as connection:
+            return list(connection.execute(query).scalars())
 
     def get(self, rollout_id: str) -> Rollout:
         """Return a rollout by its id or a prefix that only one has."""
@@ -151,7 +160,7 @@ class SqlRolloutStore:
             )
             write_tally(connection, before.id, tally)
             order = Order(by=by, reason=tally.rollout.reason)
-            return self._write(connection, before, tally.rollout, order, "")
+            return self._write(connection, before, tally.rollout, order)
 
     def change(self, rollout_id: str, change: Change, order: Order, verb: str) -> Rollout:
         """Carry out a person's order, in one transaction."""
@@ -161,7 +170,7 @@ class SqlRolloutStore:
                 message = f"rollout {before.id} has ended: {before.phase}"
                 raise RolloutEnded(message, rollout=before.id)
             after = change(before, self._clock.now())
-            return self._write(connection, before, after, order, verb)
+            return self._write(connection, before, after, order, verb=verb)
 
     def in_flight(self, rollout: Rollout, limit: int) -> Sequence[str]:
         """Return ids of runs of the candidate that have not ended, the oldest first."""
@@ -213,7 +222,13 @@ class SqlRolloutStore:
         return _ROLLOUT.validate_json(row.scalar_one())
 
     def _write(
-        self, connection: sa.Connection, before: Rollout, after: Rollout, order: Order, verb: str
+        self,
+        connection: sa.Connection,
+        before: Rollout,
+        after: Rollout,
+        order: Order,
+        *,
+        verb: str = "",
     ) -> Rollout:
         if after == before:
             return before
@@ -234,7 +249,12 @@ class SqlRolloutStore:
             move_pointer(connection, self._clock, environment, move)
         if after.phase in ("aborting", "aborted", "rolled_back") and not before.decided_at:
             self._give_back(connection, before, after, move)
-        if (after.phase, after.weight) != (before.phase, before.weight):
+        if after.bad and not before.bad:
+            # Also when it is aborted already, and turns out to have harmed.
+            mark_bad(connection, after.candidate)
+        given_back = before.phase == "aborting"
+        if not given_back and (after.phase, after.weight) != (before.phase, before.weight):
+            # What was given back stays so: by now another rollout may go on.
             self._stand(connection, after)
         append(connection, self._clock, *self._facts(before, after, order, verb))
         if after.final and after.decided_at is not None and after.promoted_at is None:
@@ -253,8 +273,6 @@ class SqlRolloutStore:
         if before.promoted_at is not None and after.baseline:
             move_pointer(connection, self._clock, after.environment, back)
             return
-        if after.bad:
-            mark_bad(connection, after.candidate)
         if before.promoted_at is None:
             end_trial(connection, self._clock, after.candidate, back, keep=False)
 
@@ -316,9 +334,18 @@ class SqlRolloutStore:
         return True
 
 
+def _active(environment: str) -> sa.Select[Any]:
+    return (
+        sa.select(activations.c.release)
+        .where(activations.c.environment == environment)
+        .order_by(activations.c.sequence.desc())
+        .limit(1)
+    )
+
+
 def _kinds(before: Rollout, after: Rollout) -> Iterator[str]:
     """Yield the types of the events that tell of a change."""
-    given_back = after.phase == "aborting" != before.phase
+    given_back = after.phase == "aborting" != before.phase or after.bad != before.bad
     promoted = after.promoted_at is not None and before.promoted_at is None
     waited = before.phase == "paused" or before.waits == "workers"
     if waited and after.phase == "progressing" and after.waits != "workers":
@@ -331,7 +358,7 @@ def _kinds(before: Rollout, after: Rollout) -> Iterator[str]:
         yield "rollout.stepped"
     if after.waits == "gates" != before.waits:
         yield "rollout.held"
-    if after.phase == "paused" != before.phase:
+    if after.phase == "paused" and (before.phase, before.waits) != (after.phase, after.waits):
         yield "rollout.paused"
     if after.final:
         yield "rollout.ended"

@@ -264,8 +264,13 @@ def run_fact(run_id: str, type: str, data: dict[str, Json]) -> Fact:
     return Fact(chain=f"run:{run_id}", type=type, data=data)
 
 
-def load(connection: sa.Connection, run_id: str) -> RunRecord:
+def load(connection: sa.Connection, run_id: str, *, bare: bool = False) -> RunRecord:
     """Return a run by its whole id.
+
+    Args:
+        connection: A transaction.
+        run_id: The run.
+        bare: Whether its input and outcome are left out, as of a run that was pruned.
 
     Raises:
         UnknownRun: There is none.
@@ -273,7 +278,7 @@ def load(connection: sa.Connection, run_id: str) -> RunRecord:
     row = connection.execute(_ONE, {"run": run_id}).first()
     if row is None:
         raise UnknownRun(f"no run has the id {run_id!r}", run=run_id)
-    if row.pruned_at is not None:
+    if bare or row.pruned_at is not None:
         return _record(row, None, None)
     return _record(
         row, get_json(connection, row.input_digest), get_json(connection, row.outcome_digest)

@@ -9,6 +9,7 @@ from fairlead.core.analysis.evidence import (
     Observation,
     Result,
     action_for,
+    is_open,
     observe,
     overdue,
 )
@@ -55,6 +56,7 @@ __all__ = [
     "begin",
     "breach",
     "expected",
+    "is_open",
     "learn",
     "observe",
     "overdue",

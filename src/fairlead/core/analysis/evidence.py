@@ -190,6 +190,19 @@ def overdue(terms: MetricTerms, age_s: float) -> Result | None:
     return terms.absent
 
 
+def is_open(evidence: Evidence, place: int) -> bool:
+    """Say whether a place of the canary has no outcome by now.
+
+    Args:
+        evidence: The state of a metric.
+        place: The place, from 0.
+    """
+    index = place - evidence.settled
+    if index < 0:
+        return False
+    return index >= len(evidence.ahead) or evidence.ahead[index] == _OPEN
+
+
 def log_safety(terms: MetricTerms, evidence: Evidence) -> float:
     """Return the evidence that few enough of the canary's runs are bad, as a logarithm.
 

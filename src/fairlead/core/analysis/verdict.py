@@ -66,7 +66,9 @@ class AnalysisVerdict:
     metrics: tuple[MetricVerdict, ...]
 
 
-def verdict(terms: AnalysisTerms, analysis: Analysis, *, elapsed_s: float) -> AnalysisVerdict:
+def verdict(
+    terms: AnalysisTerms, analysis: Analysis, *, elapsed_s: float, heeded: bool = False
+) -> AnalysisVerdict:
     """Return what the evidence says now.
 
     It may be asked after each outcome and at any time between: the chance of a wrong verdict is
@@ -76,13 +78,14 @@ def verdict(terms: AnalysisTerms, analysis: Analysis, *, elapsed_s: float) -> An
         terms: The terms.
         analysis: The state.
         elapsed_s: Seconds since the analysis began.
+        heeded: Whether a person knows of the signals, and lets it go on.
     """
     metrics = tuple(metric_verdict(terms, analysis, one) for one in terms.metrics)
     signals = tuple(
         f"signal {one.words}" for one in metrics if one.harmful and one.role == "signal"
     )
     status, reasons = _status(terms, analysis, metrics, elapsed_s)
-    if signals and status == "Successful":
+    if signals and status == "Successful" and not heeded:
         # Nobody looks at a signal after the promotion.
         ended = _end(terms, analysis, elapsed_s)
         status, reasons = ("Inconclusive", (ended,)) if ended else ("Running", ())

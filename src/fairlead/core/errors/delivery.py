@@ -27,7 +27,7 @@ class RolloutEnded(FairleadError):
 
 
 class RouteClosed(FairleadError):
-    """Where new runs start changed again and again while a run was admitted."""
+    """Where new runs start changed while a run was admitted or a rollout was started."""
 
     code = "FL-933"
     hint = "Nothing was started. Ask again."

@@ -25,6 +25,7 @@ from fairlead.entrypoints.cli.commands import (
     people,
     policies,
     releases,
+    replay,
     rollouts,
     runs,
     token,
@@ -90,6 +91,7 @@ _rollout.command("promote", cls=Command)(rollouts.promote)
 _rollout.command("pause", cls=Command)(rollouts.pause)
 _rollout.command("abort", cls=Command)(rollouts.abort)
 tree.command("rollback", cls=Command, rich_help_panel=SHIP)(releases.rollback)
+tree.command("replay", cls=Command, rich_help_panel=SHIP)(replay.replay)
 _baseline = _group("baseline", SHIP, "The platform's policies and limits, above every app.")
 _baseline.command("check", cls=Command)(baselines.check)
 _baseline.command("try", cls=Command)(baselines.try_out)

@@ -73,6 +73,8 @@ _FORMS: tuple[_Form, ...] = (
     ),
 )
 
+# One look for all of them: most texts hold none.
+_NEEDLE = re.compile("|".join(sorted({re.escape(one) for form in _FORMS for one in form.needles})))
 _URL = re.compile(r"://[^\s/:@\"'\\<>\[]{0,128}:([^\s/@\"'\\<>\[]{3,256})@")
 _PEM = re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
 _PEM_END = re.compile(r"-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
@@ -81,7 +83,7 @@ _LETTER, _DIGIT = re.compile("[A-Za-z]"), re.compile("[0-9]")
 
 def keys(text: str) -> Iterator[Finding]:
     """Yield the keys and tokens in a text, each kind in order."""
-    for form in _FORMS:
+    for form in _FORMS if _NEEDLE.search(text) else ():
         if not any(needle in text for needle in form.needles):
             continue
         for match in form.pattern.finditer(text):

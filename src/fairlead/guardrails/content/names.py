@@ -6,6 +6,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 from fairlead.core.digests import Json
@@ -115,7 +116,16 @@ def under(name: str, item: Json, above: Under | None = None) -> Under | None:
 
 def is_secret_name(name: str) -> bool:
     """Say whether a field of this name holds a secret: `apiKey`, `DB_PASSWORD`, `client-secret`."""
-    words = _words(name)
+    # The same names come again and again, and few of them are long.
+    return _names_secret(name) if len(name) <= _NAME_CHARS_MAX else _holds_secret(_words(name))
+
+
+@lru_cache(maxsize=4096)
+def _names_secret(name: str) -> bool:
+    return _holds_secret(_words(name))
+
+
+def _holds_secret(words: list[str]) -> bool:
     if not words or words[-1] in _NO_VALUE:
         return False
     for place, word in enumerate(words):

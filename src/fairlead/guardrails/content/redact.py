@@ -22,6 +22,7 @@ DEPTH_MAX = 100
 """Deepest nesting of JSON that is looked through; what lies deeper is left out whole."""
 
 _ROUNDS_MAX = 4
+_NAME_CHARS = 64
 """What is taken out may bare something beside it; after so many looks all of a text is left out."""
 
 
@@ -186,13 +187,20 @@ def _walk_object(
     return value if same else made
 
 
+@lru_cache(maxsize=4096)
+def _redacted_name(key: str, kinds: frozenset[str]) -> tuple[str, tuple[str, ...]]:
+    return redacted_text(key, kinds)
+
+
 def _name(
     key: Any, kinds: frozenset[str], found: list[Found], path: str, *, made: dict[Any, Json]
 ) -> Any:
     """Return an object's key as it is kept; two that become the same are told apart."""
     if not isinstance(key, str):
         return key
-    name, taken = redacted_text(key, kinds)
+    # The same names come again and again, and few of them are long.
+    short = len(key) <= _NAME_CHARS
+    name, taken = _redacted_name(key, kinds) if short else redacted_text(key, kinds)
     if not taken:
         return key
     found += (Found(kind, path) for kind in taken)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fairlead.runtime.interceptors.answers import answers
 from fairlead.runtime.interceptors.approval import approval
 from fairlead.runtime.interceptors.attempt import Before, Inside
 from fairlead.runtime.interceptors.breaker import breaker
@@ -54,13 +55,15 @@ INSIDE: tuple[Inside, ...] = (
     budget,
     intent,
     driver_faults,
+    answers,
 )
 """Inside one journaled step, outermost first; the driver is innermost.
 
 What is known of an effect is looked at first. Each try then passes the breaker and takes a token,
 which may take time: so the kill switches are looked at again. The budget is reserved once for all
 tries. The intent comes after all of them: while a call only waits for its turn, nothing says that
-its effect may have happened.
+its effect may have happened. In a replay the recording answers last, in the driver's place: so all
+that decides about a call is asked as ever.
 """
 
 __all__ = ["BEFORE", "INSIDE", "Before", "Inside", "drive"]

@@ -154,6 +154,8 @@ def test_a_signal_pauses_and_holds_the_success_back() -> None:
     assert said.reasons[-1].startswith("signal tone: 10 of 75 canary runs bad")
     late = judged(BOTH, odd, BOTH.max_time_s)
     assert (late.status, late.pause) == ("Inconclusive", True)
+    heeded = verdict(BOTH, odd, elapsed_s=1.0, heeded=True)
+    assert (heeded.status, heeded.pause) == ("Successful", True)
     assert judged(BOTH, seen(BOTH, begin(BOTH), good=75)).status == "Successful"
 
 

@@ -227,7 +227,8 @@ def test_the_page_on_calls_names_the_interceptors_in_their_order() -> None:
     before = block.partition("before:")[2].partition("\n")[0]
     inside = block.partition("inside:")[2].partition("W3")[0]
     named = [name.strip() for name in before.split("->")]
-    # The workflow's guardrails are no interceptor; fault plans step aside in production.
+    # The workflow's guardrails are no interceptor; fault plans and a replay's answers step aside
+    # in production.
     assert named == [*_names(interceptors.BEFORE), "tool guardrails"]
     named = [" ".join(name.split()) for name in inside.replace(")", "").split("(")]
     assert named == [*_names(interceptors.INSIDE), "driver"]
@@ -236,4 +237,4 @@ def test_the_page_on_calls_names_the_interceptors_in_their_order() -> None:
 def _names(order: tuple[Any, ...]) -> list[str]:
     names = [interceptor.__name__ for interceptor in order]
     shown = [name.removesuffix("_again").replace("_", " ") for name in names]
-    return [name for name in shown if not name.endswith("faults")]
+    return [name for name in shown if not name.endswith(("faults", "answers"))]

@@ -35,7 +35,7 @@ def rollout_view(found: RolloutStatus, drawing: Drawing) -> list[Text]:
         drawing: What it is drawn on.
     """
     rollout = found.rollout
-    lines = [_title(rollout), Text()]
+    lines = [_title(rollout), _origin(rollout), Text()]
     lines += _steps(rollout, drawing)
     lines += [Text(), *_shares(found, drawing), Text(), *_evidence(found, drawing), Text()]
     lines += [_fold(line) for line in _words(found)]
@@ -46,8 +46,13 @@ def _title(rollout: Rollout) -> Text:
     beside = f" beside {rollout.baseline[:12]}" if rollout.baseline else ""
     said = f"Release {rollout.candidate[:12]}{beside} in {one_line(rollout.environment)}: "
     phase = rollout.phase.replace("_", " ")
-    title = heading(said).append(phase, style=f"bold {_PHASE_STYLES[rollout.phase]}")
-    return title.append(f"  rollout {rollout.id}", style="bright_black")
+    return heading(said).append(phase, style=f"bold {_PHASE_STYLES[rollout.phase]}")
+
+
+def _origin(rollout: Rollout) -> Text:
+    by = one_line(rollout.by)
+    said = f"rollout {rollout.id}, since {moment(rollout.began_at)} UTC, by {by}"
+    return Text(said, style="bright_black")
 
 
 def _steps(rollout: Rollout, drawing: Drawing) -> Iterator[Text]:
@@ -116,27 +121,32 @@ def _evidence(found: RolloutStatus, drawing: Drawing) -> Iterator[Text]:
     yield heading(fit("Evidence", _NAME) + fit("that it harms", side) + "that it is good enough")
     for metric in found.verdict.metrics:
         line = Text(f"  {fit(metric.name, _NAME - 2)}")
-        style = (
-            "red" if metric.harmful else "yellow" if metric.harm > 0.5 * metric.harm_needed else ""
+        doubtful = "yellow" if metric.harm > 0.5 * metric.harm_needed else ""
+        style = "red" if metric.harmful else doubtful
+        line.append_text(
+            _odds(metric.harm, metric.harm_needed, half, unicode=drawing.unicode, style=style)
         )
-        line.append_text(_odds(metric.harm, metric.harm_needed, half, drawing, style))
         if metric.safety_needed is None:
             line.append(
                 "signal: it only pauses" if metric.role == "signal" else "-", "bright_black"
             )
         else:
             good = "green" if metric.safe else "cyan"
-            line.append_text(_odds(metric.safety, metric.safety_needed, half, drawing, good))
+            line.append_text(
+                _odds(
+                    metric.safety, metric.safety_needed, half, unicode=drawing.unicode, style=good
+                )
+            )
         yield line
 
 
-def _odds(log: float, needed: float, width: int, drawing: Drawing, style: str) -> Text:
+def _odds(log: float, needed: float, width: int, *, unicode: bool, style: str) -> Text:
     """Return evidence as a bar up to what is needed, and in words."""
     part = min(max(log / needed, 0.0), 1.0) if needed > 0 else 1.0
     odds = math.exp(min(max(log, 0.0), 20.0))
     said = f"{odds:.0f}" if odds >= 9.5 else f"{odds:.1f}"
     said = "1000+" if odds >= 1000 else said
-    line = Text(_bar(part, width, drawing.unicode), style=style)
+    line = Text(_bar(part, width, unicode), style=style)
     return line.append(fit(f" {said}:1 of {math.exp(needed):.0f}", 16), style="")
 
 

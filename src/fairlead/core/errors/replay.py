@@ -1,0 +1,26 @@
+"""Replays of recorded runs: FL-910 to FL-919."""
+
+from __future__ import annotations
+
+from fairlead.core.errors.base import FairleadError
+
+
+class ReplayOtherCode(FairleadError):
+    """A candidate was made from other code than this process has imported."""
+
+    code = "FL-910"
+    hint = "Replay it where its code is: in its own folder, or in a checkout of its commit."
+
+
+class ReplayUnsafe(FairleadError):
+    """A replay was to execute a tool that changes something."""
+
+    code = "FL-911"
+    hint = "Only tools with effect `read` may be live; answer the others with `recorded` or `stub`."
+
+
+class ReplayInvalid(FairleadError):
+    """A replay was asked for with what it cannot do, or beyond its bounds."""
+
+    code = "FL-912"
+    hint = "See `fairlead replay --help` and docs/howto/replay-recorded-runs.md."
