@@ -125,3 +125,22 @@ def test_what_is_not_understood_changes_nothing(cli: Cli, tmp_path: Path) -> Non
     cli.refuses("FL-300", "gate", "show", "nothing")
     assert cli.json("environment", "list") == []
     assert "it has no rules of its own" in cli("environment", "show").stdout
+
+
+def test_the_gate_replay_executes_recorded_runs_on_the_release(cli: Cli) -> None:
+    production = with_rules(cli, 'gates = ["check", "replay"]')
+    for question in ("How many days of paid leave does every employee get?",) * 2:
+        cli("run", "answer", question)
+    changed(cli)
+    release = production.json("check")["release"]
+    assert "replay: there is no evidence" in production.refuses(
+        "FL-302", "release", "activate", release
+    )
+    report = production.json("gate", "run", release, "--gate", "replay", status=1)
+    found = {one["name"]: one for one in report["gates"]}
+    # Two pairs show nothing yet, and what shows nothing does not pass.
+    assert (found["check"]["conclusion"], found["replay"]["conclusion"]) == ("success", "neutral")
+    assert sum(found["replay"]["figures"]["verdicts"].values()) == 2
+    [kept] = [one for one in report["evidence"] if one["gate"] == "replay"]
+    assert (kept["environment"], kept["conclusion"]) == ("production", "neutral")
+    assert "replay: " in production.refuses("FL-302", "release", "activate", release)

@@ -13,9 +13,8 @@ from fairlead.adapters.sql.events import SqlEventLog
 from fairlead.adapters.sql.releases import SqlReleaseStore
 from fairlead.adapters.sql.rollouts import SqlRolloutStore
 from fairlead.adapters.sql.workers import SqlWorkerStore
-from fairlead.core.analysis import AnalysisTerms, MetricTerms, begin
+from fairlead.core.analysis import AnalysisTerms, AnalysisVerdict, MetricTerms, begin
 from fairlead.core.environments import (
-    DAY_S,
     GATES,
     ApprovalRules,
     EnvironmentRules,
@@ -23,6 +22,7 @@ from fairlead.core.environments import (
 )
 from fairlead.core.errors import EnvironmentFrozen, GateRefused, StoreUnavailable
 from fairlead.core.rollout import Finding, Rollout, RolloutTerms, Step, advance
+from fairlead.delivery import observing
 from fairlead.delivery.observing import observe_rollout
 from fairlead.delivery.release import Releases
 from fairlead.delivery.rollouts import Controller, Pace, Rollouts
@@ -82,8 +82,8 @@ def test_no_share_is_raised_and_nothing_is_promoted_while_it_is_held(step: int) 
     assert (held.waits, held.reason, held.phase) == ("gates", "frozen", "progressing")
     assert (held.weight, held.step, held.promoted_at) == (0.0, step, None)
     # The very same object: nothing is written while nothing changes.
-    assert advance(held, seen(held="frozen")) is held
-    assert advance(held, seen(held="denied")).reason == "denied"
+    assert advance(held, seen(held="frozen", status="Successful")) is held
+    assert advance(held, seen(held="denied", status="Successful")).reason == "denied"
     on = advance(held, seen(status="Successful"))
     assert (on.waits in ("step", ""), on.step > step or on.promoted_at is not None) == (True, True)
 
@@ -105,8 +105,12 @@ def test_harm_rolls_back_what_is_held() -> None:
     ("step", "weight", "asked"), [(0, 0.0, 1), (1, 0.1, 0), (2, 0.1, 1), (3, 0.5, 0), (4, 0.5, 1)]
 )
 def test_the_environment_is_asked_before_a_step_and_not_at_each_look(
-    step: int, weight: float, asked: int
+    step: int, weight: float, asked: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    if step == 4:
+        # Nothing is promoted before all is well.
+        well = AnalysisVerdict(status="Successful", reasons=(), pause=False, metrics=())
+        monkeypatch.setattr(observing, "verdict", lambda *_, **__: well)
     calls = []
 
     def held(one: Rollout) -> str:
@@ -241,13 +245,14 @@ def test_rules_that_change_hold_a_rollout_and_let_it_go_on(stage: Stage) -> None
 
 
 def test_evidence_that_becomes_old_holds_the_next_step_until_it_is_renewed(stage: Stage) -> None:
+    stage.rules.set("production", EnvironmentRules(evidence_s={"check": 3600.0}), RULES)
     stage.start()
     stage.look()
     stage.verbs.promote(ORDER)
-    stage.clock.time += 31 * DAY_S
+    stage.clock.time += 3601.0
     held = stage.look()
     assert (held.waits, held.weight) == ("gates", 0.1)
-    assert held.reason == "check: its evidence is older than 30 days"
+    assert held.reason == "check: its evidence is older than 1 hour"
     stage.record("check", environment="")
     assert stage.look().weight == 0.5
 
