@@ -9,6 +9,7 @@ from fairlead.bootstrap.audit import (
     public_of,
 )
 from fairlead.bootstrap.backup import backup_files, restore_place, restored_platform, snapshot_of
+from fairlead.bootstrap.drill import artefact_findings, drilling
 from fairlead.bootstrap.embedding import open_embedder
 from fairlead.bootstrap.gate import make_gate
 from fairlead.bootstrap.opening import make_tokens, open_mcp, open_platform
@@ -19,9 +20,11 @@ from fairlead.bootstrap.replay import is_remote_embedder, replay_runner
 
 __all__ = [
     "Platform",
+    "artefact_findings",
     "backup_files",
     "checkpoint_file",
     "compile_texts",
+    "drilling",
     "is_remote_embedder",
     "load_app",
     "load_signer",

@@ -18,7 +18,7 @@ from fairlead.ports.telemetry import Telemetry
 from fairlead.ports.tokens import Tokens
 from fairlead.runtime.handed import hiding
 from fairlead.runtime.redacting import redacting
-from fairlead.settings import Settings
+from fairlead.settings import DRILL, Settings
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -206,7 +206,7 @@ def make_tokens(settings: Settings) -> Tokens:
 
 
 def _telemetry(settings: Settings) -> Telemetry:
-    if settings.otlp_endpoint is None:
+    if settings.otlp_endpoint is None or settings.environment == DRILL:
         from fairlead.adapters.otel.null import NullTelemetry
 
         return NullTelemetry()

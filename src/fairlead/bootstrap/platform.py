@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from fairlead.authoring.app import App
 from fairlead.bootstrap.delivery import make_controller, make_rollouts, make_supervisor
 from fairlead.bootstrap.embedding import Embedders
+from fairlead.bootstrap.without_effects import without_effects
 from fairlead.core.baseline import Baseline
 from fairlead.core.identity import Principal
 from fairlead.delivery.release import Releases
@@ -36,7 +37,7 @@ from fairlead.runtime.seats import Seats
 from fairlead.runtime.supervisor import Supervisor
 from fairlead.runtime.switches import Switches
 from fairlead.runtime.worker import Lease, Registry, Worker
-from fairlead.settings import KEPT_IN, Settings
+from fairlead.settings import DRILL, KEPT_IN, Settings
 
 if TYPE_CHECKING:
     # Adapters load their libraries; whoever only reads `--help` does not wait for them.
@@ -303,6 +304,9 @@ class Platform:
         from fairlead.adapters.pydantic_ai.generator import PydanticGenerator
 
         settings = self.settings
+        services = replace(self.services, flags=OpenFeatureFlags(app.name, app.flags))
+        if settings.environment == DRILL:
+            services = without_effects(services, app, self.release_store)
         worker_id, code = self.clock.id(), code_digest(files)
         lease = Lease(
             ttl_s=settings.lease_s,
@@ -327,7 +331,7 @@ class Platform:
                 documents=self.documents,
                 events=self.events,
             ),
-            services=replace(self.services, flags=OpenFeatureFlags(app.name, app.flags)),
+            services=services,
             generator=PydanticGenerator(),
             compile=compile_policies,
             seats=seats,

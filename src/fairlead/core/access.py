@@ -32,6 +32,7 @@ VERBS: dict[str, Need] = {
     "release activate": "operator",
     "release activate --override": "admin",
     "rollback": "operator",
+    "rollback --drill": "operator",
     # It is a process and no person, as `worker` is.
     "up": "open",
     "rollout start": "operator",
@@ -51,6 +52,7 @@ VERBS: dict[str, Need] = {
     "environment list": "viewer",
     "environment show": "viewer",
     "environment set": "admin",
+    "dora": "viewer",
     "replay": "operator",
     "baseline check": "open",
     "baseline try": "operator",

@@ -44,6 +44,7 @@ EVENT_TYPES: dict[str, str] = {
     "release.created": "A release was made; with where it comes from.",
     "release.amended": "A release got what it lacked: its archive, its origin, or its maker.",
     "gate.finished": "A gate came to a conclusion on a release; with the evidence's digest.",
+    "drill.finished": "A rollback from a release was drilled; with what was measured.",
     "replay.finished": "Recorded runs were executed again on a release; with counts and digest.",
     "environment.changed": "Somebody set what an environment asks of releases; with who and why.",
     "release.activated": "New runs start on this release.",

@@ -7,7 +7,7 @@ what it found is stored, and whoever lets a release into an environment later lo
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TypeAlias
 
 from fairlead.core.environments import APPROVAL, CHECK
@@ -102,7 +102,7 @@ class Gates:
 
     def _measured(self, name: str, release: Release) -> CheckRun:
         try:
-            return self.measures[name](release, self.releases.environment)
+            return replace(self.measures[name](release, self.releases.environment), name=name)
         except TimeoutError as error:
             what = str(error) or "it took too long"
             return CheckRun(name=name, conclusion="timed_out", summary=what, findings=(what,))

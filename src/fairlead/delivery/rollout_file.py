@@ -26,6 +26,7 @@ _KEYS = (
     "observe_s",
     "ready_s",
     "gone_s",
+    "fix",
 )
 _STEPS = ("setWeight", "pause", "analysis", "approval")
 _STICKY = ("run", "conversation", "user", "tenant")
@@ -101,6 +102,10 @@ def _terms(data: Any, manifest: Manifest) -> RolloutTerms:
     for name in ("observe_s", "ready_s", "gone_s"):
         if name in given:
             values[name] = _number(given[name], name)
+    if "fix" in given:
+        if not isinstance(given["fix"], bool):
+            raise ValueError("fix must be true or false")
+        values["fix"] = given["fix"]
     return RolloutTerms(**values)
 
 

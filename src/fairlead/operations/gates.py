@@ -8,7 +8,7 @@ from pathlib import Path
 
 from fairlead.bootstrap import Platform, make_gate
 from fairlead.core.access import permit_role
-from fairlead.core.environments import CHECK, REPLAY, EnvironmentRules, environment_name
+from fairlead.core.environments import CHECK, DRILL, REPLAY, EnvironmentRules, environment_name
 from fairlead.core.errors import (
     FairleadError,
     FourEyes,
@@ -24,6 +24,7 @@ from fairlead.delivery.replay import replay_check
 from fairlead.operations.identity import allow, operator, ordered
 from fairlead.operations.making import Making
 from fairlead.operations.replay import replay_runs
+from fairlead.operations.rollback_drill import drill_rollback
 from fairlead.ports.environments import Ruled
 from fairlead.ports.releases import Evidence
 from fairlead.ports.runs import Order
@@ -285,7 +286,10 @@ def _measures(platform: Platform) -> Mapping[str, Measure]:
         except ReplayOtherCode as error:
             return _elsewhere(REPLAY, error.message)
 
-    return {CHECK: check, REPLAY: replay}
+    def drill(release: Release, environment: str) -> CheckRun:
+        return drill_rollback(_in(platform, environment), release.digest).check
+
+    return {CHECK: check, REPLAY: replay, DRILL: drill}
 
 
 def _elsewhere(gate: str, why: str) -> CheckRun:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Protocol
 
 from fairlead.core.event import Event, Fact
@@ -24,6 +24,15 @@ class EventLog(Protocol):
             chain: Of this chain; None for all.
             tenant: Without the chains of other tenants' runs; None for all.
             limit: Most events.
+        """
+        ...
+
+    def of_types(self, types: Collection[str], *, since: float = 0.0) -> Iterator[Event]:
+        """Yield the events of some types, chain by chain, each chain in its order.
+
+        Args:
+            types: Their types.
+            since: From here on, in seconds since 1970.
         """
         ...
 

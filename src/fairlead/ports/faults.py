@@ -83,7 +83,7 @@ class Faults(Protocol):
         ...
 
 
-class _NoFaults:
+class NoFaults:
     """Nothing ever breaks."""
 
     def body(self, call: Call, driver: Driver) -> Driver:  # noqa: ARG002 - the port's signature
@@ -111,5 +111,5 @@ class _NoFaults:
         return host
 
 
-NO_FAULTS: Faults = _NoFaults()
+NO_FAULTS: Faults = NoFaults()
 """What production runs with: nothing ever breaks, and nothing is looked up."""

@@ -19,6 +19,9 @@ APP_FILE = "fairlead.toml"
 KEPT_IN = ".fairlead"
 """Folder of an app in which it keeps what it writes, unless a setting says otherwise."""
 
+DRILL = "rollback-drill"
+"""The environment of a rollback drill: no effect is executed in it."""
+
 RELEASES = "releases"
 """Folder in there with the code of releases that is not the code of the app's folder."""
 

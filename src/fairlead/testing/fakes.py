@@ -217,6 +217,10 @@ class FakeEvents:
         """Return the newest events, newest last."""
         return [event for event in self.events if chain in (None, event.chain)][-limit:]
 
+    def of_types(self, types: Collection[str], *, since: float = 0.0) -> Iterator[Event]:
+        """Yield the events of some types, chain by chain, each chain in its order."""
+        return (e for c in self.chains() for e in c if e.type in types and e.time >= since)
+
     def chains(self) -> Iterator[Sequence[Event]]:
         """Yield each chain whole, in order."""
         for name in sorted({event.chain for event in self.events}):

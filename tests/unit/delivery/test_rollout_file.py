@@ -50,6 +50,7 @@ holdback: 10
 observe_s: 3600
 ready_s: 60
 gone_s: 20
+fix: true
 analysis:
   alpha: 0.02
   max_runs: 500
@@ -77,6 +78,7 @@ def test_a_file_says_all_of_it() -> None:
     )
     assert (terms.sticky, terms.in_flight, terms.holdback) == ("user", "move", 0.1)
     assert (terms.observe_s, terms.ready_s, terms.gone_s) == (3600.0, 60.0, 20.0)
+    assert terms.fix
     assert (terms.analysis.alpha, terms.analysis.max_runs) == (0.02, 500)
     sources = {one.name: (one.kind, one.source) for one in terms.analysis.metrics}
     assert sources == {
@@ -109,6 +111,7 @@ def test_the_usual_rollout_asks_for_what_the_objective_allows() -> None:
     assert success == MetricTerms(name="success", p_max=0.05)
     assert [(one.name, one.role) for one in signals] == [("latency", "signal"), ("cost", "signal")]
     assert (terms.sticky, terms.in_flight, terms.holdback) == ("run", "pinned", 0.05)
+    assert not terms.fix
 
 
 @pytest.mark.parametrize(("success", "p_max"), [(0.9999, 0.02), (0.98, 0.1), (0.5, 0.5)])
@@ -174,6 +177,7 @@ BAD = [
     ("steps: [{setWeight: 10}, {analysis: {min_runs: true}}]", "whole number"),
     ("steps: [{setWeight: 10}, {analysis: {min_runs: 10001}}]", "from 0 to 10000"),
     (GOOD + "sticky: device", "sticky is run, conversation, user or tenant, not 'device'"),
+    (GOOD + "fix: perhaps", "fix must be true or false"),
     (GOOD + "in_flight: kill", "in_flight is pinned, move or stop"),
     (GOOD + "holdback: 51", "from 0 to 50 percent"),
     (GOOD + "observe_s: .inf", "observe_s must be at most"),
@@ -226,7 +230,7 @@ STEPS = st.lists(
     | VALUES,
     max_size=3,
 )
-NAMES = ("sticky", "in_flight", "holdback", "observe_s", "ready_s", "gone_s", "analysis")
+NAMES = ("sticky", "in_flight", "holdback", "observe_s", "ready_s", "gone_s", "fix", "analysis")
 
 
 @given(STEPS, st.dictionaries(st.sampled_from(NAMES), VALUES, max_size=3))

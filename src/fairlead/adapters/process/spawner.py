@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 
@@ -46,11 +46,15 @@ class ChildSpawner:
     Args:
         folder: The app's folder.
         environment: Environment variables on top of this process's own.
+        log: The file to which they say what they have to say; None for where this process does.
     """
 
-    def __init__(self, folder: Path, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, folder: Path, environment: Mapping[str, str] | None = None, log: Path | None = None
+    ) -> None:
         self._folder = folder
         self._environment = dict(environment or {})
+        self._log = log
 
     def spawn(self, release: str) -> ChildProcess:
         """Start a worker of a release's code.
@@ -59,11 +63,15 @@ class ChildSpawner:
             release: Digest of the release.
         """
         command = [sys.executable, "-m", "fairlead", "worker", "--release", release]
-        process = subprocess.Popen(
-            [*command, "--app", str(self._folder)],
-            env={**os.environ, **self._environment},
-            stdin=subprocess.DEVNULL,
-            # A signal from the terminal is for us: we stop the workers in good order.
-            start_new_session=True,
-        )
+        with ExitStack() as opened:
+            log = None if self._log is None else opened.enter_context(self._log.open("ab"))
+            process = subprocess.Popen(
+                [*command, "--app", str(self._folder)],
+                env={**os.environ, **self._environment},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                # A signal from the terminal is for us: we stop the workers in good order.
+                start_new_session=True,
+            )
         return ChildProcess(process)

@@ -63,18 +63,16 @@ class SqlRunControl:
             if state in FINAL_STATES:
                 raise RunFinished(f"run {run_id} has already {state}", run=run_id)
             if state != "paused":
-                connection.execute(
-                    sa.update(runs)
-                    .where(runs.c.id == run_id)
-                    .values(
-                        state="paused",
-                        worker_id=None,
-                        wake_at=None,
-                        paused_at=self._clock.now(),
-                    )
-                )
-                append(connection, self._clock, run_fact(run_id, "run.paused", order.fact()))
+                self._hold(connection, run_id, order)
             return load(connection, run_id)
+
+    def _hold(self, connection: sa.Connection, run_id: str, order: Order) -> None:
+        connection.execute(
+            sa.update(runs)
+            .where(runs.c.id == run_id)
+            .values(state="paused", worker_id=None, wake_at=None, paused_at=self._clock.now())
+        )
+        append(connection, self._clock, run_fact(run_id, "run.paused", order.fact()))
 
     def resume(self, run_id: str, order: Order) -> RunRecord:
         """Queue a paused run again.
@@ -164,6 +162,8 @@ class SqlRunControl:
                 "release": fresh.release,
             }
             append(connection, self._clock, run_fact(fresh.id, "run.moved", data))
+            if state == "paused":
+                self._hold(connection, fresh.id, order)
 
 
 def _family(connection: sa.Connection, run_id: str) -> list[str]:

@@ -123,6 +123,14 @@ class SqlEventLog:
             rows = connection.execute(query).all()
         return [event_of(row) for row in reversed(rows)]
 
+    def of_types(self, types: Collection[str], *, since: float = 0.0) -> Iterator[Event]:
+        """Yield the events of some types, chain by chain, each chain in its order."""
+        query = sa.select(*COLUMNS).where(events.c.type.in_(sorted(types)), events.c.time >= since)
+        query = query.order_by(events.c.chain, events.c.sequence)
+        with self._database.reading() as connection:
+            for row in connection.execute(query).yield_per(1000):
+                yield event_of(row)
+
     def chains(self) -> Iterator[Sequence[Event]]:
         """Yield each chain whole, in order."""
         query = sa.select(*COLUMNS).order_by(events.c.chain, events.c.sequence)

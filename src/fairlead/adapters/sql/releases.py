@@ -76,6 +76,7 @@ class SqlReleaseStore:
                 )
             )
             data = {
+                "app": manifest.app,
                 "code": manifest.code_digest,
                 "bundle": manifest.bundle_digest,
                 "policies": digest(manifest.policies),

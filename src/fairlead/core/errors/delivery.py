@@ -87,3 +87,24 @@ class UnknownGate(FairleadError):
 
     code = "FL-942"
     hint = "`fairlead environment show` lists the gates that an environment requires."
+
+
+class LogTooLong(FairleadError):
+    """The event log holds more runs in that time than one fold takes."""
+
+    code = "FL-950"
+    hint = "Ask for fewer days with --days."
+
+
+class DrillImpossible(FairleadError):
+    """A rollback cannot be drilled: a release, or what could be run on it, is not there."""
+
+    code = "FL-951"
+    hint = "Do what the message says; a drill needs two releases and a dataset of a workflow."
+
+
+class DrillForeign(FairleadError):
+    """A worker that executes no effects was started on a database that is no drill's."""
+
+    code = "FL-952"
+    hint = "Take the environment `rollback-drill` away; it is for `fairlead rollback --drill` only."

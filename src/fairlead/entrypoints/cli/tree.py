@@ -14,6 +14,7 @@ from fairlead.entrypoints.cli.commands import (
     budgets,
     checks,
     conversations,
+    dora,
     erasures,
     events,
     gates,
@@ -117,6 +118,7 @@ _runs.command("send", cls=Command)(runs.send)
 _runs.command("stream", cls=Command)(runs.stream)
 _runs.command("prune", cls=Command)(runs.prune)
 tree.command("feedback", cls=Command, rich_help_panel=LOOK)(rollouts.feedback)
+tree.command("dora", cls=Command, rich_help_panel=LOOK)(dora.dora)
 _conversations = _group("conversations", LOOK, "Series of runs that read what was said before.")
 _conversations.command("list", cls=Command)(conversations.list_all)
 _conversations.command("show", cls=Command)(conversations.show)

@@ -265,3 +265,18 @@ def test_the_newest_events_come_last_and_are_bounded(log: Log) -> None:
         log.clock.time += 1
         log.events.append([Fact(chain=f"worker:z{number}", type="worker.started")])
     assert [event.chain for event in log.events.list(limit=2)] == ["worker:z3", "worker:z4"]
+
+
+def test_events_of_some_types_come_chain_by_chain_from_a_time_on(log: Log) -> None:
+    first, second = log.run(), log.run()
+    types = ("run.admitted", "run.finished")
+    mine = {f"run:{first}", f"run:{second}"}
+    found = [one for one in log.events.of_types(types) if one.chain in mine]
+    chains = sorted(mine)
+    assert [one.chain for one in found] == [chains[0], chains[0], chains[1], chains[1]]
+    assert [one.type for one in found] == [*types, *types]
+    every = [one for chain in log.events.chains() for one in chain]
+    assert list(log.events.of_types(types)) == [one for one in every if one.type in types]
+    since = max(one.time for one in found)
+    assert {one.time for one in log.events.of_types(types, since=since)} == {since}
+    assert list(log.events.of_types(())) == []

@@ -113,3 +113,11 @@ def test_of_many_who_move_a_run_one_does(stores: Stores) -> None:
     assert sorted(run.id for run in stores.runs.list()) == sorted(["aa11", fresh.id])
     assert stores.runs.get("aa11").outcome["moved_to"] == fresh.id  # type: ignore[index, call-overload]
     assert stores.events.gaps() == []
+
+
+def test_a_run_that_is_held_stays_held_where_it_goes(stores: Stores) -> None:
+    stores.control.pause("aa11", ORDER)
+    move(stores)
+    assert stores.runs.get("bb22").state == "paused"
+    assert stores.types("bb22")[-2:] == ["run.moved", "run.paused"]
+    assert stores.control.resume("bb22", ORDER).state == "queued"

@@ -105,6 +105,7 @@ def test_a_release_keeps_its_archive_and_where_it_comes_from(shelf: Shelf) -> No
     assert shelf.store.archive("f" * 64) is None
     [(kind, data)] = facts(shelf, release)
     assert (kind, data["archive"]) == ("release.created", ARCHIVE.digest)
+    assert data["app"] == MANIFEST.app
     assert data["provenance"] == ORIGIN.json()
     assert differences_of(shelf) == []
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -81,23 +82,30 @@ def list_all(*, app: App = HERE, as_json: AsJson = False) -> None:
 def show(id: Id, *, app: App = HERE, as_json: AsJson = False) -> None:
     """Print what a release holds, and the evidence of its gates in each environment."""
     with at_work(app, as_json=as_json) as (platform, screen):
+        from rich.text import Text
+
         from fairlead.core.release import manifest_json
+        from fairlead.entrypoints.cli.views.dora import readiness_text, rollback_json
+        from fairlead.operations import rollback_readiness
 
         release = platform.release_store.get(id)
         row = _row(platform, release, _standing(platform))
         evidence = platform.release_store.gate(release.digest)
         everywhere = platform.release_store.evidence_on(release.digest)
+        way_back = rollback_readiness(platform, release.digest)
         if screen.as_json:
             gate = None if evidence is None else asdict(evidence)
-            gates = [asdict(one) for one in everywhere]
-            manifest = manifest_json(release.manifest)
-            screen.json({**row, "evidence": gate, "gates": gates, "manifest": manifest})
+            more = {"evidence": gate, "gates": [asdict(one) for one in everywhere]}
+            more["rollback"] = rollback_json(way_back)
+            screen.json({**row, **more, "manifest": manifest_json(release.manifest)})
         else:
             from fairlead.entrypoints.cli.views.environments import evidence_view
             from fairlead.entrypoints.cli.views.release import release_view
 
             screen.show(*release_view(release, row, evidence))
             screen.show(*evidence_view(everywhere, screen.columns))
+            text = readiness_text(way_back, unicode=screen.unicode)
+            screen.show(Text.assemble(("rollback  ", "bold"), text))
 
 
 def diff(a: Before, b: After, *, app: App = HERE, as_json: AsJson = False) -> None:
@@ -138,8 +146,36 @@ def activate(id: Id, *, override: Override = None, app: App = HERE) -> None:
         screen.line(f"release {release.id} is active in {platform.settings.environment}")
 
 
-def rollback(*, reason: Reason = "no reason was given", app: App = HERE) -> None:
-    """Put the previous good release back, and mark the active one bad."""
+Drill = Annotated[
+    bool,
+    typer.Option("--drill", help="Try it in a scratch place with runs in flight, and record that."),
+]
+Drilled = Annotated[
+    str | None,
+    typer.Option("--release", metavar="ID", help="With --drill: from this one to the active one."),
+]
+
+
+def rollback(
+    *,
+    reason: Reason = "no reason was given",
+    drill: Drill = False,
+    release: Drilled = None,
+    app: App = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """Put the previous good release back, and mark the active one bad.
+
+    With --drill nothing of that happens: both releases are promoted and rolled back on a database
+    of their own, no effect is executed, and exit status 1 says that something did not hold.
+    """
+    if drill:
+        _drill(release, app, as_json)
+        return
+    if release is not None or as_json:
+        raise typer.BadParameter(
+            "it needs --drill", param_hint="--release" if release else "--json"
+        )
     with at_work(app) as (platform, screen):
         from fairlead.operations import roll_back_release
 
@@ -147,6 +183,20 @@ def rollback(*, reason: Reason = "no reason was given", app: App = HERE) -> None
         environment = platform.settings.environment
         again = "no release" if good is None else f"release {good.id}"
         screen.line(f"{again} is active again in {environment}; {bad[:12]} is marked bad")
+
+
+def _drill(release: str | None, app: Path, as_json: bool) -> None:
+    with at_work(app, as_json=as_json) as (platform, screen):
+        from fairlead.entrypoints.cli.views.drill import drill_json, drill_view
+        from fairlead.operations import drill_rollback
+
+        found = drill_rollback(platform, release)
+        if screen.as_json:
+            screen.json(drill_json(found))
+        else:
+            screen.show(*drill_view(found, unicode=screen.unicode))
+    if not found.passed:
+        raise typer.Exit(1)
 
 
 def _standing(platform: Platform) -> dict[str, Deployment]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -28,6 +28,10 @@ Plan = Annotated[
 Override = Annotated[
     str | None,
     typer.Option("--override", metavar="TEXT", help="Start without a passed gate, and why."),
+]
+Fix = Annotated[
+    bool,
+    typer.Option("--fix", help="It mends what the release before did to users; `dora` counts it."),
 ]
 PromoteNow = Annotated[
     str | None,
@@ -60,6 +64,7 @@ def start(
     release: Release,
     *,
     plan: Plan = None,
+    fix: Fix = False,
     override: Override = None,
     app: App = HERE,
     as_json: AsJson = False,
@@ -69,6 +74,8 @@ def start(
         from fairlead.operations import read_rollout_terms, start_rollout
 
         terms = read_rollout_terms(platform, release, plan)
+        if fix:
+            terms = replace(terms, fix=True)
         rollout = start_rollout(platform, release, terms=terms, override=override)
         if screen.as_json:
             screen.json(_row(rollout))
