@@ -144,3 +144,15 @@ def test_the_gate_replay_executes_recorded_runs_on_the_release(cli: Cli) -> None
     [kept] = [one for one in report["evidence"] if one["gate"] == "replay"]
     assert (kept["environment"], kept["conclusion"]) == ("production", "neutral")
     assert "replay: " in production.refuses("FL-302", "release", "activate", release)
+
+
+def test_the_gate_rollback_drill_is_the_drill_of_that_environment(cli: Cli) -> None:
+    production = with_rules(cli, 'gates = ["check", "rollback_drill"]')
+    first = production.json("check")["release"]
+    [_, missing] = production.json("gate", "run", first, status=1)["gates"]
+    assert (missing["name"], missing["conclusion"]) == ("rollback_drill", "neutral")
+    production("release", "activate", first, "--override", "the first release")
+    changed(cli)
+    second = production.json("check")["release"]
+    production("gate", "run", second, "--gate", "rollback_drill")
+    production("release", "activate", second)
