@@ -266,6 +266,7 @@ RULES: tuple[tuple[Path, _Rule], ...] = (
     (("workflows", "*", "recall", "**"), _always("routing", ": models read something else")),
     (("workflows", "*", "remember", "**"), _always("routing", ": models read something else")),
     (("workflows", "*", "redacts"), _always("routing", ": models read something else")),
+    (("workflows", "*", "flags", "**"), _always("routing", ": runs may go another way")),
     (("workflows", "*", "guardrails"), _always("routing", ": other answers may be stopped")),
     (("workflows", "*", "enforced"), _always("routing", ": other answers may be stopped")),
     (("workflows", "*", "limits", "history_messages"), _always("routing", _MODEL)),

@@ -24,10 +24,10 @@ def forget(folder: Path) -> None:
 
 def test_a_flag_that_is_not_declared_fails_the_gate_s_contract_check(tmp_path: Path) -> None:
     folder = write_flags_app(tmp_path / "app")
-    gate, _ = make_gate(load_settings(folder))
+    gate, *_ = make_gate(load_settings(folder))
     assert gate._contract() == ("1 tool", [])
     forget(folder)
-    gate, _ = make_gate(load_settings(folder))
+    gate, *_ = make_gate(load_settings(folder))
     found = gate._contract()[1]
     assert [finding.partition(" asks for ")[2][:11] for finding in found] == ["flag 'tone'"] * 3
 
@@ -35,7 +35,7 @@ def test_a_flag_that_is_not_declared_fails_the_gate_s_contract_check(tmp_path: P
 def test_a_provider_of_the_app_s_own_need_not_be_declared(tmp_path: Path) -> None:
     folder = write_provider_app(tmp_path / "app")
     forget(folder)
-    gate, _ = make_gate(load_settings(folder))
+    gate, *_ = make_gate(load_settings(folder))
     assert gate._contract() == ("1 tool", [])
 
 

@@ -27,6 +27,7 @@ BARE = {
     "mcp diff",
     "version",
     "intent show",
+    "up",
     "worker",
     "token show",
 }

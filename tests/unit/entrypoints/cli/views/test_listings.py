@@ -56,8 +56,15 @@ def test_empty_lists_say_so() -> None:
 
 def test_releases_say_which_is_active_and_which_is_bad() -> None:
     row = {"id": "r", "gate": None, "created_at": 0.0, "code": "c", "app": "a"}
-    rows = [{**row, "active": True, "bad": False}, {**row, "active": False, "bad": True}]
+    rows = [
+        {**row, "state": "current", "weight": 0.75, "bad": False},
+        {**row, "state": "ramping", "weight": 0.25, "bad": False},
+        {**row, "state": "draining", "weight": 0.0, "bad": True},
+        {**row, "state": "inactive", "weight": 0.0, "bad": False},
+    ]
     lines = plain(releases_view(rows, 120))
-    assert " active " in lines[1]
-    assert " bad " in lines[2]
+    assert " current 75 % " in lines[1]
+    assert " ramping 25 % " in lines[2]
+    assert " draining bad " in lines[3]
+    assert " - " in lines[4]
     assert "not checked" in lines[1]
