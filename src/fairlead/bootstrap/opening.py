@@ -144,6 +144,7 @@ def _stores(database: Database, clock: Clock, faults: Faults) -> dict[str, Any]:
     from fairlead.adapters.sql.dispatch import SqlDispatchStore
     from fairlead.adapters.sql.documents import SqlDocumentStore
     from fairlead.adapters.sql.effects import SqlEffectsLedger
+    from fairlead.adapters.sql.environments import SqlEnvironmentStore
     from fairlead.adapters.sql.events import SqlEventLog
     from fairlead.adapters.sql.journal import SqlJournal
     from fairlead.adapters.sql.kills import SqlKillStore
@@ -162,6 +163,7 @@ def _stores(database: Database, clock: Clock, faults: Faults) -> dict[str, Any]:
         "events": SqlEventLog(database, clock),
         "release_store": SqlReleaseStore(database, clock),
         "baselines": SqlBaselineStore(database, clock),
+        "environments": SqlEnvironmentStore(database, clock),
         "workers": SqlWorkerStore(database, clock),
         "deployments": SqlDeploymentStore(database, clock),
         "dispatch": SqlDispatchStore(database, clock),

@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from fairlead.adapters.sql.dispatch import SqlDispatchStore
     from fairlead.adapters.sql.documents import SqlDocumentStore
     from fairlead.adapters.sql.effects import SqlEffectsLedger
+    from fairlead.adapters.sql.environments import SqlEnvironmentStore
     from fairlead.adapters.sql.erasures import SqlErasureStore
     from fairlead.adapters.sql.events import SqlEventLog
     from fairlead.adapters.sql.journal import SqlJournal
@@ -86,6 +87,7 @@ class Platform:
         events: The event log.
         release_store: Where releases are kept.
         baselines: Where the platform's baselines are kept.
+        environments: Where the rules of environments are kept.
         workers: Where leases are kept.
         deployments: Where releases stand.
         rollout_store: Where rollouts are kept.
@@ -119,6 +121,7 @@ class Platform:
     events: SqlEventLog
     release_store: SqlReleaseStore
     baselines: SqlBaselineStore
+    environments: SqlEnvironmentStore
     workers: SqlWorkerStore
     deployments: SqlDeploymentStore
     rollout_store: SqlRolloutStore
@@ -148,6 +151,8 @@ class Platform:
             clock=self.clock,
             environment=self.settings.environment,
             standing=self.baselines.standing,
+            rules=self.environments.rules,
+            asker="" if self.principal is None else self.principal.user,
         )
 
     @property

@@ -203,6 +203,7 @@ class Release:
         bad: True once it was rolled back.
         archive: Digest of the archive of its files; empty for none.
         provenance: Where it comes from; None when nobody knows.
+        by: Whom a token named as the one who made it; empty when none did.
     """
 
     digest: str
@@ -211,6 +212,7 @@ class Release:
     bad: bool = False
     archive: str = ""
     provenance: Provenance | None = None
+    by: str = ""
 
     @property
     def id(self) -> str:

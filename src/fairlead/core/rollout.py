@@ -9,98 +9,23 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
-from fairlead.core.analysis import Analysis, AnalysisTerms, Status
-from fairlead.core.routing import Routes, Sticky
-
-StepKind: TypeAlias = Literal["set_weight", "pause", "analysis", "approval"]
-InFlight: TypeAlias = Literal["pinned", "move", "stop"]
-"""What becomes of runs that a release still has in flight when it is rolled back: they end on it,
-go on with the previous release at a boundary, or are stopped."""
+from fairlead.core.analysis import Analysis, Status
+from fairlead.core.rollout_terms import STEPS_MAX
+from fairlead.core.rollout_terms import RolloutTerms as RolloutTerms
+from fairlead.core.rollout_terms import Step as Step
+from fairlead.core.routing import Routes
 
 Phase: TypeAlias = Literal[
     "progressing", "paused", "observing", "aborting", "healthy", "aborted", "rolled_back"
 ]
 FINAL_PHASES: tuple[Phase, ...] = ("healthy", "aborted", "rolled_back")
 
-Wait: TypeAlias = Literal["", "workers", "operator", "step", "approval", "analysis", "signal"]
-"""What a rollout waits for: workers of the candidate, or a person, and why."""
+Wait: TypeAlias = Literal[
+    "", "workers", "operator", "step", "approval", "analysis", "signal", "gates"
+]
+"""What a rollout waits for: workers of the candidate; a person, and why; or its environment."""
 
 _NO_VERDICT: tuple[Status, ...] = ("Inconclusive", "NoData", "Error")
-
-STEPS_MAX = 50
-"""Most steps of one rollout."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Step:
-    """One step of a rollout.
-
-    Attributes:
-        kind: What it does.
-        weight: Share of new runs that start on the candidate, for `set_weight`.
-        duration_s: Seconds that a `pause` lasts; None until somebody promotes it.
-        min_runs: Runs of the candidate that an `analysis` sees at this weight, at least.
-        role: Who may go on behind an `approval`.
-    """
-
-    kind: StepKind
-    weight: float = 0.0
-    duration_s: float | None = None
-    min_runs: int = 20
-    role: str = "approver"
-
-    def __post_init__(self) -> None:
-        if self.kind == "set_weight" and not 0.0 < self.weight <= 1.0:
-            raise ValueError("setWeight must be above 0 and at most 100 percent")
-        if self.duration_s is not None and not 0.0 < self.duration_s <= 90 * 86_400:
-            raise ValueError("a pause lasts above 0 and at most 7776000 seconds (90 days)")
-        if not 0 <= self.min_runs <= 10_000:
-            raise ValueError("min_runs of an analysis must be from 0 to 10000")
-
-
-@dataclass(frozen=True, kw_only=True)
-class RolloutTerms:
-    """How a release is rolled out.
-
-    Attributes:
-        steps: The steps, in order.
-        analysis: What is looked at, from the first run on.
-        sticky: What keeps its arm, and counts once.
-        in_flight: What becomes of the candidate's runs when it is rolled back.
-        holdback: Share of new runs that stay on the previous release after the promotion.
-        observe_s: Seconds for which they do, and for which evidence still rolls back.
-        ready_s: Seconds within which the candidate must have a worker.
-        gone_s: Seconds without any worker of the candidate after which it is rolled back.
-        fix: Whether it mends what the release before did to users; delivery metrics count it.
-    """
-
-    steps: tuple[Step, ...]
-    analysis: AnalysisTerms
-    sticky: Sticky = "run"
-    in_flight: InFlight = "pinned"
-    holdback: float = 0.05
-    observe_s: float = 86_400.0
-    ready_s: float = 120.0
-    gone_s: float = 30.0
-    fix: bool = False
-
-    def __post_init__(self) -> None:
-        kinds = [step.kind for step in self.steps]
-        if not 1 <= len(kinds) <= STEPS_MAX:
-            raise ValueError(f"a rollout has from 1 to {STEPS_MAX} steps, not {len(kinds)}")
-        if kinds[0] != "set_weight":
-            raise ValueError("the first step must be setWeight: before it there is no traffic")
-        if "analysis" not in kinds:
-            raise ValueError("no step is an analysis, so nothing would have to be proven")
-        weights = [step.weight for step in self.steps if step.kind == "set_weight"]
-        if weights != sorted(weights):
-            raise ValueError("weights must not fall from one setWeight to the next")
-        if not 0.0 <= self.holdback <= 0.5:
-            raise ValueError("holdback must be from 0 to 50 percent")
-        for name, most in (("observe_s", 90 * 86_400.0), ("ready_s", 3600.0), ("gone_s", 3600.0)):
-            value = getattr(self, name)
-            if not (0.0 if name == "observe_s" else 1.0) <= value <= most:
-                raise ValueError(f"{name} must be at most {most:g} seconds, and not {value:g}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,6 +56,8 @@ class Rollout:
         traffic_safe_at: When the last run began on the candidate, or its share became none.
         ended_at: When all was done: no run of a candidate that was rolled back is in flight.
         unserved_at: Since when the candidate has had no worker; None while it has one.
+        asker: Whom a token named as the one who started it; empty when none did.
+        overridden: Gates of the environment that an override stands in place of.
     """
 
     id: str
@@ -156,6 +83,8 @@ class Rollout:
     traffic_safe_at: float | None = None
     ended_at: float | None = None
     unserved_at: float | None = None
+    asker: str = ""
+    overridden: tuple[str, ...] = ()
 
     @property
     def final(self) -> bool:
@@ -190,6 +119,7 @@ class Finding:
         pause: Whether a signal has fired: no step is taken then.
         served: Whether a worker of the candidate's code lives.
         in_flight: Runs of the candidate that have not ended.
+        held: Why the environment allows no step that gives the candidate more; empty if it does.
     """
 
     now: float
@@ -198,6 +128,7 @@ class Finding:
     pause: bool = False
     served: bool = True
     in_flight: int = 0
+    held: str = ""
 
 
 def advance(rollout: Rollout, seen: Finding) -> Rollout:
@@ -271,6 +202,8 @@ def _step(rollout: Rollout, seen: Finding) -> Rollout:
     if step.kind == "set_weight":
         if seen.status in _NO_VERDICT:
             return _undecided(rollout, seen)
+        if seen.held:
+            return _held(rollout, seen.held)
         return _next(replace(rollout, weight=step.weight), seen.now)
     if step.kind == "approval":
         return _paused(rollout, "approval", f"a person with the role {step.role} must approve")
@@ -288,9 +221,15 @@ def _judged(rollout: Rollout, seen: Finding, step: Step | None) -> Rollout:
         return rollout
     if step is None:
         # What was shown at an earlier step may have been corrected since.
-        return promote(rollout, seen.now)
+        return _held(rollout, seen.held) if seen.held else promote(rollout, seen.now)
     enough = rollout.analysis.canary - rollout.canary_before >= step.min_runs
     return _next(rollout, seen.now) if enough else rollout
+
+
+def _held(rollout: Rollout, why: str) -> Rollout:
+    """Stay, and go on by itself when the environment allows it."""
+    known = rollout.waits == "gates" and rollout.reason == why
+    return rollout if known else replace(rollout, waits="gates", reason=why)
 
 
 def _undecided(rollout: Rollout, seen: Finding) -> Rollout:

@@ -1,8 +1,8 @@
 """The gate: every check that a release must pass, the same in CI, at deploy and on a laptop.
 
-A check concludes `success` or `failure`; one that shows neither is `neutral`, and one that could
-not be done, because an earlier one failed, is `skipped`. A gate passes when every check is a
-success.
+A check concludes `success` or `failure`; one that shows neither is `neutral`, one that could not be
+done, because an earlier one failed, is `skipped`, and one that waits for somebody or something is
+`action_required`. A gate passes when every check is a success, and for nothing else.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from fairlead.ports.generator import Generator
 from fairlead.runtime.check import ask
 from fairlead.runtime.tools import result_of
 
-Conclusion = Literal["success", "failure", "neutral", "skipped"]
+Conclusion = Literal["success", "failure", "neutral", "skipped", "timed_out", "action_required"]
 
 SURVIVORS_NAMED = 50
 """Mistakes that a failed check names at most."""
@@ -48,8 +48,8 @@ class CheckRun:
 
     Attributes:
         name: schema, contract, policy, decision, intent, model, guardrail, baseline (when the
-            platform has one), mutation, eval, telemetry, digest or replay.
-        conclusion: success, failure, neutral or skipped.
+            platform has one), mutation, eval, telemetry or digest; or a gate of an environment.
+        conclusion: What it came to.
         summary: What was looked at, in a few words.
         findings: What is wrong; empty for a success.
         figures: What was measured, as JSON.
@@ -301,7 +301,8 @@ class Gate:
 
 def concludes(checks: tuple[CheckRun, ...]) -> Conclusion:
     """Return a gate's conclusion: success only when every check is one."""
-    return "success" if all(check.conclusion == "success" for check in checks) else "failure"
+    passed = bool(checks) and all(check.conclusion == "success" for check in checks)
+    return "success" if passed else "failure"
 
 
 def _count(number: int, noun: str) -> str:

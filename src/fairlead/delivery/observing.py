@@ -7,6 +7,7 @@ from the arm: all that is known at a look is counted, in the order in which runs
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from typing import cast, get_args
 
@@ -39,12 +40,16 @@ SOURCES = ("outcome", "denied", "escalated", "latency", "cost", "calls")
 """Where outcomes come from, beside `check:NAME` and `feedback:NAME`."""
 
 
-def observe_rollout(rollout: Rollout, look: Look) -> Tally:
+def observe_rollout(
+    rollout: Rollout, look: Look, held: Callable[[Rollout], str] = lambda _: ""
+) -> Tally:
     """Count what became known of a rollout's runs, and say where it stands then.
 
     Args:
         rollout: Where it stood.
         look: What is known.
+        held: Says why its environment allows no step now, in words; empty if it does. It is asked
+            only before a step that gives the candidate more.
     """
     count = _Count(rollout, look)
     for sample in look.samples:
@@ -62,8 +67,12 @@ def observe_rollout(rollout: Rollout, look: Look) -> Tally:
     )
     if analysis is not rollout.analysis:
         rollout = replace(rollout, analysis=analysis)
+    after = advance(rollout, finding)
+    more = after.weight > rollout.weight or after.promoted_at != rollout.promoted_at
+    if more and (why := held(rollout)):
+        after = advance(rollout, replace(finding, held=why))
     return Tally(
-        rollout=advance(rollout, finding),
+        rollout=after,
         places=count.places,
         due=count.due,
         ended=tuple(count.ended),

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from fairlead.core.archive import Archive
 from fairlead.core.baseline import Standing
 from fairlead.core.digests import Json
+from fairlead.core.environments import NO_RULES, EnvironmentRules
 from fairlead.core.errors import (
     BaselineNotAccepted,
+    EnvironmentFrozen,
     GateRefused,
     NoPreviousRelease,
     ReasonMissing,
@@ -20,6 +22,8 @@ from fairlead.core.provenance import Provenance
 from fairlead.core.release import Manifest, Release, diff_json, manifest_digest, manifest_json
 from fairlead.core.release_changes import ReleaseChange, explain
 from fairlead.delivery.baseline import refuse_violations
+from fairlead.delivery.gate import CheckRun
+from fairlead.delivery.protection import FREEZE, Passage, verdicts
 from fairlead.guardrails.content import SECRETS, redacted
 from fairlead.ports.clock import Clock
 from fairlead.ports.releases import Activation, ReleaseStore
@@ -34,12 +38,16 @@ class Releases:
         clock: Time.
         environment: The environment whose pointer is moved.
         standing: Tells which baselines are accepted now.
+        rules: Tells what an environment asks of releases.
+        asker: Whom a token names as the one who works with it; empty without a token.
     """
 
     store: ReleaseStore
     clock: Clock
     environment: str
     standing: Callable[[], Standing] = Standing
+    rules: Callable[[str], EnvironmentRules] = lambda _: NO_RULES
+    asker: str = ""
 
     def create(
         self,
@@ -73,6 +81,7 @@ class Releases:
             created_at=self.clock.now(),
             archive="" if archive is None else archive.digest,
             provenance=provenance,
+            by=self.asker,
         )
         self.refuse_unaccepted(release)
         if self.store.put(release, archive):
@@ -96,17 +105,25 @@ class Releases:
         Args:
             name: Its digest or a prefix.
             by: Who does it.
-            override: Why, when it has no passed gate; None demands a passed gate.
+            override: Why, when something stands in its way; None demands all that the environment
+                asks.
 
         Raises:
-            GateRefused: It has no passed gate, or it is marked bad, and there is no override.
+            GateRefused: A gate that the environment requires has not passed, or it is marked bad,
+                and there is no override.
+            EnvironmentFrozen: No release gets traffic now, and there is no override.
             ReasonMissing: The override says nothing.
             BaselineNotAccepted: Its baseline is not accepted any more; no override helps.
             BaselineViolated: It does not keep to its baseline; no override helps.
         """
         release = self.cleared(name, override)
-        kind = "activate" if override is None else "override"
-        self._move(release, kind, override or "", by)
+        if override is None:
+            # Once more while nobody can change the rules or deny it: what is on record is in order.
+            self._move(
+                release, ("activate", ""), by, lambda: self.refuse_unmet(release, self.asker)
+            )
+        else:
+            self._move(release, ("override", override), by)
         return release
 
     def cleared(self, name: str, override: str | None = None) -> Release:
@@ -114,10 +131,13 @@ class Releases:
 
         Args:
             name: Its digest or a prefix.
-            override: Why, when it has no passed gate; None demands a passed gate.
+            override: Why, when something stands in its way; None demands all that the environment
+                asks.
 
         Raises:
-            GateRefused: It has no passed gate, or it is marked bad, and there is no override.
+            GateRefused: A gate that the environment requires has not passed, or it is marked bad,
+                and there is no override.
+            EnvironmentFrozen: No release gets traffic now, and there is no override.
             ReasonMissing: The override says nothing.
             BaselineNotAccepted: Its baseline is not accepted any more; no override helps.
             BaselineViolated: It does not keep to its baseline; no override helps.
@@ -126,20 +146,74 @@ class Releases:
         if override is not None and not override.strip():
             raise ReasonMissing("an override needs a written reason", release=release.digest)
         if override is None:
-            evidence = self.store.gate(release.digest)
             if release.bad:
                 raise GateRefused(
                     f"release {release.id} was rolled back and is marked bad",
                     release=release.digest,
                 )
-            if evidence is None or evidence.conclusion != "success":
-                what = "has not been checked" if evidence is None else "did not pass its checks"
-                raise GateRefused(f"release {release.id} {what}", release=release.digest)
-        # An override stands in place of the evidence of a gate, which is the app's. The baseline
-        # is the platform's.
+            self.refuse_unmet(release, self.asker)
+        # An override stands in place of what an environment asks of one release. The baseline is
+        # above all of them.
         self.refuse_unaccepted(release)
         refuse_violations(release.manifest.baseline, release.manifest)
         return release
+
+    def verdicts(self, release: Release, asker: str | None) -> tuple[CheckRun, ...]:
+        """Return what each gate that the environment requires says of a release by now.
+
+        Args:
+            release: The release.
+            asker: Whom a token names as the one who asks for it to go there; empty when none does,
+                None while nobody asks.
+        """
+        passage = Passage(
+            release=release,
+            environment=self.environment,
+            rules=self.rules(self.environment),
+            asker=asker,
+            now=self.clock.now(),
+        )
+        return verdicts(
+            passage,
+            lambda gate, most: self.store.evidence_of(
+                release.digest, gate, self.environment, limit=most
+            ),
+        )
+
+    def unmet(
+        self, release: Release, asker: str, *, but: Sequence[str] = ()
+    ) -> tuple[CheckRun, ...]:
+        """Return what stands between a release and the environment; see `verdicts`.
+
+        Args:
+            release: The release.
+            asker: Whom a token names as the one who asks for it to go there; empty when none does,
+                None while nobody asks.
+            but: Names of gates that do not count.
+        """
+        found = self.verdicts(release, asker)
+        return tuple(run for run in found if run.conclusion != "success" and run.name not in but)
+
+    def refuse_unmet(self, release: Release, asker: str, *, but: Sequence[str] = ()) -> None:
+        """Refuse a release that the environment does not let in now.
+
+        Args:
+            release: The release.
+            asker: Whom a token names as the one who asks for it to go there; empty when none does,
+                None while nobody asks.
+            but: Names of gates that do not count.
+
+        Raises:
+            GateRefused: A gate that it requires has not passed.
+            EnvironmentFrozen: No release gets traffic now.
+        """
+        unmet = self.unmet(release, asker, but=but)
+        if not unmet:
+            return
+        only_frozen = [run.name for run in unmet] == [FREEZE]
+        refused = EnvironmentFrozen if only_frozen else GateRefused
+        message = f"release {release.id} may not go to {self.environment}: {said_of(unmet)}"
+        raise refused(message, release=release.digest)
 
     def rollback(self, *, by: str, reason: str) -> tuple[str, Release]:
         """Put the previous good release back, and mark the active one bad.
@@ -169,7 +243,7 @@ class Releases:
         for activation in reversed(history[:-1]):
             earlier = sound.get(activation.release)
             if activation.release != active and earlier is not None and not earlier.bad:
-                self._move(earlier, "rollback", reason, by)
+                self._move(earlier, ("rollback", reason), by)
                 return active, earlier
         raise NoPreviousRelease(f"no good release was active before {active[:12]}", release=active)
 
@@ -206,13 +280,27 @@ class Releases:
                 release=release.digest,
             )
 
-    def _move(self, release: Release, kind: str, reason: str, by: str) -> None:
-        self.store.activate(
-            self.environment,
-            Activation(
-                release=release.digest, kind=kind, reason=reason, by=by, time=self.clock.now()
-            ),
+    def _move(
+        self,
+        release: Release,
+        why: tuple[str, str],
+        by: str,
+        permit: Callable[[], None] = lambda: None,
+    ) -> None:
+        kind, reason = why
+        activation = Activation(
+            release=release.digest, kind=kind, reason=reason, by=by, time=self.clock.now()
         )
+        self.store.activate(self.environment, activation, permit)
+
+
+def said_of(runs: Sequence[CheckRun]) -> str:
+    """Return in one line what gates say.
+
+    Args:
+        runs: Their conclusions.
+    """
+    return "; ".join(f"{run.name}: {', '.join(run.findings) or run.summary}" for run in runs)
 
 
 def _baseline_of(release: Release) -> str | None:

@@ -6,8 +6,10 @@ import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from fairlead.core.analysis import begin
+from fairlead.core.environments import GATES
 from fairlead.core.errors import (
     FairleadError,
     NoPreviousRelease,
@@ -19,7 +21,8 @@ from fairlead.core.errors import (
 )
 from fairlead.core.rollout import Rollout, RolloutTerms, abort, go_on, pause, promote
 from fairlead.delivery.observing import observe_rollout
-from fairlead.delivery.release import Releases
+from fairlead.delivery.protection import FREEZE
+from fairlead.delivery.release import Releases, said_of
 from fairlead.ports.clock import Clock
 from fairlead.ports.rollouts import DeploymentStore, RolloutStore
 from fairlead.ports.runs import Order
@@ -62,10 +65,13 @@ class Rollouts:
             name: Its digest or a prefix.
             terms: How.
             by: Who does it.
-            override: Why, when it has no passed gate; None demands a passed gate.
+            override: Why, when something stands in its way; None demands all that the environment
+                asks. It counts for what stands in its way now, at each step.
 
         Raises:
-            GateRefused: It has no passed gate, or it is marked bad, and there is no override.
+            GateRefused: A gate that the environment requires has not passed, or it is marked bad,
+                and there is no override.
+            EnvironmentFrozen: No release gets traffic now, and there is no override.
             ReleaseActive: It is the active one.
             RolloutOpen: Another rollout goes on.
             RouteClosed: Another release became active at this moment.
@@ -91,7 +97,10 @@ class Rollouts:
             by=by,
             began_at=self.clock.now(),
             analysis=begin(terms.analysis),
+            asker=self.releases.asker,
         )
+        if override is not None:
+            rollout = replace(rollout, overridden=self._overridden(rollout))
         self.store.start(rollout)
         return rollout
 
@@ -124,6 +133,8 @@ class Rollouts:
         Raises:
             UnknownRollout: None goes on.
             RolloutEnded: It is being aborted: that wins.
+            GateRefused: A gate that the environment requires has not passed.
+            EnvironmentFrozen: No release gets traffic now.
             PromotionRefused: It does not wait for a person, or its analysis came to no verdict.
             ReasonMissing: The override says nothing.
         """
@@ -140,7 +151,10 @@ class Rollouts:
             if rollout.waits == "approval" and step is not None:
                 permit(step.role)
             if override:
-                return promote(rollout, now)
+                names = (*rollout.overridden, *self._overridden(rollout))
+                return replace(promote(rollout, now), overridden=tuple(dict.fromkeys(names)))
+            release = self.releases.store.get(rollout.candidate)
+            self.releases.refuse_unmet(release, rollout.asker, but=rollout.overridden)
             if rollout.phase != "paused":
                 raise PromotionRefused(
                     f"rollout {rollout.id} waits for its evidence, and for nobody",
@@ -192,6 +206,30 @@ class Rollouts:
 
         verb = "rollback" if bad else "abort"
         return self.store.change(self.current().id, change, order, verb)
+
+    def held(self, rollout: Rollout) -> str:
+        """Say why the environment allows a rollout no step now, in words; empty if it does.
+
+        It never raises: what cannot be read holds a rollout where it is, and harm is looked for
+        all the same.
+        """
+        try:
+            left = self.releases.unmet(
+                self.releases.store.get(rollout.candidate), rollout.asker, but=rollout.overridden
+            )
+        except FairleadError as error:
+            return f"it is not known whether it may go on: {error}"
+        return said_of(left)
+
+    def _overridden(self, rollout: Rollout) -> tuple[str, ...]:
+        """Return the gates that an override stands in place of now."""
+        try:
+            release = self.releases.store.get(rollout.candidate)
+            found = self.releases.unmet(release, rollout.asker)
+        except FairleadError:
+            # It cannot be told what was in the way: then it may have been anything.
+            return (*GATES, FREEZE)
+        return tuple(run.name for run in found)
 
 
 def _refuse_aborting(rollout: Rollout) -> None:
@@ -284,9 +322,10 @@ class Controller:
         """
         store = self.rollouts.store
         rollout = store.get(rollout_id)
+        decide = partial(observe_rollout, held=self.rollouts.held)
         for _ in range(LOOKS_MAX):
             before = rollout
-            rollout = store.look(rollout_id, observe_rollout, by=self.by, lease_s=self.pace.lease_s)
+            rollout = store.look(rollout_id, decide, by=self.by, lease_s=self.pace.lease_s)
             if rollout == before or rollout.final:
                 break
         if rollout.phase == "aborting":

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-
-from fairlead.bootstrap import Platform, make_gate, open_platform, resolve_app
+from fairlead.bootstrap import Platform, open_platform, resolve_app
+from fairlead.core.environments import EnvironmentRules
 from fairlead.core.erasure import Erasure, Target, Trace
 from fairlead.core.kill import Kill
 from fairlead.core.pairs import PairTerms
@@ -13,7 +12,7 @@ from fairlead.core.release_changes import ReleaseChange
 from fairlead.core.replay import ReplayTerms, ToolPolicy
 from fairlead.core.rollout import Rollout, RolloutTerms
 from fairlead.core.tokens import Grant
-from fairlead.delivery.gate import CheckRun, concludes
+from fairlead.delivery.gate import CheckRun
 from fairlead.delivery.replay import ReplayReport, replay_check
 from fairlead.memory.ingest import Ingested
 from fairlead.operations.audit import (
@@ -83,9 +82,21 @@ from fairlead.operations.erasure import (
     resume_erasure,
     verify_erasure,
 )
+from fairlead.operations.gates import (
+    EnvironmentReport,
+    GateReport,
+    GatesReport,
+    answer_gate,
+    check_app,
+    list_environments,
+    read_environment_rules,
+    run_gates,
+    set_environment,
+    show_environment,
+    show_gates,
+)
 from fairlead.operations.identity import (
     acting,
-    allow,
     asking,
     authenticate,
     create_token,
@@ -96,7 +107,6 @@ from fairlead.operations.identity import (
     token_claims,
 )
 from fairlead.operations.ingesting import ingest
-from fairlead.operations.making import Making
 from fairlead.operations.mcp import (
     ServerState,
     ToolDifference,
@@ -162,10 +172,10 @@ from fairlead.ports.audit import ExportScope
 from fairlead.ports.backup import Written
 from fairlead.ports.conversations import ConversationRecord, TurnRecord
 from fairlead.ports.effects import EffectRecord
+from fairlead.ports.environments import Ruled
 from fairlead.ports.memory import MemoryStats, Reach, Roots
 from fairlead.ports.memory_exports import MemoryExport
 from fairlead.ports.pruning import Pruned
-from fairlead.ports.releases import Evidence
 from fairlead.ports.rollouts import Deployment
 from fairlead.ports.runs import Order, RunRecord
 from fairlead.ports.waits import Signal
@@ -180,73 +190,33 @@ from fairlead.settings import Settings, load_settings
 __all__ = [
     "AfterRestore", "ApprovalRecord", "AuditKey", "AuditReport", "BaselineRow", "BudgetUse",
     "CheckRun", "Controlled", "Conversation", "ConversationRecord", "Deployment",
-    "DifferenceGroup", "EffectRecord", "Embedded", "Erasure", "ErasureReport", "ExportOrder",
-    "ExportScope", "GateReport", "Grant", "ImportOrder", "Imported", "Ingested", "Kill", "Live",
-    "MemoryExport", "MemoryFound", "MemoryItem", "MemoryStats", "Order", "PairTerms",
-    "Platform", "PolicyContext", "Pruned", "Pulled", "Reach", "Release", "ReleaseChange",
-    "ReplayOptions", "ReplayReport", "ReplaySelection", "ReplayTerms", "RestoreOptions",
-    "Restored", "Retraction", "RollbackDrill", "Rollout", "RolloutStatus", "RolloutTerms",
-    "Roots", "RunRecord", "Selection", "ServerState", "Settings", "Settled", "Signal",
-    "StartOptions", "Supervisor", "Target", "ToolDifference", "ToolPolicy", "Trace",
-    "TurnRecord", "Verb", "Verification", "Worker", "WorkerRecord", "Written", "abort_rollout",
-    "acting", "activate_release", "add_memory", "answer_approval", "asking", "authenticate",
-    "back_up_store", "check_app", "check_baseline", "compare_releases", "control_runs",
-    "create_release", "create_token", "diff_baselines", "diff_mcp", "drill_rollback",
-    "drill_store", "embed_memory", "enforce_baseline", "erase", "export_audit", "export_memory",
-    "forget_memory", "fork_run", "give_feedback", "import_memory", "ingest", "init_audit",
-    "lift_kill", "list_baselines", "list_budgets", "list_conversations", "list_deployments",
-    "list_events", "list_kills", "list_mcp", "list_rollouts", "live_releases", "load_settings",
-    "make_checkpoint", "make_supervisor", "make_token_key", "make_worker", "measure_delivery",
-    "memory_history", "memory_stats", "move_runs", "open_platform", "operator",
-    "outcome_of_run", "pause_rollout", "pin_mcp", "policy_differences", "promote_memory",
-    "promote_rollout", "prune_runs", "publish_baseline", "pull_kill", "quarantine_memory",
-    "reach", "reached_run", "read_rollout_terms", "read_stream", "reapply", "replay_check",
+    "DifferenceGroup", "EffectRecord", "Embedded", "EnvironmentReport", "EnvironmentRules",
+    "Erasure", "ErasureReport", "ExportOrder", "ExportScope", "GateReport", "GatesReport", "Grant",
+    "ImportOrder", "Imported", "Ingested", "Kill", "Live", "MemoryExport", "MemoryFound",
+    "MemoryItem", "MemoryStats", "Order", "PairTerms", "Platform", "PolicyContext", "Pruned",
+    "Pulled", "Reach", "Release", "ReleaseChange", "ReplayOptions", "ReplayReport",
+    "ReplaySelection", "ReplayTerms", "RestoreOptions", "Restored", "Retraction", "RollbackDrill",
+    "Rollout", "RolloutStatus", "RolloutTerms", "Roots", "Ruled", "RunRecord", "Selection",
+    "ServerState", "Settings", "Settled", "Signal", "StartOptions", "Supervisor", "Target",
+    "ToolDifference", "ToolPolicy", "Trace", "TurnRecord", "Verb", "Verification", "Worker",
+    "WorkerRecord", "Written", "abort_rollout", "acting", "activate_release", "add_memory",
+    "answer_approval", "answer_gate", "asking", "authenticate", "back_up_store", "check_app",
+    "check_baseline", "compare_releases", "control_runs", "create_release", "create_token",
+    "diff_baselines", "diff_mcp", "drill_rollback", "drill_store", "embed_memory",
+    "enforce_baseline", "erase", "export_audit", "export_memory", "forget_memory", "fork_run",
+    "give_feedback", "import_memory", "ingest", "init_audit", "lift_kill", "list_baselines",
+    "list_budgets", "list_conversations", "list_deployments", "list_environments", "list_events",
+    "list_kills", "list_mcp", "list_rollouts", "live_releases", "load_settings", "make_checkpoint",
+    "make_supervisor", "make_token_key", "make_worker", "measure_delivery", "memory_history",
+    "memory_stats", "move_runs", "open_platform", "operator", "outcome_of_run", "pause_rollout",
+    "pin_mcp", "policy_differences", "promote_memory", "promote_rollout", "prune_runs",
+    "publish_baseline", "pull_kill", "quarantine_memory", "reach", "reached_run",
+    "read_environment_rules", "read_rollout_terms", "read_stream", "reapply", "replay_check",
     "replay_runs", "resolve_app", "resolve_effect", "restore_store", "resume_erasure",
     "retract_memory", "roll_back_release", "roll_back_rollout", "rollback_readiness",
-    "rollout_status", "route_request", "search_memory", "select_runs", "send_signal",
-    "show_approval", "show_conversation", "show_memory", "start_rollout", "supersede_memory",
-    "token_claims", "try_baseline", "try_policies", "verify_audit", "verify_erasure",
-    "verify_events", "verify_export", "working",
+    "rollout_status", "route_request", "run_gates", "search_memory", "select_runs", "send_signal",
+    "set_environment", "show_approval", "show_conversation", "show_environment", "show_gates",
+    "show_memory", "start_rollout", "supersede_memory", "token_claims", "try_baseline",
+    "try_policies", "verify_audit", "verify_erasure", "verify_events", "verify_export", "working",
 ]
 # fmt: on
-
-
-@dataclass(frozen=True, kw_only=True)
-class GateReport:
-    """A gate's conclusion on a release.
-
-    Attributes:
-        release: The release that was checked.
-        checks: Every check.
-    """
-
-    release: Release
-    checks: tuple[CheckRun, ...]
-
-    @property
-    def passed(self) -> bool:
-        """Whether every check is a success."""
-        return concludes(self.checks) == "success"
-
-
-def check_app(platform: Platform, *, mutate: bool = False) -> GateReport:
-    """Put the app, as it stands in its folder, through the gate, and keep the evidence.
-
-    Args:
-        platform: The open platform; the gate's own runs use a scratch database.
-        mutate: Whether the guardrail tests are tried with small mistakes in the policies.
-    """
-    allow(platform, "check")
-    gate, manifest, files = make_gate(platform.settings, platform.baseline, mutate=mutate)
-    making = Making.of(platform, files)
-    checks = gate.run()
-    release, _ = making.make(manifest)
-    platform.release_store.record_gate(
-        Evidence(
-            release=release.digest,
-            conclusion=concludes(checks),
-            checks=[asdict(check) for check in checks],
-            time=platform.clock.now(),
-        )
-    )
-    return GateReport(release=release, checks=checks)

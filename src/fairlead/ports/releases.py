@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -37,15 +37,23 @@ class Evidence:
 
     Attributes:
         release: Digest of the release.
-        conclusion: success or failure.
+        conclusion: success, failure, neutral, skipped, timed_out or action_required.
         checks: Every check, as JSON.
         time: Seconds since 1970, UTC.
+        gate: Name of the gate.
+        environment: Where it holds; empty for every environment.
+        by: Who let the gate run, or approved.
+        verified: Whether a token says so.
     """
 
     release: str
     conclusion: str
     checks: Json
     time: float
+    gate: str = "check"
+    environment: str = ""
+    by: str = ""
+    verified: bool = False
 
 
 class ReleaseStore(Protocol):
@@ -54,7 +62,7 @@ class ReleaseStore(Protocol):
     def put(self, release: Release, archive: Archive | None = None) -> bool:
         """Store a release with its files; return False when it is there already.
 
-        One that is there gets what it lacks: its archive, or where it comes from.
+        One that is there gets what it lacks: its archive, where it comes from, or who made it.
         """
         ...
 
@@ -79,16 +87,44 @@ class ReleaseStore(Protocol):
         """Return the error of each release that does not match its digest."""
         ...
 
-    def record_gate(self, evidence: Evidence) -> None:
-        """Store a gate's conclusion, with its event."""
+    def record_gate(self, evidence: Evidence) -> str:
+        """Store a gate's conclusion, with its event; return the digest that names it."""
         ...
 
     def gate(self, release: str) -> Evidence | None:
-        """Return a release's latest evidence, or None."""
+        """Return a release's latest evidence of `fairlead check`, or None."""
         ...
 
-    def activate(self, environment: str, activation: Activation) -> None:
-        """Move the pointer, with its event; a rollback marks the release that was active as bad."""
+    def evidence_of(
+        self, release: str, gate: str, environment: str = "", *, limit: int = 1
+    ) -> Sequence[Evidence]:
+        """Return a gate's evidence on a release, the newest first.
+
+        Args:
+            release: Digest of the release.
+            gate: Name of the gate.
+            environment: Where; what holds everywhere is found there too.
+            limit: Most of it.
+
+        Raises:
+            StoreCorrupt: One piece is not as it was stored.
+        """
+        ...
+
+    def evidence_on(self, release: str, limit: int = 100) -> Sequence[Evidence]:
+        """Return a release's evidence of all gates everywhere, the newest first."""
+        ...
+
+    def activate(
+        self, environment: str, activation: Activation, permit: Callable[[], None] = lambda: None
+    ) -> None:
+        """Move the pointer, with its event; a rollback marks the release that was active as bad.
+
+        Args:
+            environment: Where.
+            activation: The move.
+            permit: Refuses it by what is on record while nobody else can change that.
+        """
         ...
 
     def active(self) -> dict[str, str]:

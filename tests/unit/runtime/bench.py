@@ -141,7 +141,7 @@ class FakeReleases:
     """Keeps releases in a dict and the pointer's history in a list."""
 
     records: dict[str, Release] = field(default_factory=dict)
-    evidence: dict[str, Evidence] = field(default_factory=dict)
+    evidence: list[Evidence] = field(default_factory=list)
     moves: list[tuple[str, Activation]] = field(default_factory=list)
     archives: dict[str, Archive] = field(default_factory=dict)
 
@@ -165,13 +165,29 @@ class FakeReleases:
     def damaged(self) -> Sequence[ReleaseDamaged]:
         return ()
 
-    def record_gate(self, evidence: Evidence) -> None:
-        self.evidence[evidence.release] = evidence
+    def record_gate(self, evidence: Evidence) -> str:
+        self.evidence.insert(0, evidence)
+        return str(len(self.evidence))
 
     def gate(self, release: str) -> Evidence | None:
-        return self.evidence.get(release)
+        return next(iter(self.evidence_of(release, "check")), None)
 
-    def activate(self, environment: str, activation: Activation) -> None:
+    def evidence_of(
+        self, release: str, gate: str, environment: str = "", *, limit: int = 1
+    ) -> Sequence[Evidence]:
+        return [
+            one
+            for one in self.evidence
+            if (one.release, one.gate) == (release, gate) and one.environment in ("", environment)
+        ][:limit]
+
+    def evidence_on(self, release: str, limit: int = 100) -> Sequence[Evidence]:
+        return [one for one in self.evidence if one.release == release][:limit]
+
+    def activate(
+        self, environment: str, activation: Activation, permit: Callable[[], None] = lambda: None
+    ) -> None:
+        permit()
         before = self.history(environment)
         if activation.kind == "rollback" and before:
             bad = before[-1].release

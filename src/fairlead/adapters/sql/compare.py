@@ -12,6 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from fairlead.adapters.sql.compare_gates import gate_differences
 from fairlead.adapters.sql.compare_releases import release_differences
 from fairlead.adapters.sql.references import missing
 from fairlead.adapters.sql.schema import blobs
@@ -205,6 +206,7 @@ def differences(connection: sa.Connection) -> Iterator[str]:
     for environment, number in _rows(connection, _ACTIVATIONS):
         yield f"activation {number} of environment {environment} is not as its event says"
     yield from release_differences(connection)
+    yield from gate_differences(connection)
     yield from _baselines(connection)
     erased = frozenset(name for (name,) in _rows(connection, _ERASED))
     for name, data in connection.execute(sa.select(blobs.c.digest, blobs.c.data)).yield_per(100):

@@ -24,7 +24,7 @@ def release_differences(connection: sa.Connection) -> Iterator[str]:
     """
     said = _said(connection)
     kept = dict(_archives(connection))
-    query = sa.select(releases.c.digest, releases.c.archive, releases.c.provenance)
+    query = sa.select(releases.c.digest, releases.c.archive, releases.c.provenance, releases.c.by)
     for row in connection.execute(query.order_by(releases.c.digest)):
         made = said.get(f"release:{row.digest}")
         what = f"release {as_text(row.digest)[:12]}"
@@ -37,6 +37,8 @@ def release_differences(connection: sa.Connection) -> Iterator[str]:
             yield f"the archive of {what} is not there"
         if _json(row.provenance) != made.get("provenance"):
             yield f"{what} does not come from where its events say"
+        if row.by != made.get("by"):
+            yield f"{what} was not made by whom its events say"
     named = {made.get("archive") for made in said.values()}
     for name, whole in kept.items():
         if not whole:

@@ -34,6 +34,8 @@ _NOT_OURS_TO_CHANGE = {
     "releases": "a release is what its digest says",
     "archives": "a release is what its digest says",
     "baselines": "a baseline is what its digest says",
+    "gate_evidence": "evidence is what its digest says",
+    "environments": "rules are what their digest says",
 }
 _PASSED_OVER = ("memory_", "erasures", "erased_blobs", "anchors", "alembic_", "dbos_migrations")
 _SHADOW = ("memories_fts", "passages_fts", "sqlite_", "memory_vectors")

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,8 +11,9 @@ from pydantic import TypeAdapter
 from fairlead.adapters.sql.database import Database, serialize
 from fairlead.adapters.sql.deployments import refuse_open, sole
 from fairlead.adapters.sql.events import append
+from fairlead.adapters.sql.evidence import read_evidence, write_evidence
 from fairlead.adapters.sql.memory_changes import drop_overlay, merge_overlay
-from fairlead.adapters.sql.schema_releases import activations, archives, gate_evidence, releases
+from fairlead.adapters.sql.schema_releases import activations, archives, releases
 from fairlead.core.archive import Archive
 from fairlead.core.digests import canonical_json, digest, digest_bytes
 from fairlead.core.errors import ReleaseDamaged, UnknownRelease
@@ -44,12 +44,14 @@ class SqlReleaseStore:
     def put(self, release: Release, archive: Archive | None = None) -> bool:
         """Store a release with its files; return False when it is there already.
 
-        One that is there gets what it lacks: its archive, or where it comes from.
+        One that is there gets what it lacks: its archive, where it comes from, or who made it.
         """
         manifest = release.manifest
         given: dict[str, Any] = {} if archive is None else {"archive": archive.digest}
         if release.provenance is not None:
             given["provenance"] = release.provenance.json()
+        if release.by:
+            given["by"] = release.by
         with self._database.transaction() as connection:
             serialize(connection, f"release:{release.digest}")
             there = connection.execute(
@@ -131,41 +133,40 @@ class SqlReleaseStore:
             except ReleaseDamaged as error:
                 yield error
 
-    def record_gate(self, evidence: Evidence) -> None:
-        """Store a gate's conclusion, with its event."""
+    def record_gate(self, evidence: Evidence) -> str:
+        """Store a gate's conclusion, with its event; return the digest that names it."""
         with self._database.transaction() as connection:
-            connection.execute(
-                sa.insert(gate_evidence).values(
-                    release=evidence.release,
-                    conclusion=evidence.conclusion,
-                    checks=canonical_json(evidence.checks),
-                    time=evidence.time,
-                )
-            )
-            data = {"conclusion": evidence.conclusion}
-            append(connection, self._clock, _fact(evidence.release, "gate.finished", data))
+            # Whoever moves the pointer holds it: a denial is before that, or behind.
+            serialize(connection, f"environment:{evidence.environment}")
+            fact = write_evidence(connection, evidence)
+            append(connection, self._clock, fact)
+        return str(fact.data["evidence"])
 
     def gate(self, release: str) -> Evidence | None:
-        """Return a release's latest evidence, or None."""
-        query = (
-            sa.select(gate_evidence)
-            .where(gate_evidence.c.release == release)
-            .order_by(gate_evidence.c.id.desc())
-            .limit(1)
-        )
-        with self._database.reading() as connection:
-            row = connection.execute(query).first()
-        if row is None:
-            return None
-        return Evidence(
-            release=row.release,
-            conclusion=row.conclusion,
-            checks=json.loads(row.checks),
-            time=row.time,
-        )
+        """Return a release's latest evidence of `fairlead check`, or None."""
+        return next(iter(self.evidence_of(release, "check")), None)
 
-    def activate(self, environment: str, activation: Activation) -> None:
+    def evidence_of(
+        self, release: str, gate: str, environment: str = "", *, limit: int = 1
+    ) -> Sequence[Evidence]:
+        """Return a gate's evidence on a release in an environment, the newest first."""
+        with self._database.reading() as connection:
+            return read_evidence(connection, release, (gate, environment), limit)
+
+    def evidence_on(self, release: str, limit: int = 100) -> Sequence[Evidence]:
+        """Return a release's evidence of all gates everywhere, the newest first."""
+        with self._database.reading() as connection:
+            return read_evidence(connection, release, None, limit)
+
+    def activate(
+        self, environment: str, activation: Activation, permit: Callable[[], None] = lambda: None
+    ) -> None:
         """Move the pointer, with its event; a rollback marks the release that was active as bad.
+
+        Args:
+            environment: Where.
+            activation: The move.
+            permit: Refuses it by what is on record while nobody else can change that.
 
         Raises:
             RolloutOpen: A rollout goes on there: it moves the pointer.
@@ -173,6 +174,7 @@ class SqlReleaseStore:
         with self._database.transaction() as connection:
             serialize(connection, f"environment:{environment}")
             refuse_open(connection, environment)
+            permit()
             move_pointer(connection, self._clock, environment, activation)
             sole(connection, self._clock, environment, activation.release)
 
@@ -297,7 +299,7 @@ def _fact(digest: str, type: str, data: dict[str, Any]) -> Fact:
 
 def _columns(given: dict[str, Any]) -> dict[str, str]:
     """Return what is said of a release's files and origin as it is kept."""
-    kept = {name: given[name] for name in ("archive",) if name in given}
+    kept: dict[str, str] = {name: given[name] for name in ("archive", "by") if name in given}
     if "provenance" in given:
         kept["provenance"] = canonical_json(given["provenance"])
     return kept
@@ -321,4 +323,5 @@ def _release(row: sa.Row[Any]) -> Release:
         bad=bool(row.bad),
         archive=row.archive or "",
         provenance=origin,
+        by=row.by or "",
     )

@@ -97,6 +97,8 @@ class SqlRolloutStore:
                 "by": rollout.by,
                 "terms": _ROLLOUT.dump_python(rollout, mode="json")["terms"],
             }
+            if rollout.overridden:
+                data["overridden"] = list(rollout.overridden)
             append(connection, self._clock, _fact(rollout, "rollout.started", data))
 
     def open(self, environment: str) -> Rollout | None:
@@ -313,6 +315,8 @@ class SqlRolloutStore:
         }
         if verb:
             said["verb"] = verb
+        if after.overridden:
+            said["overridden"] = list(after.overridden)
         if after.final and after.decided_at is not None:
             safe_at, ended_at = after.traffic_safe_at or 0.0, after.ended_at or 0.0
             said["new_traffic_safe_s"] = max(safe_at - after.decided_at, 0.0)
@@ -352,6 +356,8 @@ def _kinds(before: Rollout, after: Rollout) -> Iterator[str]:
         yield "rollout.rolled_back"
     elif (after.step, after.weight) != (before.step, before.weight):
         yield "rollout.stepped"
+    if after.waits == "gates" != before.waits:
+        yield "rollout.held"
     if after.phase == "paused" and (before.phase, before.waits) != (after.phase, after.waits):
         yield "rollout.paused"
     if after.final:

@@ -20,6 +20,7 @@ releases = sa.Table(
     sa.Column("stranded", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("archive", sa.String(64)),
     sa.Column("provenance", sa.Text),
+    sa.Column("by", sa.Text),
 )
 
 # Releases of equal files share one.
@@ -39,6 +40,28 @@ gate_evidence = sa.Table(
     sa.Column("conclusion", sa.String(20), nullable=False),
     sa.Column("checks", sa.Text, nullable=False),
     sa.Column("time", sa.Float, nullable=False),
+    sa.Column("gate", sa.Text, nullable=False, server_default="check"),
+    # Empty where it holds in every environment.
+    sa.Column("environment", sa.Text, nullable=False, server_default=""),
+    sa.Column("by", sa.Text, nullable=False, server_default=""),
+    sa.Column("verified", sa.Boolean, nullable=False, server_default=sa.false()),
+    # Of all that it says; empty for what is older than digests.
+    sa.Column("digest", sa.Text, nullable=False, server_default=""),
+    sa.Index("gate_evidence_by_gate", "release", "gate", "id"),
+)
+
+environments = sa.Table(
+    "environments",
+    metadata,
+    # A series for each name; the last one is in force.
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True),
+    # As JSON; see core/environments.py.
+    sa.Column("rules", sa.Text, nullable=False),
+    sa.Column("digest", sa.Text, nullable=False),
+    sa.Column("by", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("time", sa.Float(53), nullable=False),
 )
 
 activations = sa.Table(

@@ -1,4 +1,4 @@
-"""Delivery: FL-93x."""
+"""Delivery: FL-93x and FL-94x."""
 
 from __future__ import annotations
 
@@ -66,6 +66,27 @@ class ReleaseActive(FairleadError):
 
     code = "FL-938"
     hint = "Make another release with `fairlead release create`, and roll that out."
+
+
+class EnvironmentFrozen(FairleadError):
+    """No release gets new traffic in the environment now."""
+
+    code = "FL-940"
+    hint = 'Wait until it is over, or use --override "why"; rollbacks and aborts are never frozen.'
+
+
+class InvalidEnvironment(FairleadError):
+    """The rules of an environment are not understood."""
+
+    code = "FL-941"
+    hint = "Correct what the message names; nothing was changed."
+
+
+class UnknownGate(FairleadError):
+    """No gate of that name can be run here."""
+
+    code = "FL-942"
+    hint = "`fairlead environment show` lists the gates that an environment requires."
 
 
 class LogTooLong(FairleadError):

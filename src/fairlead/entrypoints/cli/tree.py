@@ -17,6 +17,7 @@ from fairlead.entrypoints.cli.commands import (
     dora,
     erasures,
     events,
+    gates,
     kills,
     make,
     mcp,
@@ -74,6 +75,15 @@ _release.command("list", cls=Command)(releases.list_all)
 _release.command("show", cls=Command)(releases.show)
 _release.command("diff", cls=Command)(releases.diff)
 _release.command("activate", cls=Command)(releases.activate)
+_gate = _group("gate", SHIP, "What stands between a release and an environment.")
+_gate.command("run", cls=Command)(gates.run)
+_gate.command("show", cls=Command)(gates.show)
+_gate.command("approve", cls=Command)(gates.approve)
+_gate.command("deny", cls=Command)(gates.deny)
+_environment = _group("environment", SHIP, "What environments ask of releases, and freezes.")
+_environment.command("list", cls=Command)(gates.environment_list)
+_environment.command("show", cls=Command)(gates.environment_show)
+_environment.command("set", cls=Command)(gates.environment_set)
 _rollout = _group("rollout", SHIP, "Give a release traffic step by step, by what it does.")
 _rollout.command("start", cls=Command)(rollouts.start)
 _rollout.command("status", cls=Command)(rollouts.status)

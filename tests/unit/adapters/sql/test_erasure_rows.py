@@ -13,7 +13,7 @@ from fairlead.adapters.sql.documents import SqlDocumentStore
 from fairlead.adapters.sql.schema import blobs, documents, runs, signals
 from fairlead.adapters.sql.schema_bounds import kill_switches
 from fairlead.adapters.sql.schema_memory import erased_blobs, erasures
-from fairlead.adapters.sql.schema_releases import archives
+from fairlead.adapters.sql.schema_releases import archives, environments, gate_evidence
 from fairlead.core.archive import pack
 from fairlead.core.errors import (
     StoreCorrupt,
@@ -67,6 +67,19 @@ def test_a_value_in_a_releases_files_is_left_and_named(office: Office) -> None:
         ("archives.data", 1, "a release is what its digest says")
     ]
     assert [row.data for row in office.all(sa.select(archives))] == [archive.data]
+
+
+def test_a_value_in_evidence_and_in_rules_is_left_and_named(office: Office) -> None:
+    row = {"release": "r", "conclusion": "success", "checks": f'["{TEXT}"]', "time": 1.0}
+    office.do(sa.insert(gate_evidence).values(**row, by="ann", digest="d"))
+    words = {"by": "ann", "reason": TEXT, "digest": "d", "time": 1.0}
+    office.do(sa.insert(environments).values(name="p", number=1, rules="{}", **words))
+    found = scrubbed(office, CANARY)
+    assert sorted((one.place, one.why) for one in found.left) == [
+        ("environments.reason", "rules are what their digest says"),
+        ("gate_evidence.checks", "evidence is what its digest says"),
+    ]
+    assert [row.reason for row in office.all(sa.select(environments))] == [TEXT]
 
 
 def test_a_payload_that_somebody_changed_is_no_erasure(office: Office) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from fairlead.core.errors import StoreCorrupt
 from fairlead.core.provenance import Provenance
 from fairlead.entrypoints.cli.ending import explain
 from fairlead.entrypoints.cli.options import HERE, App, AsJson
@@ -79,7 +80,7 @@ def list_all(*, app: App = HERE, as_json: AsJson = False) -> None:
 
 
 def show(id: Id, *, app: App = HERE, as_json: AsJson = False) -> None:
-    """Print what a release holds, and the evidence of its gate."""
+    """Print what a release holds, and the evidence of its gates in each environment."""
     with at_work(app, as_json=as_json) as (platform, screen):
         from rich.text import Text
 
@@ -90,15 +91,19 @@ def show(id: Id, *, app: App = HERE, as_json: AsJson = False) -> None:
         release = platform.release_store.get(id)
         row = _row(platform, release, _standing(platform))
         evidence = platform.release_store.gate(release.digest)
+        everywhere = platform.release_store.evidence_on(release.digest)
         way_back = rollback_readiness(platform, release.digest)
         if screen.as_json:
             gate = None if evidence is None else asdict(evidence)
-            more = {"evidence": gate, "rollback": rollback_json(way_back)}
+            more = {"evidence": gate, "gates": [asdict(one) for one in everywhere]}
+            more["rollback"] = rollback_json(way_back)
             screen.json({**row, **more, "manifest": manifest_json(release.manifest)})
         else:
+            from fairlead.entrypoints.cli.views.environments import evidence_view
             from fairlead.entrypoints.cli.views.release import release_view
 
             screen.show(*release_view(release, row, evidence))
+            screen.show(*evidence_view(everywhere, screen.columns))
             text = readiness_text(way_back, unicode=screen.unicode)
             screen.show(Text.assemble(("rollback  ", "bold"), text))
 
@@ -213,7 +218,6 @@ def _stated(commit: str | None, at: str | None, author: str | None) -> Provenanc
 
 def _row(platform: Platform, release: Release, standing: dict[str, Deployment]) -> dict[str, Any]:
     here = standing.get(release.digest)
-    evidence = platform.release_store.gate(release.digest)
     return {
         "release": release.digest,
         "id": release.id,
@@ -223,7 +227,7 @@ def _row(platform: Platform, release: Release, standing: dict[str, Deployment]) 
         "weight": 0.0 if here is None else here.weight,
         "in_flight": 0 if here is None else here.in_flight,
         "bad": release.bad,
-        "gate": None if evidence is None else evidence.conclusion,
+        "gate": _gate(platform, release),
         "code": release.manifest.code_digest,
         "bundle": release.manifest.bundle_digest,
         "baseline": _baseline(release),
@@ -231,6 +235,15 @@ def _row(platform: Platform, release: Release, standing: dict[str, Deployment]) 
         "archive": release.archive or None,
         "provenance": None if release.provenance is None else release.provenance.json(),
     }
+
+
+def _gate(platform: Platform, release: Release) -> str | None:
+    try:
+        evidence = platform.release_store.gate(release.digest)
+    except StoreCorrupt:
+        # One piece of evidence that somebody wrote over hides no other release.
+        return "damaged"
+    return None if evidence is None else evidence.conclusion
 
 
 def _baseline(release: Release) -> dict[str, str] | None:

@@ -84,6 +84,7 @@ _WAITS = {
     "approval": "an approval: fairlead rollout promote",
     "analysis": "its owner: the analysis came to no verdict",
     "signal": "its owner: a signal has fired",
+    "gates": "its environment: fairlead gate show",
 }
 
 

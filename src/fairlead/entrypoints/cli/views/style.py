@@ -17,7 +17,6 @@ STATE_STYLES = {
     "intended": "cyan",
     "queued": "bright_black",
     "skipped": "bright_black",
-    "neutral": "yellow",
     "waiting": "blue",
     "paused": "yellow",
     "pending": "blue",
@@ -31,11 +30,16 @@ STATE_STYLES = {
     "denied": "magenta",
     "failed": "red",
     "failure": "red",
+    "neutral": "yellow",
+    "timed_out": "yellow",
+    "action_required": "blue",
     "cancelled": "bright_black",
 }
 _GOOD = frozenset(("succeeded", "done", "success", "approved", "reconciled"))
-_DOUBTFUL = frozenset(("unknown", "escalated", "neutral"))
-_OPEN = frozenset(("queued", "running", "waiting", "paused", "pending", "intended", "skipped"))
+_DOUBTFUL = frozenset(("unknown", "escalated", "neutral", "timed_out"))
+_OPEN = frozenset(
+    ("queued", "running", "waiting", "paused", "pending", "intended", "skipped", "action_required")
+)
 
 
 def style_of(state: str) -> str:

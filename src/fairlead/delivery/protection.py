@@ -1,0 +1,180 @@
+"""What stands between a release and an environment: its gates' evidence, people, and the time.
+
+The same is asked before a release is activated or a rollout starts, and before each step that gives
+it more traffic. What cannot be decided does not pass: only a success does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+from fairlead.core.environments import APPROVAL, CHECK, EnvironmentRules
+from fairlead.core.release import Release
+from fairlead.delivery.gate import CheckRun, Conclusion
+from fairlead.ports.releases import Evidence
+
+FREEZE = "freeze"
+"""Name of the gate that looks at the time; it is asked wherever the rules name a freeze."""
+
+WORDS_MAX = 1000
+"""Words of people on one release that are looked at, the newest ones."""
+
+AHEAD_S = 300.0
+"""Seconds by which the clock that evidence was stored by may be ahead."""
+
+_KNOWN: dict[str, Conclusion] = {
+    "success": "success",
+    "failure": "failure",
+    "neutral": "neutral",
+    "skipped": "skipped",
+    "timed_out": "timed_out",
+    "action_required": "action_required",
+}
+
+Kept = Callable[[str, int], Sequence[Evidence]]
+"""Returns a gate's evidence on the release, the newest first, and at most so much."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Passage:
+    """A release that is to go to an environment.
+
+    Attributes:
+        release: The release.
+        environment: The environment.
+        rules: What it asks.
+        asker: Whom a token names as the one who asks; empty when none does, None while nobody
+            asks: somebody only looks.
+        now: Seconds since 1970.
+    """
+
+    release: Release
+    environment: str
+    rules: EnvironmentRules
+    asker: str | None
+    now: float
+
+
+def verdicts(passage: Passage, kept: Kept) -> tuple[CheckRun, ...]:
+    """Return the conclusion of each gate that an environment requires, by what is on record.
+
+    Args:
+        passage: What is to go where.
+        kept: The evidence.
+    """
+    found = [
+        approval_check(passage, kept(APPROVAL, WORDS_MAX))
+        if gate == APPROVAL
+        else stored_check(passage, gate, next(iter(kept(gate, 1)), None))
+        for gate in passage.rules.gates
+    ]
+    if passage.rules.freezes:
+        found.append(freeze_check(passage))
+    return tuple(found)
+
+
+def stored_check(passage: Passage, gate: str, evidence: Evidence | None) -> CheckRun:
+    """Return what stored evidence says by now: it must be a success, and not too old.
+
+    Args:
+        passage: What is to go where.
+        gate: The gate.
+        evidence: Its newest evidence; None when it never ran.
+    """
+    if evidence is None:
+        what = "it has not been checked" if gate == CHECK else "there is no evidence of it"
+        return _required(gate, what)
+    if evidence.conclusion != "success":
+        # A conclusion that nobody knows here shows nothing.
+        conclusion = _KNOWN.get(evidence.conclusion, "neutral")
+        what = "it did not pass its checks" if gate == CHECK else f"it is {conclusion}"
+        return CheckRun(name=gate, conclusion=conclusion, summary=what, findings=(what,))
+    age_s, most_s = passage.now - evidence.time, passage.rules.holds_s(gate)
+    if age_s < -AHEAD_S:
+        what = "its evidence is of a time that has not come"
+        return CheckRun(name=gate, conclusion="neutral", summary=what, findings=(what,))
+    if age_s > most_s:
+        return _required(gate, f"its evidence is older than {length(most_s)}")
+    return CheckRun(
+        name=gate, conclusion="success", summary=f"passed; it holds for {length(most_s)}"
+    )
+
+
+def approval_check(passage: Passage, words: Sequence[Evidence]) -> CheckRun:
+    """Return whether people approve of a release in an environment: the last word of each counts.
+
+    Args:
+        passage: What is to go where.
+        words: What was said of it there, the newest first.
+    """
+    rules, release = passage.rules.approval, passage.release
+    latest: dict[tuple[str, bool], Evidence] = {}
+    for word in words:
+        latest.setdefault((word.by, word.verified), word)
+    oldest = passage.now - passage.rules.holds_s(APPROVAL)
+    standing = [word for word in latest.values() if oldest <= word.time <= passage.now + AHEAD_S]
+    denied = [word for word in standing if word.conclusion != "success"]
+    if denied:
+        what = "; ".join(f"{word.by} denied it: {_reason(word)}" for word in denied[:5])
+        return CheckRun(name=APPROVAL, conclusion="failure", summary="denied", findings=(what,))
+    if rules.four_eyes and "" in (release.by, passage.asker):
+        # What cannot be told apart counts as the same.
+        whose = "asks" if release.by else "made the release"
+        return _required(APPROVAL, f"no token says who {whose}, and four eyes are needed")
+    apart = (release.by, passage.asker)
+    counted = sorted(
+        {
+            word.by
+            for word in standing
+            if not rules.four_eyes or (word.verified and word.by not in apart)
+        }
+    )
+    if len(counted) < rules.count:
+        others = "others with " if rules.four_eyes else ""
+        have = f"it has {len(counted)} of {rules.count} approvals"
+        what = f"{have} by {others}the role {rules.role}"
+        return _required(APPROVAL, what)
+    return CheckRun(name=APPROVAL, conclusion="success", summary=f"by {', '.join(counted)}")
+
+
+def freeze_check(passage: Passage) -> CheckRun:
+    """Return whether a release may get traffic at this time.
+
+    Args:
+        passage: What is to go where.
+    """
+    at = datetime.fromtimestamp(passage.now, tz=UTC)
+    for freeze in passage.rules.freezes:
+        try:
+            local = at.astimezone(ZoneInfo(freeze.zone)).replace(tzinfo=None)
+        except (OSError, ValueError, LookupError):
+            what = f"this machine does not know the time zone {freeze.zone}"
+            return CheckRun(name=FREEZE, conclusion="neutral", summary=what, findings=(what,))
+        if freeze.covers(local):
+            what = f"{freeze.reason} ({freeze.when})"
+            return CheckRun(
+                name=FREEZE, conclusion="action_required", summary="in force", findings=(what,)
+            )
+    return CheckRun(name=FREEZE, conclusion="success", summary="none is in force")
+
+
+def length(seconds: float) -> str:
+    """Return a length of time in words."""
+    for unit, name in ((86_400.0, "day"), (3600.0, "hour"), (60.0, "minute"), (1.0, "second")):
+        if seconds >= unit and seconds % unit == 0.0:
+            return f"{seconds / unit:g} {name}" + ("" if seconds == unit else "s")
+    return f"{seconds:g} seconds"
+
+
+def _required(gate: str, what: str) -> CheckRun:
+    return CheckRun(name=gate, conclusion="action_required", summary=what, findings=(what,))
+
+
+def _reason(word: Evidence) -> str:
+    try:
+        return str(word.checks[0]["summary"])
+    except (LookupError, TypeError):
+        return "no reason is on record"
