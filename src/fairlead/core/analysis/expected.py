@@ -24,6 +24,9 @@ HEALTHY_RUNS = 20
 FASTER = 0.5
 """The weight with which a rollout is compared: evidence on users comes hardly faster than so."""
 
+SOON_H = 0.25
+"""A verdict within so many hours needs no shortening."""
+
 _RUNS_MAX = 1_000_000
 
 
@@ -208,7 +211,9 @@ def _span(runs: int, per_hour: float) -> str:
     hours = runs / per_hour
     if hours >= 48.0:
         return f"{hours / 24.0:,.0f} days"
-    return f"{hours:,.0f} hours" if hours >= 2.0 else f"{max(hours * 60.0, 1.0):,.0f} minutes"
+    if hours >= 2.0:
+        return f"{hours:,.0f} hours"
+    return f"{hours * 60.0:,.0f} minutes" if hours * 60.0 >= 1.5 else "about a minute"
 
 
 def _shorter(
@@ -218,6 +223,8 @@ def _shorter(
         return ()
     said = []
     hours = _hours(verdict, runs_per_hour * weight)
+    if hours is not None and hours < SOON_H and verdict is not None and verdict <= terms.max_runs:
+        return ()
     late = hours is None or hours * 3600.0 > terms.max_time_s
     if verdict is None or verdict > terms.max_runs:
         said.append(
