@@ -51,7 +51,7 @@ IN_FLIGHT = 6
 
 _INDENT = 3
 
-SECONDS_MAX = 60.0
+SECONDS_MAX = 40.0
 """The longest that a verdict may take; a demo must end."""
 
 
@@ -67,7 +67,7 @@ class Traffic:
     @staticmethod
     def _endless(texts: list[str]) -> Iterator[str]:
         for number, text in enumerate(cycle(texts)):
-            yield IN_A_HURRY + text if (number + number // len(texts)) % 2 else text
+            yield text + IN_A_HURRY if (number + number // len(texts)) % 2 else text
 
     def until(self, reached: Callable[[], bool]) -> bool:
         """Ask until something is reached; return whether it was."""
@@ -117,8 +117,8 @@ def roll_out(
 def _bad(story: Story, worker: subprocess.Popen[bytes], good: Release, traffic: Traffic) -> None:
     story.part("Release C changes one line of a prompt; it harms, and evidence rolls it back")
     story.say(
-        f"Every other reader is in a hurry, and asks “{IN_A_HURRY}…”. The demo's model follows "
-        "the prompt, as a provider's would."
+        f"Every other reader is in a hurry, and adds “{IN_A_HURRY.strip()}” The demo's model "
+        "follows the prompt, as a provider's would."
     )
     bad = _candidate(story, BAD_LINE)
     rollout = _start(story, bad)
@@ -206,7 +206,7 @@ def _draw(story: Story, when: str, rollout: str) -> None:
     columns = story.console.width - _INDENT
     drawing = Drawing(columns=columns, unicode=True, now=story.platform.clock.now())
     for line in rollout_view(rollout_status(story.platform, rollout), drawing):
-        story.console.print(Padding(line, (0, 0, 0, _INDENT), expand=False))
+        story.console.print(Padding(line, (0, 0, 0, _INDENT)))
     story.console.print()
 
 

@@ -10,8 +10,8 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-IN_A_HURRY = "Just tell me: "
-"""How a question of a reader in a hurry begins. No question of the evaluation does."""
+IN_A_HURRY = " Just tell me."
+"""How a question of a reader in a hurry ends. No question of the evaluation does."""
 
 BAD_LINE = 'Answer who writes "just tell me" briefly, in your own words.'
 GOOD_LINE = 'Answer who writes "just tell me" briefly, in the words of the source.'

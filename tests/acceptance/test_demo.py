@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from functools import cache
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(200), pytest.mark.xdist_group("demo")]
+pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(200)]
 
 
 def tell(**variables: str) -> subprocess.CompletedProcess[str]:
@@ -28,14 +27,8 @@ def tell(**variables: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@cache
-def demo() -> subprocess.CompletedProcess[str]:
-    """Return the demo on the repository's own documents, told once in each process of pytest."""
-    return tell()
-
-
 def test_the_demo_on_the_repositorys_own_documents() -> None:
-    done = demo()
+    done = tell()
     assert done.returncode == 0, done.stdout + done.stderr
     said = " ".join(done.stdout.split())
     for line in (
@@ -59,10 +52,10 @@ def test_the_demo_on_the_repositorys_own_documents() -> None:
         assert line in said
     assert not [line for line in done.stdout.splitlines() if line.startswith("   ✗")]
     assert max(map(len, done.stdout.splitlines())) <= 100
+    draws_the_evidence(done.stdout)
 
 
-def test_the_demo_draws_the_evidence_that_it_decides_by() -> None:
-    story = demo().stdout
+def draws_the_evidence(story: str) -> None:
     bad, good = story.split("6. Release C")[1].split("7. Release D")
     assert bad.count("$ fairlead rollout status") == 2
     assert ": rolled back" in bad
@@ -71,6 +64,7 @@ def test_the_demo_draws_the_evidence_that_it_decides_by() -> None:
     assert "the candidate is good by success" in good
     for part in (bad, good):
         assert "that it harms" in part
+        # One of both bars is full.
         assert "███████████████████" in part
 
 
