@@ -112,7 +112,7 @@ def test_a_rollback_shows_what_was_known_when_it_was_decided() -> None:
     assert "  ✗ analysis, of 10 runs at least" in lines
     assert "Verdict   Failed" in lines
     assert "Why       worse by success" in lines
-    assert "In flight safe 1.5 s after it" in [" ".join(line.split()) for line in lines]
+    assert "In flight safe 1.50 s after it" in lines
 
 
 def test_a_promoted_one_says_who_stays_behind() -> None:
