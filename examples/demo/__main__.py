@@ -1,31 +1,28 @@
-"""`make demo`: ingest, answer through a crash, refuse a bad release, roll it back, verify.
+"""`make demo`: answer through a crash, refuse a bad release, roll back by hand and by evidence.
 
 Each part is observed from outside; the exit code is 0 only when all of them were.
 """
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from examples.demo.material import Material, prepare, questions, set_value
+from examples.demo.canary import roll_out
+from examples.demo.material import prepare, questions, set_value
+from examples.demo.model import follow_the_prompt
 from examples.demo.report import checks_table, exit_status, outcome_table, re_executed
-from fairlead import FairleadError, Principal
+from examples.demo.story import FINAL, Story
+from fairlead import FairleadError
 from fairlead.operations import (
-    Platform,
     Release,
-    WorkerRecord,
     check_app,
     ingest,
     load_settings,
@@ -34,86 +31,13 @@ from fairlead.operations import (
     verify_events,
 )
 
-FINAL = frozenset(("succeeded", "escalated", "denied", "failed", "cancelled"))
-
-
-@dataclass
-class Story:
-    """The demo as it goes on.
-
-    Attributes:
-        console: Where it is told.
-        material: What it works with.
-        platform: The open platform.
-        observed: Each observation with whether it was made.
-        parts: Parts told so far.
-    """
-
-    console: Console
-    material: Material
-    platform: Platform
-    observed: dict[str, bool] = field(default_factory=dict)
-    parts: int = 0
-
-    def part(self, title: str) -> None:
-        """Begin a part."""
-        self.parts += 1
-        self.console.print(f"\n[bold]{self.parts}. {title}[/bold]")
-
-    def see(self, what: str, seen: bool) -> None:
-        """Note whether something was observed."""
-        self.observed[what] = seen
-        mark = "[green]✓[/green]" if seen else "[red]✗[/red]"
-        self.console.print(f"   {mark} {what}", highlight=False)
-
-    def living(self) -> Sequence[WorkerRecord]:
-        """Return the workers whose lease holds."""
-        return self.platform.workers.living(self.platform.settings.lease_s)
-
-    def worker(self) -> subprocess.Popen[bytes]:
-        """Start a worker process and wait until it takes runs."""
-        command = [sys.executable, "-m", "examples.demo.worker"]
-        arguments = [str(self.material.app), str(self.material.executions)]
-        process = subprocess.Popen(command + arguments, cwd=Path(__file__).parents[2])
-        until = time.monotonic() + 30
-        while time.monotonic() < until and process.poll() is None:
-            if any(worker.pid == process.pid for worker in self.living()):
-                return process
-            time.sleep(0.05)
-        raise SystemExit("the worker did not start")
-
-    def ask(self, release: Release, texts: list[str], user: str) -> list[str]:
-        """Start a run per question; return their ids."""
-        start = self.platform.admission.start
-        principal = Principal(user=user)
-        return [
-            start(release, "answer", {"question": text}, principal=principal).id for text in texts
-        ]
-
-    def wait(self, ids: list[str]) -> None:
-        """Wait until all runs have ended, with progress."""
-        columns = (
-            TextColumn("   {task.description}"),
-            BarColumn(bar_width=30),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-        )
-        with Progress(*columns, console=self.console) as progress:
-            task = progress.add_task("runs ended", total=len(ids))
-            for run_id in ids:
-                asyncio.run(self.platform.admission.wait(run_id, 60.0))
-                progress.advance(task)
-
-    def states(self, ids: list[str]) -> list[str]:
-        """Return the states of runs."""
-        return [self.platform.runs.get(run_id).state for run_id in ids]
-
 
 def main() -> int:
     """Tell the story."""
     plain = Console()
-    console = Console(width=min(plain.width, 110) if plain.is_terminal else 110)
+    console = Console(width=min(plain.width, 100) if plain.is_terminal else 100)
     began = time.monotonic()
+    follow_the_prompt()
     console.print("[bold]Fairlead[/bold] keeps agent workflows true under load.", highlight=False)
     with tempfile.TemporaryDirectory(prefix="fairlead-demo-") as folder:
         material = prepare(Path(folder), os.environ.get("DOCS") or None)
@@ -146,9 +70,10 @@ def main() -> int:
 def _tell(story: Story, workers: list[subprocess.Popen[bytes]]) -> None:
     texts = _ingest(story)
     good = _release(story)
-    _crash(story, workers, good, texts)
+    answered = _crash(story, workers, good, texts)
     bad = _refuse(story)
     _roll_back(story, workers[-1], (good, bad), texts)
+    roll_out(story, workers[-1], good, answered)
     _account(story)
 
 
@@ -156,10 +81,10 @@ def _ingest(story: Story) -> list[str]:
     story.part("Documents")
     for done in ingest(story.platform):
         for error in done.refused:
-            story.console.print(f"   [yellow]left out:[/yellow] {error}", highlight=False)
+            story.say(f"[yellow]left out:[/yellow] {error}")
         story.see(f"{done.written} documents ingested from {_where(story)}", done.written > 0)
     texts = questions(story.material, os.environ.get("QUESTIONS") or None, story.platform)
-    story.console.print(f"   {len(texts)} questions to ask", highlight=False)
+    story.say(f"{len(texts)} questions to ask")
     return texts
 
 
@@ -171,14 +96,14 @@ def _release(story: Story) -> Release:
     story.part("Release A passes the gate and is activated")
     report = check_app(story.platform)
     story.console.print(checks_table(report))
-    story.see(f"gate passed for release A ({report.release.id})", report.passed)
+    story.see(f"gate passed for release {story.name(report.release)}", report.passed)
     story.platform.releases.activate(report.release.digest, by=operator())
     return report.release
 
 
 def _crash(
     story: Story, workers: list[subprocess.Popen[bytes]], release: Release, texts: list[str]
-) -> None:
+) -> list[str]:
     story.part(f"{len(texts)} durable runs on two workers, and one is killed with SIGKILL")
     first, second = story.worker(), story.worker()
     workers += [first, second]
@@ -196,10 +121,9 @@ def _crash(
     first.wait()
     workers.remove(first)
     states = story.states(ids)
-    story.console.print(
-        f"   worker {first.pid} killed: {sum(state in FINAL for state in states)} runs had ended, "
-        f"{states.count('running')} were executing, {states.count('queued')} were queued",
-        highlight=False,
+    story.say(
+        f"worker {first.pid} killed: {sum(state in FINAL for state in states)} runs had ended, "
+        f"{states.count('running')} were executing, {states.count('queued')} were queued"
     )
     story.see("runs were in flight when the worker died", bool(held))
     story.wait(ids)
@@ -221,20 +145,23 @@ def _crash(
         f"themselves; {in_flight} in-flight reads were repeated)",
         again == 0,
     )
+    states = story.states(ids)
+    pairs = zip(texts, states, strict=True)
+    return [text for text, state in pairs if state == "succeeded"]
 
 
 def _refuse(story: Story) -> Release:
     story.part("Release B changes one setting, and the gate refuses it")
     set_value(story.material.app / "fairlead.toml", "min_score", "1.0")
-    story.console.print("   fairlead.toml: min_score = 0.2 -> 1.0 (“less noise”)", highlight=False)
+    story.say("fairlead.toml: min_score = 0.2 -> 1.0 (“less noise”)")
     with open_platform(load_settings(story.material.app)) as candidate:
         report = check_app(candidate)
     failed = [check for check in report.checks if check.conclusion == "failure"]
     for check in failed:
         for finding in check.findings[:3]:
-            story.console.print(f"   [red]{check.name}[/red]: {finding}", highlight=False)
+            story.say(f"[red]{check.name}[/red]: {finding}")
     story.see(
-        f"gate refused release B ({report.release.id}) for its evaluation",
+        f"gate refused release {story.name(report.release)} for its evaluation",
         [check.name for check in failed] == ["eval"],
     )
     refusal = ""
@@ -295,10 +222,10 @@ def _roll_back(
 
 def _account(story: Story) -> None:
     story.part("The account")
-    story.console.print(outcome_table(story.platform))
+    story.console.print(outcome_table(story.platform, story.names))
     found = verify_events(story.platform)
     for finding in found.findings:
-        story.console.print(f"   [red]{finding}[/red]", highlight=False)
+        story.say(f"[red]{finding}[/red]")
     story.see(
         f"the event log holds: {found.events} events in {found.chains} hash chains",
         not found.findings and found.events > 0,

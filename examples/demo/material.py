@@ -61,6 +61,12 @@ def set_value(path: Path, key: str, value: str) -> None:
     path.write_text(changed, encoding="utf-8")
 
 
+def add_line(path: Path, line: str) -> None:
+    """Put a line behind a text file, in the place of what was put there before."""
+    text = path.read_text(encoding="utf-8").split("\n\n---\n")[0].rstrip()
+    path.write_text(f"{text}\n\n---\n\n{line}\n", encoding="utf-8")
+
+
 def questions(material: Material, file: str | None, platform: Platform) -> list[str]:
     """Return at least 20 questions.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path
 
 from rich.table import Table
@@ -19,8 +20,18 @@ def checks_table(report: GateReport) -> Table:
     return table
 
 
-def outcome_table(platform: Platform) -> Table:
-    """Draw how runs ended, per release."""
+def checks_line(report: GateReport) -> str:
+    """Say what a gate's evaluation found."""
+    return next(check.summary for check in report.checks if check.name == "eval")
+
+
+def outcome_table(platform: Platform, names: Mapping[str, str]) -> Table:
+    """Draw how runs ended, per release.
+
+    Args:
+        platform: The open platform.
+        names: A letter for each release, by its digest.
+    """
     table = Table(box=None, padding=(0, 2, 0, 3))
     columns = ("release", "runs", "succeeded", "escalated", "failed", "p50 ms", "p95 ms")
     for name in columns:
@@ -28,8 +39,6 @@ def outcome_table(platform: Platform) -> Table:
     by_release = defaultdict(list)
     for run in platform.runs.list(limit=1000):
         by_release[run.release].append(run)
-    history = [activation.release for activation in platform.releases.store.history("default")]
-    names = dict(zip(dict.fromkeys(history), "ABCDEF", strict=False))
     for digest, runs in sorted(by_release.items(), key=lambda item: names.get(item[0], "")):
         states = [run.state for run in runs]
         times = sorted(((run.finished_at or 0.0) - (run.started_at or 0.0)) * 1000 for run in runs)

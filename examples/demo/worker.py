@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from examples.demo.model import follow_the_prompt
 from fairlead.operations import load_settings, make_worker, open_platform
 from fairlead.ports.boundary import current_call
 from fairlead.ports.documents import DocumentStore, Hit, Query
@@ -52,19 +53,6 @@ class WitnessedDocuments:
         return self.inner.search(query)
 
 
-def witness_model(witness: Witness) -> None:
-    """Let the extractive model write down each turn that it takes."""
-    from fairlead.adapters.pydantic_ai.extractive import ExtractiveModel
-
-    request = ExtractiveModel.request
-
-    async def witnessed(self: ExtractiveModel, *args: Any, **kwargs: Any) -> Any:
-        witness.note()
-        return await request(self, *args, **kwargs)
-
-    ExtractiveModel.request = witnessed  # type: ignore[method-assign]
-
-
 def main(folder: str, executions: str) -> None:
     """Work until SIGTERM.
 
@@ -75,7 +63,7 @@ def main(folder: str, executions: str) -> None:
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     witness = Witness(Path(executions))
-    witness_model(witness)
+    follow_the_prompt(witness.note)
     with open_platform(load_settings(Path(folder))) as platform:
         documents: Any = WitnessedDocuments(platform.documents, witness)
         worker = make_worker(replace(platform, documents=documents))

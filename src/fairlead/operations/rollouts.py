@@ -23,6 +23,9 @@ from fairlead.ports.runs import Order
 FILE_BYTES_MAX = 1_000_000
 """Largest file that says how a release is rolled out."""
 
+RATE_S_MIN = 5.0
+"""Fewest seconds from which a rate of runs is told."""
+
 _NAME_CHARS_MAX = 100
 
 
@@ -112,7 +115,7 @@ def rollout_status(platform: Platform, rollout_id: str | None = None) -> Rollout
     now = rollout.ended_at or platform.clock.now()
     elapsed_s = max(now - rollout.began_at, 1.0)
     analysis, terms = rollout.analysis, rollout.terms.analysis
-    per_hour = (analysis.canary + analysis.baseline) * 3600.0 / max(elapsed_s, 60.0)
+    per_hour = (analysis.canary + analysis.baseline) * 3600.0 / max(elapsed_s, RATE_S_MIN)
     ahead = None
     if not rollout.final and math.isfinite(per_hour):
         ahead = expected(terms, analysis, runs_per_hour=per_hour, weight=rollout.weight)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from textwrap import wrap
 
 from rich.text import Text
 
@@ -24,6 +25,7 @@ _PHASE_STYLES = {
     "rolled_back": "red",
 }
 _NAME = 16
+_WORD = 10
 _BAR_MIN, _BAR_MAX = 10, 40
 
 
@@ -35,24 +37,23 @@ def rollout_view(found: RolloutStatus, drawing: Drawing) -> list[Text]:
         drawing: What it is drawn on.
     """
     rollout = found.rollout
-    lines = [_title(rollout), _origin(rollout), Text()]
+    lines = [*_title(rollout, drawing), Text()]
     lines += _steps(rollout, drawing)
     lines += [Text(), *_shares(found, drawing), Text(), *_evidence(found, drawing), Text()]
-    lines += [_fold(line) for line in _words(found)]
+    lines += [line for said in _words(found) for line in _fold(said, drawing)]
     return lines
 
 
-def _title(rollout: Rollout) -> Text:
+def _title(rollout: Rollout, drawing: Drawing) -> Iterator[Text]:
     beside = f" beside {rollout.baseline[:12]}" if rollout.baseline else ""
     said = f"Release {rollout.candidate[:12]}{beside} in {one_line(rollout.environment)}: "
     phase = rollout.phase.replace("_", " ")
-    return heading(said).append(phase, style=f"bold {_PHASE_STYLES[rollout.phase]}")
-
-
-def _origin(rollout: Rollout) -> Text:
-    by = one_line(rollout.by)
-    said = f"rollout {rollout.id}, since {moment(rollout.began_at)} UTC, by {by}"
-    return Text(said, style="bright_black")
+    title = heading(said).append(phase, style=f"bold {_PHASE_STYLES[rollout.phase]}")
+    named = Text(f"  rollout {rollout.id}", style="bright_black")
+    if title.cell_len + named.cell_len <= drawing.columns:
+        yield title.append_text(named)
+    else:
+        yield from (title, named)
 
 
 def _steps(rollout: Rollout, drawing: Drawing) -> Iterator[Text]:
@@ -112,7 +113,7 @@ def _shares(found: RolloutStatus, drawing: Drawing) -> Iterator[Text]:
     for name, part, runs, style in sides:
         line = Text(f"  {fit(name, _NAME - 2)}")
         line.append(_bar(part, width, drawing.unicode), style=style)
-        yield line.append(f" {part:>5.1%}  {runs:,} runs counted")
+        yield line.append(f" {part:>6.1%}  {runs:,} counted")
 
 
 def _evidence(found: RolloutStatus, drawing: Drawing) -> Iterator[Text]:
@@ -161,10 +162,9 @@ def _bar(part: float, width: int, unicode: bool) -> str:
 
 def _words(found: RolloutStatus) -> Iterator[tuple[str, str]]:
     rollout, verdict = found.rollout, found.verdict
-    yield (
-        "Verdict",
-        f"{verdict.status}: {verdict.reasons[0]}" if verdict.reasons else verdict.status,
-    )
+    # Why it was given up is what was known then; what became known since says less.
+    more = verdict.reasons and not (rollout.reason and rollout.decided_at)
+    yield "Verdict", f"{verdict.status}: {verdict.reasons[0]}" if more else verdict.status
     if rollout.reason:
         yield "Why", rollout.reason
     if rollout.phase in ("aborting", "aborted", "rolled_back") and rollout.decided_at:
@@ -183,9 +183,12 @@ def _words(found: RolloutStatus) -> Iterator[tuple[str, str]]:
             yield "Shorter", one
 
 
-def _fold(line: tuple[str, str]) -> Text:
-    name, words = line
-    return Text(f"{fit(name, 10)}", style="bold").append(one_line(words), style="not bold")
+def _fold(said: tuple[str, str], drawing: Drawing) -> Iterator[Text]:
+    """Lines that hang together below their name."""
+    name, words = said
+    width = max(drawing.columns - _WORD, _BAR_MAX)
+    for number, line in enumerate(wrap(one_line(words), width) or [""]):
+        yield Text(fit("" if number else name, _WORD), style="bold").append(line, style="not bold")
 
 
 def rollouts_view(found: Sequence[Rollout], width: int) -> list[Text]:

@@ -1,0 +1,121 @@
+"""The picture of a rollout: both thresholds, who is waited for, and lines that fit."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from rich.cells import cell_len
+
+from fairlead.core.analysis import (
+    AnalysisTerms,
+    Assigned,
+    MetricTerms,
+    Observation,
+    admit,
+    begin,
+    expected,
+    learn,
+    verdict,
+)
+from fairlead.core.rollout import Rollout, RolloutTerms, Step, abort, pause, promote
+from fairlead.entrypoints.cli.views.rollout import rollout_view
+from fairlead.entrypoints.cli.views.waterfall import Drawing
+from fairlead.operations import RolloutStatus
+
+TERMS = RolloutTerms(
+    steps=(Step(kind="set_weight", weight=0.4), Step(kind="analysis", min_runs=10)),
+    analysis=AnalysisTerms(
+        metrics=(
+            MetricTerms(name="success", p_max=0.2),
+            MetricTerms(name="latency", kind="latency", source="latency", role="signal"),
+        )
+    ),
+)
+
+
+def rollout(*, bad: int = 0) -> Rollout:
+    """Return a rollout at its analysis, with so many bad runs of the candidate and none beside."""
+    analysis = begin(TERMS.analysis)
+    for _ in range(bad):
+        analysis, assigned = admit(analysis, "canary", 0.4)
+        one = Observation(
+            assigned=Assigned(arm="canary", probability=0.4, place=assigned.place), result="bad"
+        )
+        analysis = learn(TERMS.analysis, analysis, "success", [one])
+    return Rollout(
+        id="ro-01a22b482461a81bc48082ad",
+        environment="default",
+        app="handbook",
+        candidate="c" * 64,
+        baseline="b" * 64,
+        terms=TERMS,
+        by="ann",
+        began_at=1000.0,
+        analysis=analysis,
+        waits="",
+        step=1,
+        weight=0.4,
+    )
+
+
+def drawn(one: Rollout, columns: int = 100) -> list[str]:
+    terms = one.terms.analysis
+    ahead = expected(terms, one.analysis, runs_per_hour=40.0, weight=0.4)
+    found = RolloutStatus(
+        rollout=one,
+        verdict=verdict(terms, one.analysis, elapsed_s=60.0),
+        expected=ahead,
+        runs_per_hour=40.0,
+        in_flight=3,
+    )
+    drawing = Drawing(columns=columns, unicode=True, now=1060.0)
+    return [line.plain for line in rollout_view(found, drawing)]
+
+
+@pytest.mark.parametrize("columns", [80, 100, 140])
+@pytest.mark.parametrize("bad", [0, 2, 30])
+def test_lines_fit_and_hang_together_below_their_name(columns: int, bad: int) -> None:
+    lines = drawn(rollout(bad=bad), columns)
+    assert max(map(cell_len, lines)) <= columns
+    named = [place for place, line in enumerate(lines) if line.startswith("Verdict")]
+    assert len(named) == 1
+    for line in lines[named[0] :]:
+        assert line[:10].strip() in ("", "Verdict", "Why", "Expected", "Shorter")
+        assert line[9:10] == " "
+
+
+def test_evidence_of_harm_grows_up_to_what_is_needed() -> None:
+    none, some, enough = (
+        next(line for line in drawn(rollout(bad=bad)) if line.startswith("  success"))
+        for bad in (0, 2, 6)
+    )
+    assert "1.0:1 of 20" in none.split("of 20")[0] + "of 20"
+    harm = [line[16:38].count("█") for line in (none, some, enough)]
+    assert harm[0] == 0 < harm[1] < harm[2] == 22
+
+
+def test_a_signal_promotes_nothing() -> None:
+    [line] = [line for line in drawn(rollout()) if line.startswith("  latency")]
+    assert line.endswith("signal: it only pauses")
+
+
+def test_who_is_waited_for_and_why() -> None:
+    said = "\n".join(drawn(pause(rollout(), "lunch")))
+    assert "▸ analysis, of 10 runs at least  waits for somebody to promote it" in said
+    assert "Why       lunch" in said
+
+
+def test_a_rollback_shows_what_was_known_when_it_was_decided() -> None:
+    given_up = abort(rollout(bad=6), 1060.0, "worse by success", bad=True)
+    lines = drawn(replace(given_up, phase="rolled_back", ended_at=1061.5))
+    assert "  ✗ analysis, of 10 runs at least" in lines
+    assert "Verdict   Failed" in lines
+    assert "Why       worse by success" in lines
+    assert "In flight safe 1.50 s after it" in lines
+
+
+def test_a_promoted_one_says_who_stays_behind() -> None:
+    said = "\n".join(drawn(promote(rollout(), 1060.0)))
+    assert "5% stay behind" in said
+    assert "Expected" not in said
