@@ -91,7 +91,7 @@ def test_a_route_depends_on_each_interceptor(
 
 def test_each_interceptor_has_a_situation() -> None:
     names = {interceptor.__name__ for interceptor in (*interceptors.BEFORE, *interceptors.INSIDE)}
-    # In a replay `answers` stands for the driver: what goes round it is found by the replays' tests.
+    # In a replay `answers` stands for the driver; the tests of replays find what goes round it.
     assert {situation.interceptor for situation in SITUATIONS} == names - {"answers"}
 
 
