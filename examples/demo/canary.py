@@ -129,8 +129,9 @@ def _bad(story: Story, worker: subprocess.Popen[bytes], good: Release, traffic: 
     traffic.end()
     _draw(story, "at its end", rollout)
     found = _now(story, rollout)
+    took_s = (found.decided_at or found.began_at) - found.began_at
     story.see(
-        f"C was rolled back {(found.decided_at or 0.0) - found.began_at:.1f} s after its start, "
+        f"C was rolled back {took_s:.1f} s after its start, "
         f"when it had been given {_given(story, traffic.ids, bad)} runs, and is marked bad",
         decided and found.phase == "rolled_back" and story.platform.release_store.get(bad.id).bad,
     )
