@@ -189,8 +189,9 @@ class Fleet:
         """End every process that was started for this app."""
         for process in self.ups:
             if process.poll() is None:
-                process.kill()
-            process.wait(30)
+                # It ends its workers itself, also one that has not taken a lease yet.
+                process.terminate()
+            process.wait(60)
         for worker in self.platform.workers.living(3600.0):
             with suppress(ProcessLookupError):
                 os.kill(worker.pid, signal.SIGKILL)
