@@ -306,7 +306,7 @@ class RolloutStore(Protocol):
         ...
 
     def in_flight(self, rollout: Rollout, limit: int) -> Sequence[str]:
-        """Return ids of runs of the candidate that have not ended, the oldest first."""
+        """Return ids of runs that it gave to its candidate and that have not ended, in order."""
         ...
 
     def say(self, feedback: Feedback) -> bool:

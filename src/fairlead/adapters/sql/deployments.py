@@ -162,29 +162,21 @@ def _count_of(release: sa.ColumnElement[str]) -> sa.ScalarSelect[int]:
     return sa.select(sa.func.count()).where(_OPEN, runs.c.release == release).scalar_subquery()
 
 
-def in_flight_of(connection: sa.Connection, release: str) -> int:
-    """Return how many runs of a release have not ended."""
-    return int(
-        connection.execute(
-            sa.select(sa.func.count()).where(_OPEN, runs.c.release == release)
-        ).scalar_one()
-    )
-
-
 def is_served(connection: sa.Connection, database: Database, release: str, lease_s: float) -> bool:
     """Say whether a worker of a release's code lives."""
     code = sa.select(releases.c.code_digest).where(releases.c.digest == release)
     return connection.execute(code).scalar_one() in _served(connection, database, lease_s)
 
 
-def refuse_open(connection: sa.Connection, environment: str) -> None:
+def refuse_open(connection: sa.Connection, environment: str, release: str) -> None:
     """Refuse to go on while a rollout does; one that is aborted has no traffic any more.
 
     Raises:
         RolloutOpen: A rollout goes on in the environment.
     """
     here = (rollouts.c.environment == environment) & rollouts.c.ended_at.is_(None)
-    here &= rollouts.c.phase != "aborting"
+    # What the release remembered in the trial that ends goes with it; a new one begins behind that.
+    here &= (rollouts.c.phase != "aborting") | (rollouts.c.candidate == release)
     going_on = connection.execute(sa.select(rollouts.c.id).where(here)).scalar()
     if going_on is not None:
         raise RolloutOpen(

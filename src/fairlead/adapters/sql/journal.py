@@ -226,6 +226,16 @@ def _record(connection: sa.Connection, row: sa.Row[Any]) -> CallRecord:
             f"call {row.number} of run {row.run_id} is not on record as it was written: {error}",
             run=row.run_id,
         ) from error
+    return record_of(row, result)
+
+
+def record_of(row: sa.Row[Any], result: Result | None) -> CallRecord:
+    """Return a row of `calls` as a record.
+
+    Args:
+        row: The row.
+        result: How the call came back, as it was read; None while it is only intended.
+    """
     return CallRecord(
         key=row.key,
         run_id=row.run_id,

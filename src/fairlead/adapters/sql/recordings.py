@@ -12,12 +12,13 @@ import sqlalchemy as sa
 
 from fairlead.adapters.sql.blobs import get_json
 from fairlead.adapters.sql.database import Database
+from fairlead.adapters.sql.journal import record_of
 from fairlead.adapters.sql.references import chunks
 from fairlead.adapters.sql.runs import load
 from fairlead.adapters.sql.schema import blobs, calls, events, runs, waits
 from fairlead.adapters.sql.schema_memory import erased_blobs
 from fairlead.adapters.sql.schema_releases import releases
-from fairlead.core.calls import Done, Result, Usage, result_from_json
+from fairlead.core.calls import Done, Result, result_from_json
 from fairlead.core.digests import Json, digest_bytes
 from fairlead.core.errors import FairleadError, StoreCorrupt
 from fairlead.core.history import turn_from_json
@@ -267,26 +268,7 @@ def _payload(data: bytes | None, name: str | None) -> Json:
 def _call(row: sa.Row[Any]) -> CallRecord:
     payload = _payload(row.data, row.result_digest)
     result: Result | None = None if payload is None else result_from_json(payload)
-    return CallRecord(
-        key=row.key,
-        run_id=row.run_id,
-        number=row.number,
-        kind=row.kind,
-        name=row.name,
-        effect=row.effect,
-        state=row.state,
-        arguments_digest=row.arguments_digest,
-        result=result,
-        attempts=row.attempts,
-        usage=Usage(
-            input_tokens=row.input_tokens,
-            output_tokens=row.output_tokens,
-            cost_usd=row.cost_usd,
-        ),
-        reason=row.reason or "",
-        started_at=row.started_at,
-        finished_at=row.finished_at,
-    )
+    return record_of(row, result)
 
 
 def _wait(row: sa.Row[Any]) -> Wait:

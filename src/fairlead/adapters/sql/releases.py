@@ -173,7 +173,7 @@ class SqlReleaseStore:
         """
         with self._database.transaction() as connection:
             serialize(connection, f"environment:{environment}")
-            refuse_open(connection, environment)
+            refuse_open(connection, environment, activation.release)
             permit()
             move_pointer(connection, self._clock, environment, activation)
             sole(connection, self._clock, environment, activation.release)

@@ -12,7 +12,7 @@ from fairlead.adapters.sql.blobs import get_json
 from fairlead.adapters.sql.references import chunks
 from fairlead.adapters.sql.schema import calls, effects, runs
 from fairlead.adapters.sql.schema_delivery import assignments, feedback, observed
-from fairlead.core.outcome import FINAL_STATES
+from fairlead.core.outcome import FINAL_STATES, OPEN_STATES
 from fairlead.core.rollout import Rollout
 from fairlead.ports.rollouts import Counted, Ended, Said, Sample, Tally
 
@@ -190,3 +190,19 @@ def _put(connection: sa.Connection, rollout: str, one: Counted) -> None:
     if not changed.rowcount:
         key = {"rollout": rollout, "metric": one.metric, "unit": one.unit}
         connection.execute(sa.insert(observed).values(**key, **values))
+
+
+def in_flight_query(rollout_id: str) -> sa.Select[Any]:
+    """Select the runs that a rollout gave to its candidate and that have not ended.
+
+    Another environment may have runs of the same release, and they are none of its business.
+    """
+    given = (assignments.c.rollout == rollout_id) & (assignments.c.arm == "canary")
+    joined = sa.select(runs.c.id).join_from(assignments, runs, runs.c.id == assignments.c.run_id)
+    return joined.where(given, runs.c.state.in_(OPEN_STATES))
+
+
+def in_flight_of(connection: sa.Connection, rollout_id: str) -> int:
+    """Return how many runs of a rollout's candidate have not ended."""
+    counted = sa.select(sa.func.count()).select_from(in_flight_query(rollout_id).subquery())
+    return int(connection.execute(counted).scalar_one())

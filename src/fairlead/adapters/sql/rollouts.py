@@ -10,10 +10,15 @@ import sqlalchemy as sa
 from pydantic import TypeAdapter
 
 from fairlead.adapters.sql.database import Database, serialize
-from fairlead.adapters.sql.deployments import in_flight_of, is_served, refuse_open, sole, stand
+from fairlead.adapters.sql.deployments import is_served, refuse_open, sole, stand
 from fairlead.adapters.sql.events import append
 from fairlead.adapters.sql.releases import end_trial, mark_bad, move_pointer
-from fairlead.adapters.sql.rollout_samples import read_look, write_tally
+from fairlead.adapters.sql.rollout_samples import (
+    in_flight_of,
+    in_flight_query,
+    read_look,
+    write_tally,
+)
 from fairlead.adapters.sql.schema import runs
 from fairlead.adapters.sql.schema_delivery import feedback, observed, rollouts
 from fairlead.adapters.sql.schema_releases import activations
@@ -21,7 +26,6 @@ from fairlead.core.analysis import state_to_json
 from fairlead.core.digests import Json, canonical_json
 from fairlead.core.errors import RolloutEnded, RouteClosed, UnknownRollout
 from fairlead.core.event import Fact
-from fairlead.core.outcome import OPEN_STATES
 from fairlead.core.rollout import Rollout
 from fairlead.core.routing import Routes
 from fairlead.ports.clock import Clock
@@ -71,7 +75,7 @@ class SqlRolloutStore:
         """Record a rollout that begins."""
         with self._database.transaction() as connection:
             serialize(connection, f"environment:{rollout.environment}")
-            refuse_open(connection, rollout.environment)
+            refuse_open(connection, rollout.environment, rollout.candidate)
             if (
                 connection.execute(_active(rollout.environment)).scalar() or ""
             ) != rollout.baseline:
@@ -153,7 +157,7 @@ class SqlRolloutStore:
                 Look(
                     now=self._clock.now(),
                     served=is_served(connection, self._database, before.candidate, lease_s),
-                    in_flight=in_flight_of(connection, before.candidate),
+                    in_flight=in_flight_of(connection, before.id),
                     samples=samples,
                     counted=counted,
                 ),
@@ -173,14 +177,8 @@ class SqlRolloutStore:
             return self._write(connection, before, after, order, verb=verb)
 
     def in_flight(self, rollout: Rollout, limit: int) -> Sequence[str]:
-        """Return ids of runs of the candidate that have not ended, the oldest first."""
-        query = (
-            sa.select(runs.c.id)
-            .where(runs.c.release == rollout.candidate, runs.c.state.in_(OPEN_STATES))
-            .where(runs.c.parent_id.is_(None))
-            .order_by(runs.c.created_at, runs.c.id)
-            .limit(limit)
-        )
+        """Return ids of runs that it gave to its candidate and that have not ended."""
+        query = in_flight_query(rollout.id).order_by(runs.c.created_at, runs.c.id).limit(limit)
         with self._database.reading() as connection:
             return list(connection.execute(query).scalars())
 

@@ -26,7 +26,7 @@ from fairlead.core.rollout import Rollout, Step
 from fairlead.core.routing import Routes
 from fairlead.ports.rollouts import Feedback
 from fairlead.ports.runs import Order
-from tests.unit.adapters.sql.rolling import HELD, ORDER, TERMS, Rolling
+from tests.unit.adapters.sql.rolling import ADA, HELD, ORDER, TERMS, Rolling
 from tests.unit.adapters.sql.test_releases import COFFEE, READER, TEA, known
 
 OVERRIDE = Order(by="ann", reason="we know better")
@@ -342,3 +342,26 @@ def test_runs_in_flight_are_treated_as_the_rollout_says(stage: Rolling, policy: 
         (event,) = [e for e in stage.events.list(chain=f"run:{moved.id}") if e.type == "run.moved"]
         assert (event.data["origin"], event.data["by"]) == (run.id, "me")
     assert stage.verified()
+
+
+def test_what_others_have_in_flight_of_the_release_is_left_alone(stage: Rolling) -> None:
+    """Such as another environment on the same database, where the release is the current one."""
+    rollout = stage.ramp(replace(HELD, in_flight="stop"))
+    others = stage.admission.start(stage.b, "echo", "hi", principal=ADA)
+    mine = stage.begin()
+    stage.verbs.abort(ORDER, bad=False)
+    assert stage.tick(rollout).phase == "aborting"
+    assert stage.runs.get(mine.id).state == "cancelled"
+    assert stage.runs.get(others.id).state == "queued"
+    assert stage.tick(rollout).phase == "aborted"
+
+
+def test_a_release_whose_runs_are_still_given_up_is_not_rolled_out_again(stage: Rolling) -> None:
+    rollout = reach(stage, "held")
+    given_up = stage.verbs.abort(ORDER, bad=False)
+    with pytest.raises(RolloutOpen):
+        stage.start()
+    (run_id,) = stage.rollouts.in_flight(given_up, 10)
+    stage.end(stage.runs.get(run_id))
+    assert stage.tick(rollout).phase == "aborted"
+    assert stage.start().id != rollout.id
