@@ -32,6 +32,7 @@ class Call:
         business_key: What the contract names as key, in place of the position; empty for none.
         excess: Which bound its arguments break; they are left out then, and it is refused. Empty
             for none.
+        leaked: Kinds of the secrets that `arguments` lack and the body gets; empty for none.
     """
 
     run_id: str
@@ -45,6 +46,7 @@ class Call:
     business_key: str = ""
     excess: str = ""
     given: Json = field(default=None, repr=False)
+    leaked: tuple[str, ...] = ()
 
     @property
     def actual(self) -> Json:

@@ -9,12 +9,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import replace
-from typing import cast, get_args
+from typing import cast
 
 from fairlead.core.analysis import (
     Analysis,
     Assigned,
-    Invariant,
     MetricTerms,
     Observation,
     Result,
@@ -129,12 +128,10 @@ class _Count:
     def _breaches(self, sample: Sample) -> None:
         if sample.arm != "canary":
             return
-        for word in sample.said:
-            name = word.name.removeprefix(BREACH)
-            if word.name.startswith(BREACH) and name in get_args(Invariant):
-                self.analysis = breach(self.analysis, cast(Invariant, name), sample.run_id)
-        if sample.ended is not None and not sample.was_counted and sample.ended.unledgered:
-            self.analysis = breach(self.analysis, "policy_bypass", sample.run_id)
+        said = {w.name.removeprefix(BREACH) for w in sample.said if w.name.startswith(BREACH)}
+        for one in self._terms.invariants:
+            if one in said or one in sample.breaches:
+                self.analysis = breach(self.analysis, one, sample.run_id)
 
     def _count(
         self, metric: MetricTerms, sample: Sample, assigned: Assigned, result: Result

@@ -27,6 +27,7 @@ class CallRecord:
         attempts: Executions of the body.
         usage: Tokens and money.
         reason: Why it was denied or failed; empty otherwise.
+        leaked: Kinds of the secrets that its body got in its arguments; empty for none.
         started_at: Seconds since 1970, UTC.
         finished_at: The same; None while it is only intended.
     """
@@ -45,6 +46,7 @@ class CallRecord:
     finished_at: float | None
     usage: Usage = field(default_factory=Usage)
     reason: str = ""
+    leaked: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeAlias
 
+from fairlead.core.analysis import Invariant
 from fairlead.core.digests import Json
 from fairlead.core.outcome import RunState
 from fairlead.core.rollout import Rollout
@@ -102,7 +103,6 @@ class Ended:
         calls: Calls that it and its children made.
         failed_checks: Names of the guardrails that did not pass.
         code: Code of the error that ended it; empty for none.
-        unledgered: Whether an effect of it happened that the ledger does not know.
     """
 
     state: RunState
@@ -111,7 +111,6 @@ class Ended:
     calls: int
     failed_checks: tuple[str, ...] = ()
     code: str = ""
-    unledgered: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,6 +144,7 @@ class Sample:
         was_counted: Whether its end was counted.
         ended: How it ended; None while it goes on.
         said: What was said of it and is not counted yet.
+        breaches: What it did that must never happen, as the record shows.
     """
 
     number: int
@@ -157,6 +157,7 @@ class Sample:
     was_counted: bool
     ended: Ended | None
     said: tuple[Said, ...] = ()
+    breaches: tuple[Invariant, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

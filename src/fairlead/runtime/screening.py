@@ -21,7 +21,7 @@ from fairlead.core.errors import (
     ToolBlocked,
 )
 from fairlead.core.guarding import Check, ToolCall
-from fairlead.guardrails.content import SECRETS, redacted
+from fairlead.guardrails.content import LEAKS, SECRETS, redacted
 from fairlead.ports.boundary import Driver
 from fairlead.runtime.check import ask, redacted_once
 from fairlead.runtime.scope import RunScope
@@ -93,10 +93,10 @@ def screened(scope: RunScope, number: int, asked: Asking, bounds: Bounds = ARGUM
         lineage=scope.lineage,
         root_id=scope.family.root_id,
     )
-    found = None if kind == "model" else excess(given, bounds)
-    if found is not None:
+    over = None if kind == "model" else excess(given, bounds)
+    if over is not None:
         # First of all: what is refused for its size is not written out even once, and not kept.
-        return Screened(call=replace(call, excess=found), driver=driver)
+        return Screened(call=replace(call, excess=over), driver=driver)
     try:
         canonical_json(given)
     except (TypeError, ValueError, RecursionError) as error:
@@ -112,9 +112,11 @@ def screened(scope: RunScope, number: int, asked: Asking, bounds: Bounds = ARGUM
         tenant = scope.context.principal.tenant
         business_key = f"{name}:{digest([tenant, name, named])[:32]}"
     # Of a model turn only the digest is recorded.
-    kept = given if kind == "model" else redacted(given, SECRETS)[0]
+    kept, found = (given, ()) if kind == "model" else redacted(given, SECRETS)
     actual = None if kept is given else given
-    call = replace(call, arguments=kept, given=actual, business_key=business_key)
+    # A name is no proof: a token of a page has one as well.
+    leaked = tuple(sorted({one.kind for one in found} & LEAKS))
+    call = replace(call, arguments=kept, given=actual, business_key=business_key, leaked=leaked)
     return Screened(call=call, driver=driver, checks=checks)
 
 

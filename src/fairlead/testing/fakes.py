@@ -2,15 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import (
-    Awaitable,
-    Callable,
-    Collection,
-    Iterable,
-    Iterator,
-    Mapping,
-    Sequence,
-)
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -397,4 +389,5 @@ def _record(call: Call, state: str, result: Result | None, execution: Execution)
         finished_at=None if result is None else execution.finished_at,
         usage=result.usage if isinstance(result, Done) else Usage(),
         reason="" if result is None or isinstance(result, Done) else result.reason,
+        leaked=call.leaked,
     )

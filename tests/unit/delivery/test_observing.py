@@ -258,12 +258,15 @@ def test_a_breach_rolls_back_at_once(invariant: str) -> None:
     assert f"{invariant} by run r1" in rollout.reason
 
 
-def test_an_effect_that_went_around_the_ledger_rolls_back_at_once() -> None:
+def test_a_breach_on_record_rolls_back_at_once_and_counts_once() -> None:
     watch = Watch()
-    watch.end(watch.run(), unledgered=True)
+    watch.run(breaches=("policy_bypass",))
     rollout = watch.look().rollout
     assert (rollout.phase, rollout.bad) == ("aborting", True)
     assert "policy_bypass by run r1" in rollout.reason
+    watch.end(1)
+    watch.look()
+    assert len(watch.analysis.breaches) == 1
 
 
 def test_a_breach_counts_though_its_unit_is_on_the_other_side() -> None:
@@ -276,9 +279,8 @@ def test_a_breach_counts_though_its_unit_is_on_the_other_side() -> None:
 
 def test_a_breach_of_the_baseline_is_none_of_the_candidate() -> None:
     watch = Watch()
-    one, two = watch.run("baseline"), watch.run()
+    one, two = watch.run("baseline", breaches=("policy_bypass",)), watch.run()
     watch.say(one, "breach:secret_leaked", "bad")
-    watch.end(one, unledgered=True)
     watch.say(two, "breach:bad_manners", "bad")
     assert watch.look().rollout.phase == "progressing"
     assert watch.analysis.breaches == ()

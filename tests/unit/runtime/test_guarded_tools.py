@@ -179,6 +179,14 @@ def test_a_secret_in_plain_reaches_the_body_and_no_record() -> None:
     assert played.got == [KEY]
     assert played.run.outcome["answer"] == "[redacted:aws-key]"
     assert KEY not in played.recorded
+    assert [call.leaked for call in played.bench.journal.of_run("r1")] == [("aws-key",)]
+
+
+@pytest.mark.parametrize("given", ["[redacted:aws-key]", "password=hunter2"])
+def test_what_looks_like_a_secret_by_name_alone_has_not_leaked(given: str) -> None:
+    """A tool may be told where a secret was, and a token of a page has the name of one."""
+    played = Played(given=given, effect="once", targets=["text"])
+    assert [call.leaked for call in played.bench.journal.of_run("r1")] == [()]
 
 
 def test_the_policies_decide_on_what_the_body_gets_and_the_record_has_it_without_secrets() -> None:

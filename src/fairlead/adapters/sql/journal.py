@@ -175,6 +175,7 @@ def _identity(call: Call) -> dict[str, Any]:
         "name": call.name,
         "effect": call.effect,
         "arguments_digest": call.arguments_digest,
+        "leaked": " ".join(call.leaked) or None,
     }
 
 
@@ -212,6 +213,8 @@ def _finished(call: Call, result: Result, blob: str, verdict: CallVerdict) -> Fa
         "arguments": call.arguments_digest,
         "result": blob,
     }
+    if call.leaked:
+        data["leaked"] = list(call.leaked)
     if verdict.effect:
         data["policy"] = _policy(verdict)
     return Fact(chain=f"run:{call.run_id}", type="call.finished", data=data)
@@ -253,6 +256,7 @@ def record_of(row: sa.Row[Any], result: Result | None) -> CallRecord:
             cost_usd=row.cost_usd,
         ),
         reason=row.reason or "",
+        leaked=tuple((row.leaked or "").split()),
         started_at=row.started_at,
         finished_at=row.finished_at,
     )

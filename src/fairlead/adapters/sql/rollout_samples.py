@@ -10,8 +10,10 @@ import sqlalchemy as sa
 
 from fairlead.adapters.sql.blobs import get_json
 from fairlead.adapters.sql.references import chunks
-from fairlead.adapters.sql.schema import calls, effects, runs
+from fairlead.adapters.sql.rollout_breaches import read_breaches
+from fairlead.adapters.sql.schema import runs
 from fairlead.adapters.sql.schema_delivery import assignments, feedback, observed
+from fairlead.core.analysis import Invariant
 from fairlead.core.outcome import FINAL_STATES, OPEN_STATES
 from fairlead.core.rollout import Rollout
 from fairlead.ports.rollouts import Counted, Ended, Said, Sample, Tally
@@ -46,18 +48,18 @@ def read_look(
     ended = mine & ~assignments.c.ended & runs.c.state.in_(FINAL_STATES)
     overdue = mine & (assignments.c.due_at <= now)
     spoken = mine & assignments.c.run_id.in_(list(said))
+    found_out = read_breaches(connection, rollout)
+    breached = mine & assignments.c.run_id.in_(list(found_out))
     joined = sa.select(*_JOINED).join_from(assignments, runs, runs.c.id == assignments.c.run_id)
     found: dict[int, sa.Row[Any]] = {}
     # One after the other: each has an index of its own.
-    for which in (fresh, ended, overdue, spoken):
+    for which in (fresh, ended, overdue, spoken, breached):
         query = joined.where(which).order_by(assignments.c.number).limit(SAMPLES_MAX)
         for row in connection.execute(query):
             found[row.number] = row
-    finished = [row.run_id for row in found.values() if row.state in FINAL_STATES]
-    unledgered = _unledgered(connection, finished)
     samples = tuple(
-        _sample(connection, found[number], said.get(found[number].run_id, ()), unledgered)
-        for number in sorted(found)
+        _sample(connection, row, said.get(row.run_id, ()), found_out.get(row.run_id, ()))
+        for _, row in sorted(found.items())
     )
     return samples, _counted(connection, rollout, {one.unit or one.run_id for one in samples})
 
@@ -79,27 +81,11 @@ def _said(connection: sa.Connection, rollout: Rollout) -> dict[str, list[Said]]:
     return found
 
 
-def _unledgered(connection: sa.Connection, run_ids: Iterable[str]) -> frozenset[str]:
-    """Return those runs with an effect that happened and that the ledger does not know.
-
-    Whatever made it went around the boundary: no intent was on record before it.
-    """
-    found: set[str] = set()
-    in_ledger = sa.exists().where(effects.c.key == calls.c.key)
-    for some in chunks(run_ids):
-        query = sa.select(calls.c.run_id).where(
-            calls.c.run_id.in_(some),
-            calls.c.effect != "read",
-            calls.c.kind == "tool",
-            calls.c.state == "done",
-            ~in_ledger,
-        )
-        found.update(connection.execute(query).scalars())
-    return frozenset(found)
-
-
 def _sample(
-    connection: sa.Connection, row: sa.Row[Any], said: Sequence[Said], unledgered: frozenset[str]
+    connection: sa.Connection,
+    row: sa.Row[Any],
+    said: Sequence[Said],
+    breaches: Sequence[Invariant],
 ) -> Sample:
     ended = None
     if row.state in FINAL_STATES:
@@ -115,7 +101,6 @@ def _sample(
                 str(check["name"]) for check in data.get("checks", ()) if not check["passed"]
             ),
             code=str(data.get("code", "")),
-            unledgered=row.run_id in unledgered,
         )
     return Sample(
         number=row.number,
@@ -128,6 +113,7 @@ def _sample(
         was_counted=row.ended,
         ended=ended,
         said=tuple(said),
+        breaches=tuple(breaches),
     )
 
 

@@ -183,6 +183,8 @@ calls = sa.Table(
     sa.Column("output_tokens", sa.Integer, nullable=False, default=0),
     sa.Column("cost_usd", sa.Float, nullable=False, default=0.0),
     sa.Column("reason", sa.Text),
+    # Kinds of secrets that its body got in its arguments; null for none.
+    sa.Column("leaked", sa.Text),
     sa.Column("started_at", sa.Float, nullable=False),
     sa.Column("finished_at", sa.Float),
     sa.Index("calls_by_key", "key"),

@@ -17,7 +17,6 @@ from fairlead.core.analysis.expected import Expected, expected
 from fairlead.core.analysis.state import (
     Analysis,
     Breach,
-    Invariant,
     admit,
     begin,
     breach,
@@ -27,7 +26,9 @@ from fairlead.core.analysis.state import (
     unmeasured,
 )
 from fairlead.core.analysis.terms import (
+    INVARIANTS,
     AnalysisTerms,
+    Invariant,
     MetricTerms,
     terms_from_json,
     terms_to_json,
@@ -35,6 +36,7 @@ from fairlead.core.analysis.terms import (
 from fairlead.core.analysis.verdict import AnalysisVerdict, MetricVerdict, Status, verdict
 
 __all__ = [
+    "INVARIANTS",
     "Action",
     "Analysis",
     "AnalysisTerms",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, Literal, TypeAlias, cast, get_args
+from typing import Any, cast
 
 from fairlead.core.analysis.bets import RATIO_CHECK, Logs, attribution, even, log_sum, times
 from fairlead.core.analysis.evidence import (
@@ -15,10 +15,8 @@ from fairlead.core.analysis.evidence import (
     no_evidence,
     observe,
 )
-from fairlead.core.analysis.terms import AnalysisTerms
+from fairlead.core.analysis.terms import INVARIANTS, AnalysisTerms, Invariant
 from fairlead.core.digests import Json
-
-Invariant: TypeAlias = Literal["policy_bypass", "secret_leaked", "effect_duplicated"]
 
 BREACHES_MAX = 10
 """So many breaches are kept; one is enough for the verdict."""
@@ -133,10 +131,12 @@ def breach(analysis: Analysis, invariant: Invariant, run: str) -> Analysis:
         invariant: What it was.
         run: Id of the run. A breach by the baseline is none of the candidate's: leave it out.
     """
-    if invariant not in get_args(Invariant):
+    if invariant not in INVARIANTS:
         raise ValueError(f"there is no invariant {invariant!r}")
-    kept = (*analysis.breaches, Breach(invariant=invariant, run=run))
-    return replace(analysis, breaches=kept[:BREACHES_MAX])
+    one = Breach(invariant=invariant, run=run)
+    if one in analysis.breaches or len(analysis.breaches) >= BREACHES_MAX:
+        return analysis
+    return replace(analysis, breaches=(*analysis.breaches, one))
 
 
 def state_to_json(analysis: Analysis) -> dict[str, Json]:

@@ -15,6 +15,10 @@ Direction: TypeAlias = Literal["higher_is_worse", "lower_is_worse"]
 Role: TypeAlias = Literal["guardrail", "signal"]
 Against: TypeAlias = Literal["baseline", "bound"]
 Absent: TypeAlias = Literal["bad", "good", "excluded"]
+Invariant: TypeAlias = Literal["policy_bypass", "secret_leaked", "effect_duplicated"]
+
+INVARIANTS: tuple[Invariant, ...] = get_args(Invariant)
+"""What must never happen."""
 
 METRICS_MAX = 20
 """Most metrics of one analysis: each guardrail's share of alpha gets smaller with each more."""
@@ -139,6 +143,8 @@ class AnalysisTerms:
         max_runs: Canary runs after which it ends without a verdict.
         max_time_s: Seconds after which it ends without a verdict.
         errors_max: Failed measurements in a row that are borne.
+        invariants: What fails a candidate at once when one of its runs does it. What an app does by
+            design is left out here: then nothing looks for it.
     """
 
     metrics: tuple[MetricTerms, ...]
@@ -149,6 +155,7 @@ class AnalysisTerms:
     max_runs: int = 1000
     max_time_s: float = 7 * 86_400.0
     errors_max: int = 4
+    invariants: tuple[Invariant, ...] = INVARIANTS
 
     def __post_init__(self) -> None:
         names = [metric.name for metric in self.metrics]
@@ -172,6 +179,8 @@ class AnalysisTerms:
             raise ValueError(
                 f"min_runs is {self.min_runs} and above max_runs, which is {self.max_runs}"
             )
+        if unknown := set(self.invariants) - set(INVARIANTS):
+            raise ValueError(f"there is no invariant {min(unknown)!r}; {', '.join(INVARIANTS)} are")
         if not _within(self.max_time_s, 0.0, TIME_S_MAX):
             raise ValueError(f"max_time_s must be above 0 and at most {TIME_S_MAX:g} seconds")
 
@@ -219,8 +228,15 @@ def terms_from_json(data: Json) -> AnalysisTerms:
     metrics = given.pop("metrics", None)
     if not isinstance(metrics, list | tuple):
         raise ValueError("metrics must be a list")
+    given["invariants"] = _names(given.get("invariants", INVARIANTS), "invariants")
     read = [MetricTerms(**_fields(one, MetricTerms, "a metric", needs="name")) for one in metrics]
     return AnalysisTerms(metrics=tuple(read), **given)
+
+
+def _names(value: object, what: str) -> tuple[str, ...]:
+    if not isinstance(value, list | tuple) or not all(isinstance(one, str) for one in value):
+        raise ValueError(f"{what} must be a list of names")
+    return tuple(value)
 
 
 def _fields(data: Json, owner: type[Any], what: str, needs: str = "metrics") -> dict[str, Any]:

@@ -3,7 +3,7 @@
 Pure and linear in the length of the text. A finding names a kind and a place, never the value.
 """
 
-from fairlead.guardrails.content.kinds import KINDS, PERSONAL_DATA, SECRETS, Finding
+from fairlead.guardrails.content.kinds import KINDS, LEAKS, PERSONAL_DATA, SECRETS, Finding
 from fairlead.guardrails.content.markers import markers
 from fairlead.guardrails.content.redact import (
     DEPTH_MAX,
@@ -18,6 +18,7 @@ from fairlead.guardrails.content.scan import findings
 __all__ = [
     "DEPTH_MAX",
     "KINDS",
+    "LEAKS",
     "PERSONAL_DATA",
     "SECRETS",
     "Finding",

@@ -40,6 +40,9 @@ SECRETS: tuple[str, ...] = (
 )
 """Whoever reads one of these can act with it: it never enters the record."""
 
+LEAKS: frozenset[str] = frozenset(SECRETS) - {"named-secret"}
+"""What is a secret by its form, whatever it is called: it has leaked when it is sent somewhere."""
+
 PERSONAL_DATA: tuple[str, ...] = ("card", "email", "iban")
 """What a workflow may need for its work: it is taken out where a guardrail says so."""
 

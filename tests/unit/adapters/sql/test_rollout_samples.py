@@ -12,13 +12,11 @@ from fairlead.adapters.sql.database import Database
 from fairlead.adapters.sql.schema import runs
 from fairlead.adapters.sql.schema_delivery import assignments
 from fairlead.core.analysis import MetricTerms
-from fairlead.core.calls import Call, Done
 from fairlead.core.errors import RouteClosed
 from fairlead.core.routing import Assignment
-from fairlead.ports.journal import CallVerdict
 from fairlead.ports.runs import Room
 from tests.unit.adapters.sql.rolling import ORDER, TERMS, Rolling
-from tests.unit.adapters.sql.test_runs import BACKLOG, TIMING
+from tests.unit.adapters.sql.test_runs import BACKLOG
 
 
 @pytest.fixture
@@ -79,32 +77,6 @@ def test_a_user_keeps_a_side_and_counts_once(stage: Rolling) -> None:
     with stage.database.reading() as connection:
         places = sa.select(assignments.c.unit, assignments.c.arm, assignments.c.place).distinct()
         assert len(connection.execute(places).all()) == 20
-
-
-def paid(stage: Rolling, run_id: str, **values: Any) -> Call:
-    """Put a call on record that has an effect, around the ledger."""
-    given = {"kind": "tool", "name": "pay", "effect": "once", **values}
-    call = Call(run_id=run_id, number=1, arguments={}, lineage=run_id, **given)
-    stage.journal.finish(call, Done(value=1), replace(TIMING, claim=0), CallVerdict())
-    return call
-
-
-@pytest.mark.parametrize("known_by", ["nobody", "the ledger", "a read"])
-def test_an_effect_that_the_ledger_does_not_know_rolls_back(stage: Rolling, known_by: str) -> None:
-    rollout = stage.ramp()
-    run = stage.begin()
-    call = paid(stage, run.id, effect="read" if known_by == "a read" else "once")
-    if known_by == "the ledger":
-        insert = (
-            "INSERT INTO effects (key, run_id, number, claim, tool, tenant, effect, state, "
-            'arguments_digest, payload_digest, undone, reason, "by", intended_at) VALUES '
-            "(:key, :run, 1, 1, 'pay', 'acme', 'once', 'done', 'd', 'p', 0, '', '', 1.0)"
-        )
-        with stage.database.transaction() as connection:
-            connection.execute(sa.text(insert), {"key": call.key, "run": run.id})
-    stage.end(run)
-    phase = "rolled_back" if known_by == "nobody" else "progressing"
-    assert stage.tick(rollout).phase == phase
 
 
 def test_what_a_run_cost_and_which_checks_failed_is_read(stage: Rolling) -> None:

@@ -75,6 +75,7 @@ def test_a_metric_that_does_not_fit_is_refused(given_terms: dict[str, Any], said
         ({"max_runs": 10**6}, "max_runs"),
         ({"min_runs": 50, "max_runs": 40}, "min_runs is 50 and above max_runs, which is 40"),
         ({"errors_max": True}, "errors_max"),
+        ({"invariants": ["good_manners"]}, "no invariant 'good_manners'"),
         ({"max_time_s": math.inf}, "max_time_s"),
     ],
 )
@@ -92,6 +93,7 @@ def test_an_analysis_that_does_not_fit_is_refused(given_terms: dict[str, Any], s
         ({"metrics": ["errors"]}, "a metric must be an object with name, not str"),
         ({"metrics": [{}]}, "a metric needs name"),
         ({"metrics": [{"name": "errors", "pmax": 0.1}]}, "a metric has no 'pmax'; there are: name"),
+        ({"metrics": [], "invariants": "policy_bypass"}, "invariants must be a list of names"),
         ({"metrics": [], "beta": 1}, "an analysis has no 'beta'; there are: metrics"),
     ],
 )

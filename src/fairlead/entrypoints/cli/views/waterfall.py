@@ -79,8 +79,12 @@ def waterfall(run: RunRecord, calls: Sequence[CallRecord], drawing: Drawing) -> 
     lines = [_head(layout), _queued(layout, queued_until - run.created_at)]
     for call in calls:
         lines.append(_row(layout, call))
+        if call.leaked:
+            said = f"a secret was in its arguments: {', '.join(call.leaked)}"
+            lines.append(_below(layout, said, style_of("failed")))
         if call.reason:
-            lines.append(_reason(layout, call))
+            said = call.reason if layout.words else f"{call.state}: {call.reason}"
+            lines.append(_below(layout, said, style_of(call.state)))
     return lines
 
 
@@ -148,10 +152,9 @@ def _row(layout: _Layout, call: CallRecord) -> Text:
     return text
 
 
-def _reason(layout: _Layout, call: CallRecord) -> Text:
+def _below(layout: _Layout, said: str, style: str) -> Text:
     room = layout.drawing.columns - 5
-    said = call.reason if layout.words else f"{call.state}: {call.reason}"
-    return _line("     " + fit(one_line(said), room, layout.drawing.unicode), style_of(call.state))
+    return _line("     " + fit(one_line(said), room, layout.drawing.unicode), style)
 
 
 def _line(text: str, style: str) -> Text:

@@ -105,6 +105,14 @@ def test_no_line_is_wider_than_the_screen_and_the_columns_line_up(columns: int) 
     assert ends == {columns}
 
 
+def test_a_secret_that_was_sent_is_said() -> None:
+    calls = [call(1, 0.0, 1.0, leaked=("aws-key", "jwt"))]
+    lines = [
+        line.plain for line in waterfall(RUN, calls, Drawing(columns=80, unicode=True, now=1010.0))
+    ]
+    assert lines[-1].rstrip() == "     a secret was in its arguments: aws-key, jwt"
+
+
 def test_states_are_words_where_there_is_room() -> None:
     assert " 4 ✗ denied   tool" in drawn(120)[5]
     assert " 4 ✗ tool" in drawn(99)[5]

@@ -1,0 +1,61 @@
+"""What a candidate's runs did that must never happen, as far as the record shows it, on SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import sqlalchemy as sa
+
+from fairlead.adapters.sql.schema import calls, effects
+from fairlead.adapters.sql.schema_delivery import assignments
+from fairlead.core.analysis import Invariant
+from fairlead.core.rollout import Rollout
+
+BREACHED_MAX = 100
+"""Runs of which one kind of breach is told at one look; one is enough for the verdict."""
+
+_HAPPENED = ("done", "unknown")
+"""A call that is unknown may have happened, and what left the process did not come back."""
+
+
+def read_breaches(
+    connection: sa.Connection, rollout: Rollout
+) -> Mapping[str, tuple[Invariant, ...]]:
+    """Return what runs of a rollout's candidate did, of those whose end was not counted yet.
+
+    They are looked at while they go on: the first breach counts, and not the end of its run.
+
+    Args:
+        connection: A transaction that holds the rollout.
+        rollout: The rollout.
+
+    Returns:
+        The breaches by id of the run.
+    """
+    found: dict[str, tuple[Invariant, ...]] = {}
+    for invariant, query in _queries(rollout):
+        for run_id in connection.execute(query.limit(BREACHED_MAX)).scalars():
+            found[run_id] = (*found.get(run_id, ()), invariant)
+    return found
+
+
+def _queries(rollout: Rollout) -> Iterator[tuple[Invariant, sa.Select[Any]]]:
+    given = (assignments.c.rollout == rollout.id) & ~assignments.c.ended
+    mine = given & (assignments.c.arm == "canary")
+    tools = calls.c.kind == "tool"
+    made = sa.select(calls.c.run_id).distinct()
+    made = made.join_from(assignments, calls, calls.c.run_id == assignments.c.run_id)
+    # Whatever made it went around the boundary: no intent was on record before it.
+    around = (calls.c.effect != "read") & (calls.c.state == "done")
+    in_ledger = sa.exists().where(effects.c.key == calls.c.key)
+    yield "policy_bypass", made.where(mine, tools, around, ~in_ledger)
+    sent = calls.c.leaked.is_not(None) & calls.c.state.in_(_HAPPENED)
+    yield "secret_leaked", made.where(mine, tools, sent)
+    # Under one key nothing happens twice; here a run asked for the same under two.
+    same = sa.select(effects.c.run_id).distinct()
+    same = same.join_from(assignments, effects, effects.c.run_id == assignments.c.run_id)
+    twice = same.where(
+        mine, effects.c.effect == "once", effects.c.state.in_(("done", "reconciled"))
+    ).group_by(effects.c.run_id, effects.c.tool, effects.c.arguments_digest)
+    yield "effect_duplicated", twice.having(sa.func.count() > 1)
