@@ -305,7 +305,7 @@ class Controller:
 
     def tick(self) -> None:
         """Look once: count what became known, take steps, and carry out what was decided."""
-        for rollout_id in self.rollouts.store.going_on(self.rollouts.environment):
+        for rollout_id in self.rollouts.store.to_look_at(self.rollouts.environment, self.by):
             self.carry_on(rollout_id)
         now = self.rollouts.clock.monotonic()
         if now - self._swept_at >= self.pace.sweep_s:

@@ -265,8 +265,13 @@ class RolloutStore(Protocol):
         """Return the rollout that goes on in an environment, or one that is aborted; else None."""
         ...
 
-    def going_on(self, environment: str) -> Sequence[str]:
-        """Return the ids of an environment's rollouts that have not ended, oldest first."""
+    def to_look_at(self, environment: str, by: str) -> Sequence[str]:
+        """Return the ids of an environment's open rollouts that nobody else looks at, oldest first.
+
+        Args:
+            environment: The environment.
+            by: The process that asks.
+        """
         ...
 
     def get(self, rollout_id: str) -> Rollout:

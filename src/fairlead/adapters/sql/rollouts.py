@@ -13,6 +13,7 @@ from fairlead.adapters.sql.database import Database, serialize
 from fairlead.adapters.sql.deployments import is_served, refuse_open, sole, stand
 from fairlead.adapters.sql.events import append
 from fairlead.adapters.sql.releases import end_trial, mark_bad, move_pointer
+from fairlead.adapters.sql.rollout_keeper import keep, to_look_at
 from fairlead.adapters.sql.rollout_samples import (
     in_flight_of,
     in_flight_query,
@@ -115,11 +116,10 @@ class SqlRolloutStore:
             state = connection.execute(query).scalar()
         return None if state is None else _ROLLOUT.validate_json(state)
 
-    def going_on(self, environment: str) -> Sequence[str]:
-        """Return the ids of an environment's rollouts that have not ended, oldest first."""
-        here = (rollouts.c.environment == environment) & rollouts.c.ended_at.is_(None)
-        query = sa.select(rollouts.c.id).where(here).order_by(rollouts.c.began_at)
+    def to_look_at(self, environment: str, by: str) -> Sequence[str]:
+        """Return the ids of an environment's rollouts that a process is to look at."""
         with self._database.glance() as connection:
+            query = to_look_at(self._database, environment, by)
             return list(connection.execute(query).scalars())
 
     def get(self, rollout_id: str) -> Rollout:
@@ -151,6 +151,7 @@ class SqlRolloutStore:
             before = self._held(connection, rollout_id)
             if before.final:
                 return before
+            keep(connection, self._database, before.id, by, lease_s)
             samples, counted = read_look(connection, before, self._clock.now())
             tally = decide(
                 before,

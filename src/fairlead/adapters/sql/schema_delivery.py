@@ -33,6 +33,9 @@ rollouts = sa.Table(
     sa.Column("began_at", sa.Float(53), nullable=False),
     # Null while it goes on: an environment has one such rollout at most.
     sa.Column("ended_at", sa.Float(53)),
+    # Which process looks at it, and until when no other one does.
+    sa.Column("kept_by", sa.Text, nullable=False, server_default=""),
+    sa.Column("kept_until", sa.Float(53), nullable=False, server_default="0"),
     sa.Index("rollouts_by_environment", "environment", "ended_at"),
 )
 

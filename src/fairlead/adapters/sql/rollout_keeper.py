@@ -1,0 +1,47 @@
+"""Which process looks at a rollout: one does until it is gone, and the others save the work.
+
+Whoever looks holds the rollout while it does, so two that look at once do no harm.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from fairlead.adapters.sql.database import Database
+from fairlead.adapters.sql.schema_delivery import rollouts
+
+
+def to_look_at(database: Database, environment: str, by: str) -> sa.Select[Any]:
+    """Select the ids of an environment's rollouts that a process is to look at, oldest first.
+
+    Args:
+        database: The database, whose time counts.
+        environment: The environment.
+        by: The process.
+    """
+    open_here = (rollouts.c.environment == environment) & rollouts.c.ended_at.is_(None)
+    free = (rollouts.c.kept_by == by) | (rollouts.c.kept_until < database.now_sql())
+    return sa.select(rollouts.c.id).where(open_here, free).order_by(rollouts.c.began_at)
+
+
+def keep(
+    connection: sa.Connection, database: Database, rollout_id: str, by: str, lease_s: float
+) -> None:
+    """Note that a process looks at a rollout, and will again; it is written once per half a lease.
+
+    Args:
+        connection: A transaction that holds the rollout.
+        database: The database, whose time counts.
+        rollout_id: The rollout.
+        by: The process.
+        lease_s: Seconds without a look after which another one does it.
+    """
+    now = database.now_sql()
+    stale = (rollouts.c.kept_by != by) | (rollouts.c.kept_until < now + lease_s / 2)
+    connection.execute(
+        sa.update(rollouts)
+        .where(rollouts.c.id == rollout_id, stale)
+        .values(kept_by=by, kept_until=now + lease_s)
+    )
