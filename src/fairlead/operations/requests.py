@@ -18,7 +18,6 @@ from fairlead.core.outcome import Outcome
 from fairlead.core.release import Release
 from fairlead.delivery.resolve import code_digest
 from fairlead.operations.identity import asking
-from fairlead.ports.app_files import AppFiles
 from fairlead.ports.runs import RunRecord
 from fairlead.ports.workers import WorkerRecord
 from fairlead.runtime.admission import StartOptions
@@ -50,8 +49,9 @@ def make_worker(platform: Platform, release: str | None = None) -> Worker:
 
     Args:
         platform: The open platform.
-        release: A release whose code it must be: from the app's folder when it stands there, else
-            from the release's archive; None for whatever code is in the folder.
+        release: A release whose code it must be: from the release's archive, or from the app's
+            folder when it stands there and there is no archive; None for whatever code is in the
+            folder.
 
     Raises:
         ArchiveDamaged: The release's archive is not what it was made from.
@@ -63,27 +63,28 @@ def make_worker(platform: Platform, release: str | None = None) -> Worker:
     if release is None:
         return platform.worker(load_app(platform.settings), read_app_files(platform.settings))
     wanted = platform.release_store.get(release)
-    files = _here(platform)
-    if files is not None and wanted.manifest.code_digest == code_digest(files):
-        return platform.worker(load_app(platform.settings), files)
     if not wanted.archive:
+        if _is_here(platform, wanted):
+            return make_worker(platform)
         raise CodeMismatch(
             f"release {wanted.id} was made from other code than stands in the app's folder, and "
             "it has no archive",
             release=wanted.digest,
         )
+    # Also when the same code stands in the folder: there somebody may edit it while this works, and
+    # what is read or imported late would be of another release.
     there = materialised(platform.settings, platform.release_store, wanted)
     # Its programs are a part of its files, like its modules.
     platform.mcp.start_in(there.folder)
     return platform.worker(load_app(there), read_app_files(there))
 
 
-def _here(platform: Platform) -> AppFiles | None:
-    """Return the files of the app's folder; None when they are none that a release is made of."""
+def _is_here(platform: Platform, release: Release) -> bool:
+    """Whether a release's code stands in the app's folder."""
     try:
-        return read_app_files(platform.settings)
+        return release.manifest.code_digest == code_digest(read_app_files(platform.settings))
     except InvalidConfig:
-        return None  # Such as where only a `fairlead.toml` is.
+        return False  # Such as where only a `fairlead.toml` is.
 
 
 def make_supervisor(platform: Platform, say: Callable[[str], None] = lambda _: None) -> Supervisor:
@@ -112,7 +113,8 @@ def working(platform: Platform, release: Release) -> Iterator[None]:
     if any(worker.code_digest == code and not _is_gone(worker) for worker in living):
         yield
         return
-    worker = make_worker(platform, release.digest)
+    # For one request the folder will do, and this process may have loaded its code already.
+    worker = make_worker(platform, None if _is_here(platform, release) else release.digest)
     worker.start()
     try:
         yield

@@ -1,4 +1,4 @@
-"""A worker's code: from the app's folder when it stands there, else from the release."""
+"""A worker's code: from the release's archive, whatever stands in the app's folder by now."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from fairlead.adapters.files import app as loading
 from fairlead.adapters.files import released
@@ -47,14 +48,14 @@ def test_a_worker_of_a_release_has_its_code_and_its_programs(
         load_settings(write(tmp_path, "one")), telemetry=NullTelemetry()
     ) as platform:
         old = create_release(platform)[0]
-        assert make_worker(platform, old.id).runner.code_digest == old.manifest.code_digest
+        assert make_worker(platform).runner.code_digest == old.manifest.code_digest
         assert folder_in_use(platform.mcp) == tmp_path
-        write(tmp_path, "two")
         with pytest.raises(CodeMismatch, match="beside it"):
             make_worker(platform, old.id)
         # As in a process that has executed nothing yet.
         monkeypatch.setattr(loading, "_loaded", set())
         worker = make_worker(platform, old.id)
+        write(tmp_path, "two")
         place = tmp_path / ".fairlead" / "releases" / old.manifest.code_digest
         assert worker.runner.code_digest == old.manifest.code_digest
         assert folder_in_use(platform.mcp) == place
@@ -68,6 +69,20 @@ def test_a_worker_of_a_release_has_its_code_and_its_programs(
         assert (place / "fairlead.toml").read_text() == ""
     released._let_go(place)
     monkeypatch.setattr(loading, "_loaded", set())
+
+
+def test_without_an_archive_the_folder_counts_while_the_code_is_there(tmp_path: Path) -> None:
+    with open_platform(
+        load_settings(write(tmp_path, "one")), telemetry=NullTelemetry()
+    ) as platform:
+        old = create_release(platform)[0]
+        with platform.database.transaction() as connection:
+            connection.execute(sa.text("UPDATE releases SET archive = ''"))
+        assert make_worker(platform, old.id).runner.code_digest == old.manifest.code_digest
+        assert folder_in_use(platform.mcp) == tmp_path
+        write(tmp_path, "two")
+        with pytest.raises(CodeMismatch, match="it has no archive"):
+            make_worker(platform, old.id)
 
 
 def test_releases_of_one_code_may_name_another_module(tmp_path: Path) -> None:

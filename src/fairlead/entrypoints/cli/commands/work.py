@@ -261,7 +261,7 @@ def worker(
     Then it lets the current runs end, and stops; what did not end goes on with the next worker.
 
     It takes the runs of every release that was made from the code in the app's folder; with
-    --release, of those that were made from that one's code, which need not be in the folder.
+    --release, of those that were made from that one's code, which is taken from its archive.
     """
     changes: dict[str, Any] = {"concurrency": concurrency, "parked": parked}
     if queues is not None:
