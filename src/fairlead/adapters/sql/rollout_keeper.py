@@ -27,7 +27,7 @@ def to_look_at(database: Database, environment: str, by: str) -> sa.Select[Any]:
 
 
 def keep(
-    connection: sa.Connection, database: Database, rollout_id: str, by: str, lease_s: float
+    connection: sa.Connection, database: Database, rollout_id: str, *, by: str, lease_s: float
 ) -> None:
     """Note that a process looks at a rollout, and will again; it is written once per half a lease.
 

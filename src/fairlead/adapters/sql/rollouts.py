@@ -151,7 +151,7 @@ class SqlRolloutStore:
             before = self._held(connection, rollout_id)
             if before.final:
                 return before
-            keep(connection, self._database, before.id, by, lease_s)
+            keep(connection, self._database, before.id, by=by, lease_s=lease_s)
             samples, counted = read_look(connection, before, self._clock.now())
             tally = decide(
                 before,
