@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
-from fairlead.core.analysis import Analysis, Status
+from fairlead.core.analysis import Analysis, Status, outcomes_since
 from fairlead.core.rollout_terms import STEPS_MAX
 from fairlead.core.rollout_terms import RolloutTerms as RolloutTerms
 from fairlead.core.rollout_terms import Step as Step
@@ -222,8 +222,9 @@ def _judged(rollout: Rollout, seen: Finding, step: Step | None) -> Rollout:
     if step is None:
         # What was shown at an earlier step may have been corrected since.
         return _held(rollout, seen.held) if seen.held else promote(rollout, seen.now)
-    enough = rollout.analysis.canary - rollout.canary_before >= step.min_runs
-    return _next(rollout, seen.now) if enough else rollout
+    # Evidence of the weight before may be enough: then those that hang now must not go unseen.
+    known = outcomes_since(rollout.terms.analysis, rollout.analysis, rollout.canary_before)
+    return _next(rollout, seen.now) if known >= step.min_runs else rollout
 
 
 def _held(rollout: Rollout, why: str) -> Rollout:
