@@ -55,7 +55,7 @@ def observe_rollout(
     for sample in look.samples:
         count.take(sample)
     analysis = count.analysis
-    elapsed_s = look.now - rollout.began_at
+    elapsed_s = rollout.analysed_s(look.now)
     said = verdict(rollout.terms.analysis, analysis, elapsed_s=elapsed_s, heeded=rollout.heeded)
     finding = Finding(
         now=look.now,

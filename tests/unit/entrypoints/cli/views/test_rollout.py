@@ -115,6 +115,14 @@ def test_a_rollback_shows_what_was_known_when_it_was_decided() -> None:
     assert "In flight safe 1.50 s after it" in lines
 
 
+def test_who_gives_it_up_by_hand_needs_no_verdict() -> None:
+    given_up = abort(rollout(), 1060.0, "answers are too short", bad=True)
+    said = "\n".join(drawn(replace(given_up, phase="rolled_back", ended_at=1061.5)))
+    assert "Verdict" not in said
+    assert "Why       answers are too short" in said
+    assert "New runs  safe 0 ms after the decision" in said
+
+
 def test_a_promoted_one_says_who_stays_behind() -> None:
     said = "\n".join(drawn(promote(rollout(), 1060.0)))
     assert "5% stay behind" in said
