@@ -48,7 +48,7 @@ def read_look(
     spoken = mine & assignments.c.run_id.in_(list(said))
     joined = sa.select(*_JOINED).join_from(assignments, runs, runs.c.id == assignments.c.run_id)
     found: dict[int, sa.Row[Any]] = {}
-    reached = sa.true()
+    reached: sa.ColumnElement[bool] = sa.true()
     # One after the other: each has an index of its own.
     for which in (fresh, ended, overdue, spoken):
         query = joined.where(which, reached).order_by(assignments.c.number).limit(SAMPLES_MAX)
