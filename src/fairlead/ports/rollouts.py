@@ -166,8 +166,8 @@ class Counted:
     Attributes:
         metric: The metric; empty for the admission of the unit itself.
         unit: The unit.
-        counted: `good`, `bad`, `number` or `excluded`; `void` when a person stopped the only run of it
-            that there was, and it counts by its next one.
+        counted: `good`, `bad`, `number` or `excluded`; `void` when a person stopped its only run,
+            and it counts by its next one.
         arm: On which side.
         place: Its place among the canary's units; -1 for the baseline.
     """

@@ -121,7 +121,7 @@ def _evidence(found: RolloutStatus, drawing: Drawing) -> Iterator[Text]:
     side = half + 16
     yield heading(fit("Evidence", _NAME) + fit("that it harms", side) + "that it is good enough")
     for metric in found.verdict.metrics:
-        line = Text(f"  {fit(metric.name, _NAME - 2)}")
+        line = Text(f"  {fit(metric.name, _NAME - 3)} ")
         doubtful = "yellow" if metric.harm > 0.5 * metric.harm_needed else ""
         style = "red" if metric.harmful else doubtful
         line.append_text(

@@ -95,6 +95,14 @@ def test_evidence_of_harm_grows_up_to_what_is_needed() -> None:
     assert harm[0] == 0 < harm[1] < harm[2] == 22
 
 
+def test_a_long_name_does_not_run_into_its_evidence() -> None:
+    long = MetricTerms(name="a" * 40, p_max=0.2)
+    analysis = replace(TERMS.analysis, metrics=(long,))
+    one = replace(rollout(), terms=replace(TERMS, analysis=analysis), analysis=begin(analysis))
+    [line] = [line for line in drawn(one) if line.startswith("  aaa")]
+    assert "a… ░" in line
+
+
 def test_a_signal_promotes_nothing() -> None:
     [line] = [line for line in drawn(rollout()) if line.startswith("  latency")]
     assert line.endswith("signal: it only pauses")
