@@ -111,6 +111,15 @@ def test_feedback_is_good_bad_or_a_number(cli: Cli) -> None:
     cli.refuses("FL-937", "feedback", done, "fine")
     cli.refuses("FL-937", "feedback", done, "nan")
     cli.refuses("FL-937", "feedback", cli.ask(), "good")
+    # What nothing would count is no "noted".
+    for value, name in (
+        ("4.5", "outcome"),
+        ("bad", "breach:typo"),
+        ("good", "breach:secret_leaked"),
+    ):
+        cli.refuses("FL-937", "feedback", done, value, "--name", name)
+    other = cli.json("run", "answer", "How many days of PTO?")["run"]
+    assert f"run {done}" in cli.refuses("FL-937", "feedback", other, "bad", "--id", "t1")
     cli.refuses("FL-400", "feedback", "nobody", "good")
     given = [one for one in cli.json("events", "list") if one["type"] == "feedback.given"]
     assert [one["data"]["value"] for one in given] == ["bad", 4.5]

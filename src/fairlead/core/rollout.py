@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
-from fairlead.core.analysis import Analysis, Status
+from fairlead.core.analysis import Analysis, Status, outcomes_since
 from fairlead.core.rollout_terms import STEPS_MAX
 from fairlead.core.rollout_terms import RolloutTerms as RolloutTerms
 from fairlead.core.rollout_terms import Step as Step
@@ -56,6 +56,9 @@ class Rollout:
         traffic_safe_at: When the last run began on the candidate, or its share became none.
         ended_at: When all was done: no run of a candidate that was rolled back is in flight.
         unserved_at: Since when the candidate has had no worker; None while it has one.
+        idle_since: Since when nothing can be shown, for it has no traffic yet or its environment
+            holds it; None while something can.
+        idle_s: Seconds for which it was so before.
         asker: Whom a token named as the one who started it; empty when none did.
         overridden: Gates of the environment that an override stands in place of.
     """
@@ -83,6 +86,8 @@ class Rollout:
     traffic_safe_at: float | None = None
     ended_at: float | None = None
     unserved_at: float | None = None
+    idle_since: float | None = None
+    idle_s: float = 0.0
     asker: str = ""
     overridden: tuple[str, ...] = ()
 
@@ -90,6 +95,15 @@ class Rollout:
     def final(self) -> bool:
         """Whether it has ended."""
         return self.phase in FINAL_PHASES
+
+    def analysed_s(self, now: float) -> float:
+        """Return for how many seconds its analysis has been at work.
+
+        Args:
+            now: Seconds since 1970.
+        """
+        idle_s = self.idle_s + (0.0 if self.idle_since is None else max(now - self.idle_since, 0.0))
+        return max(now - self.began_at - idle_s, 0.0)
 
     @property
     def current_step(self) -> Step | None:
@@ -140,6 +154,21 @@ def advance(rollout: Rollout, seen: Finding) -> Rollout:
     """
     if rollout.final:
         return rollout
+    return _timed(_looked(rollout, seen), seen.now)
+
+
+def _timed(rollout: Rollout, now: float) -> Rollout:
+    """Note since when nothing can be shown: the time of the analysis stands still then."""
+    idle = rollout.waits == "gates" or (rollout.weight == 0.0 and rollout.decided_at is None)
+    if idle == (rollout.idle_since is not None):
+        return rollout
+    if idle:
+        return replace(rollout, idle_since=now)
+    spent_s = now - (rollout.idle_since or now)
+    return replace(rollout, idle_since=None, idle_s=rollout.idle_s + max(spent_s, 0.0))
+
+
+def _looked(rollout: Rollout, seen: Finding) -> Rollout:
     rollout = _served(rollout, seen)
     if rollout.phase == "aborting":
         return _aborting(rollout, seen)
@@ -222,8 +251,9 @@ def _judged(rollout: Rollout, seen: Finding, step: Step | None) -> Rollout:
     if step is None:
         # What was shown at an earlier step may have been corrected since.
         return _held(rollout, seen.held) if seen.held else promote(rollout, seen.now)
-    enough = rollout.analysis.canary - rollout.canary_before >= step.min_runs
-    return _next(rollout, seen.now) if enough else rollout
+    # Evidence of the weight before may be enough: then those that hang now must not go unseen.
+    known = outcomes_since(rollout.terms.analysis, rollout.analysis, rollout.canary_before)
+    return _next(rollout, seen.now) if known >= step.min_runs else rollout
 
 
 def _held(rollout: Rollout, why: str) -> Rollout:

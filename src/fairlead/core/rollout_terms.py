@@ -25,7 +25,8 @@ class Step:
         kind: What it does.
         weight: Share of new runs that start on the candidate, for `set_weight`.
         duration_s: Seconds that a `pause` lasts; None until somebody promotes it.
-        min_runs: Runs of the candidate that an `analysis` sees at this weight, at least.
+        min_runs: Runs of the candidate that an `analysis` sees at this weight, at least, from
+            their admission to their outcome.
         role: Who may go on behind an `approval`.
     """
 

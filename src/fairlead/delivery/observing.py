@@ -29,10 +29,14 @@ from fairlead.core.analysis import Counted as CountedAs
 from fairlead.core.analysis.terms import RUNS_MAX
 from fairlead.core.digests import Json
 from fairlead.core.rollout import Finding, Rollout, advance
+from fairlead.core.routing import Arm
 from fairlead.ports.rollouts import Counted, Ended, Look, Sample, Tally
 
 BREACH = "breach:"
 """How the word that something happened that must never happen begins."""
+
+VOID = "void"
+"""Stands for a unit of which nothing is known but a run that a person stopped."""
 
 FEEDBACK, CHECK = "feedback:", "check:"
 SOURCES = ("outcome", "denied", "escalated", "latency", "cost", "calls")
@@ -54,7 +58,7 @@ def observe_rollout(
     for sample in look.samples:
         count.take(sample)
     analysis = count.analysis
-    elapsed_s = look.now - rollout.began_at
+    elapsed_s = rollout.analysed_s(look.now)
     said = verdict(rollout.terms.analysis, analysis, elapsed_s=elapsed_s, heeded=rollout.heeded)
     finding = Finding(
         now=look.now,
@@ -103,12 +107,14 @@ class _Count:
         for metric in self._terms.metrics:
             for result in _results(metric, sample):
                 self._count(metric, sample, assigned, result)
+        self._stopped(sample)
         self._overdue(sample, assigned)
 
     def _assigned(self, sample: Sample) -> Assigned:
         """Return how a run was assigned, and admit its unit when it is new on its side."""
         known, place = self._known("", sample.unit), sample.place
-        if place is None and known is not None and known.arm == sample.arm:
+        void = known is not None and known.counted == VOID
+        if place is None and known is not None and known.arm == sample.arm and not void:
             place = self.places[sample.number] = known.place
         if place is None:
             # Where a unit goes when the weight changes follows from where it was: it says nothing
@@ -119,11 +125,28 @@ class _Count:
             place = self.places[sample.number] = -1 if fresh.place is None else fresh.place
             if sample.unit != sample.run_id:
                 self._note("", sample, "good", place)
+            if void:
+                self._void(sample, place)
         return Assigned(
             arm=sample.arm,
             probability=sample.probability,
             place=None if sample.arm == "baseline" else place,
         )
+
+    def _stopped(self, sample: Sample) -> None:
+        """Let a unit count by its next run when a person stopped the only one that it had."""
+        known, ended = self._known("", sample.unit), sample.ended
+        if known is None or ended is None or ended.state != "cancelled" or sample.was_counted:
+            return
+        found = [self._known(metric.name, sample.unit) for metric in self._terms.metrics]
+        if all(one is None or one.counted == "excluded" for one in found):
+            self._note("", sample, VOID, known.place, arm=known.arm)
+
+    def _void(self, sample: Sample, place: int) -> None:
+        for metric in self._terms.metrics:
+            known = self._known(metric.name, sample.unit)
+            if known is not None and known.counted == "excluded":
+                self._note(metric.name, sample, VOID, place)
 
     def _breaches(self, sample: Sample) -> None:
         if sample.arm != "canary":
@@ -136,7 +159,7 @@ class _Count:
     def _count(
         self, metric: MetricTerms, sample: Sample, assigned: Assigned, result: Result
     ) -> None:
-        known = self._known(metric.name, sample.unit)
+        known = self._told(metric, sample)
         place = -1 if assigned.place is None else assigned.place
         if known is not None and (known.arm, known.place) != (sample.arm, place):
             self._count_moved(metric, sample, assigned, (known, result))
@@ -187,7 +210,7 @@ class _Count:
         age_s = self._look.now - sample.admitted_at
         waiting = []
         for metric in self._terms.metrics:
-            counted = self._known(metric.name, sample.unit) is not None
+            counted = self._told(metric, sample) is not None
             if counted and not self._open(metric, assigned.place):
                 continue
             late = overdue(metric, age_s)
@@ -197,12 +220,18 @@ class _Count:
                 self._count(metric, sample, assigned, late)
         self.due[sample.number] = min(waiting, default=None)
 
+    def _told(self, metric: MetricTerms, sample: Sample) -> Counted | None:
+        known = self._known(metric.name, sample.unit)
+        return None if known is None or known.counted == VOID else known
+
     def _known(self, metric: str, unit: str) -> Counted | None:
         return self.counted.get((metric, unit)) or self._look.counted.get((metric, unit))
 
-    def _note(self, metric: str, sample: Sample, counted: str, place: int) -> None:
+    def _note(
+        self, metric: str, sample: Sample, counted: str, place: int, *, arm: Arm | None = None
+    ) -> None:
         self.counted[metric, sample.unit] = Counted(
-            metric=metric, unit=sample.unit, counted=counted, arm=sample.arm, place=place
+            metric=metric, unit=sample.unit, counted=counted, arm=arm or sample.arm, place=place
         )
 
 

@@ -87,6 +87,7 @@ class Rollouts:
         if not baseline:
             # Nothing runs beside a first release: what has a bound is held against that.
             terms = replace(terms, analysis=terms.analysis.without_baseline())
+        now = self.clock.now()
         rollout = Rollout(
             id=f"ro-{self.clock.id()}",
             environment=self.environment,
@@ -95,7 +96,8 @@ class Rollouts:
             baseline=baseline,
             terms=terms,
             by=by,
-            began_at=self.clock.now(),
+            began_at=now,
+            idle_since=now,
             analysis=begin(terms.analysis),
             asker=self.releases.asker,
         )

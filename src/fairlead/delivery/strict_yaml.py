@@ -21,6 +21,20 @@ class _Strict(yaml.SafeLoader):
             raise yaml.constructor.ConstructorError(f"an alias is not allowed{event.start_mark}")
         return super().compose_node(parent, index)
 
+    def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
+        # To YAML 1.1, and to no reader, 010 is 8 and 1:30 is 90.
+        digits = node.value.lstrip("+-")
+        if ":" in digits or (len(digits) > 1 and digits[0] == "0" and digits[1] in "01234567_"):
+            problem = f"the number {node.value} can be read in two ways"
+            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
+        return int(super().construct_yaml_int(node))
+
+    def construct_yaml_float(self, node: yaml.ScalarNode) -> float:
+        if ":" in node.value:
+            problem = f"the number {node.value} can be read in two ways"
+            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
+        return float(super().construct_yaml_float(node))
+
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set()
         for key_node, _ in node.value:
@@ -33,6 +47,10 @@ class _Strict(yaml.SafeLoader):
                 raise yaml.constructor.ConstructorError(None, None, problem, key_node.start_mark)
             seen.add(key)
         return super().construct_mapping(node, deep=deep)
+
+
+_Strict.add_constructor("tag:yaml.org,2002:int", _Strict.construct_yaml_int)
+_Strict.add_constructor("tag:yaml.org,2002:float", _Strict.construct_yaml_float)
 
 
 def read_yaml(text: str, path: str) -> Any:

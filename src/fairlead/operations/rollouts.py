@@ -6,14 +6,16 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 from fairlead.bootstrap import Platform
 from fairlead.core.access import permit_role
-from fairlead.core.analysis import AnalysisVerdict, Expected, expected, verdict
+from fairlead.core.analysis import AnalysisVerdict, Expected, Invariant, expected, verdict
 from fairlead.core.digests import Json
 from fairlead.core.errors import FairleadError, FeedbackUnfit, InvalidRollout, ReasonMissing
 from fairlead.core.outcome import FINAL_STATES
 from fairlead.core.rollout import Rollout, RolloutTerms
+from fairlead.delivery.observing import BREACH
 from fairlead.delivery.rollout_file import ROLLOUT_FILE, read_rollout, usual_rollout
 from fairlead.operations.control import Controlled, Selection, select_runs
 from fairlead.operations.identity import allow, operator, ordered, reached_run
@@ -37,7 +39,7 @@ class RolloutStatus:
         rollout: The rollout.
         verdict: What its analysis says.
         expected: How long until a verdict; None when it has ended.
-        runs_per_hour: Runs of both sides that start in an hour, on average since it began.
+        runs_per_hour: Runs of both sides that start in an hour, on average since it has traffic.
         in_flight: Runs of the candidate that have not ended.
     """
 
@@ -112,19 +114,32 @@ def rollout_status(platform: Platform, rollout_id: str | None = None) -> Rollout
     """
     allow(platform, "rollout status")
     rollout = _chosen(platform, rollout_id)
-    now = rollout.ended_at or platform.clock.now()
-    elapsed_s = max(now - rollout.began_at, 1.0)
+    in_flight = len(platform.rollout_store.in_flight(rollout, 10_000))
+    return status_of(rollout, platform.clock.now(), in_flight)
+
+
+def status_of(rollout: Rollout, now: float, in_flight: int) -> RolloutStatus:
+    """Return where a rollout stands, from what is on record.
+
+    Args:
+        rollout: The rollout.
+        now: Seconds since 1970.
+        in_flight: Runs of its candidate that have not ended.
+    """
+    elapsed_s = rollout.analysed_s(rollout.ended_at or now)
     analysis, terms = rollout.analysis, rollout.terms.analysis
     per_hour = (analysis.canary + analysis.baseline) * 3600.0 / max(elapsed_s, RATE_S_MIN)
     ahead = None
     if not rollout.final and math.isfinite(per_hour):
-        ahead = expected(terms, analysis, runs_per_hour=per_hour, weight=rollout.weight)
+        # A first release gets all runs: there is none beside it.
+        weight = rollout.weight if rollout.baseline else float(rollout.weight > 0.0)
+        ahead = expected(terms, analysis, runs_per_hour=per_hour, weight=weight)
     return RolloutStatus(
         rollout=rollout,
-        verdict=verdict(terms, analysis, elapsed_s=elapsed_s),
+        verdict=verdict(terms, analysis, elapsed_s=elapsed_s, heeded=rollout.heeded),
         expected=ahead,
         runs_per_hour=per_hour,
-        in_flight=len(platform.rollout_store.in_flight(rollout, 10_000)),
+        in_flight=in_flight,
     )
 
 
@@ -240,7 +255,8 @@ def give_feedback(
         False when it was said before under the id.
 
     Raises:
-        FeedbackUnfit: It is neither good nor bad nor a number, or the run has not ended.
+        FeedbackUnfit: It is neither good nor bad nor a number, nothing would count it, the run has
+            not ended, or the id was given to a word on another run.
         UnknownRun: There is no such run.
         RoleMissing: The principal's roles do not allow it.
     """
@@ -251,10 +267,26 @@ def give_feedback(
         raise FeedbackUnfit(f"{value!r} is neither good nor bad nor a number", run=run.id)
     if not 0 < len(name) <= _NAME_CHARS_MAX or not name.isprintable():
         raise FeedbackUnfit(f"a name has from 1 to {_NAME_CHARS_MAX} printable characters")
+    _refuse_unheard(run.id, name, value)
     if run.state not in FINAL_STATES:
         raise FeedbackUnfit(f"run {run.id} is {run.state}: it has not ended", run=run.id)
     told = Feedback(run_id=run.id, name=name, value=value, order=order, id=id)
     return platform.rollout_store.say(told)
+
+
+def _refuse_unheard(run_id: str, name: str, value: Json) -> None:
+    """Refuse a word that nothing would ever count: who says it must not believe that it does."""
+    what = name.removeprefix(BREACH)
+    if name.startswith(BREACH) and what not in get_args(Invariant):
+        known = ", ".join(f"{BREACH}{one}" for one in get_args(Invariant))
+        raise FeedbackUnfit(f"there is no {name!r}; there are: {known}", run=run_id)
+    if name.startswith(BREACH) and value != "bad":
+        raise FeedbackUnfit(f"{name} is what must never happen: it is bad, and nothing else")
+    if name == "outcome" and value not in ("good", "bad"):
+        raise FeedbackUnfit(
+            f"an outcome is good or bad, not {value!r}; a number needs the name of its metric",
+            run=run_id,
+        )
 
 
 def move_runs(

@@ -167,7 +167,8 @@ class Counted:
     Attributes:
         metric: The metric; empty for the admission of the unit itself.
         unit: The unit.
-        counted: `good`, `bad`, `number` or `excluded`.
+        counted: `good`, `bad`, `number` or `excluded`; `void` when a person stopped its only run,
+            and it counts by its next one.
         arm: On which side.
         place: Its place among the canary's units; -1 for the baseline.
     """

@@ -8,7 +8,16 @@ from typing import Any
 
 import pytest
 
-from fairlead.core.analysis import AnalysisTerms, MetricTerms, Status, begin
+from fairlead.core.analysis import (
+    Analysis,
+    AnalysisTerms,
+    MetricTerms,
+    Observation,
+    Status,
+    admit,
+    begin,
+    learn,
+)
 from fairlead.core.rollout import (
     Finding,
     Rollout,
@@ -60,6 +69,17 @@ def looks(one: Rollout, *seen: Finding) -> Rollout:
     return one
 
 
+def served(runs: int, known: Analysis | None = None, *, ended: int | None = None) -> Analysis:
+    """Return what is known after so many more runs of the candidate, of which some have ended."""
+    known = known or begin(ANALYSIS)
+    for number in range(runs):
+        known, assigned = admit(known, "canary", 0.5)
+        if number >= runs - (runs if ended is None else ended):
+            seen = Observation(assigned=assigned, result="good")
+            known = learn(ANALYSIS, known, "success", [seen])
+    return known
+
+
 def ramping(*steps: Step, **values: Any) -> Rollout:
     """Return a rollout whose candidate has its workers, and traffic."""
     return looks(rollout(*steps, **values), at(1), at(2))
@@ -93,12 +113,23 @@ def test_an_analysis_waits_for_runs_of_its_own_step() -> None:
     one = ramping(TEN, wanting)
     good = at(3, "Successful")
     for runs, phase in ((19, "progressing"), (20, "observing")):
-        seen = replace(one, analysis=replace(one.analysis, canary=runs))
-        assert advance(seen, good).phase == phase
-    second = advance(
-        replace(ramping(TEN, LOOK, HALF, wanting), analysis=replace(one.analysis, canary=30)), good
-    )
+        assert advance(replace(one, analysis=served(runs)), good).phase == phase
+    second = advance(replace(ramping(TEN, LOOK, HALF, wanting), analysis=served(30)), good)
     assert (second.weight, second.canary_before, second.phase) == (0.5, 30, "progressing")
+
+
+def test_runs_that_hang_at_a_new_weight_are_waited_for() -> None:
+    """What was shown at the weight before says nothing of them."""
+    wanting = Step(kind="analysis", min_runs=20)
+    second = advance(
+        replace(ramping(TEN, LOOK, HALF, wanting), analysis=served(30)), at(3, "Successful")
+    )
+    for ended, phase in ((0, "progressing"), (19, "progressing"), (20, "observing")):
+        seen = replace(second, analysis=served(60, second.analysis, ended=ended))
+        assert advance(seen, at(4, "Successful")).phase == phase
+    # Behind the last place that is looked at, admissions are all that is known.
+    full = replace(second, canary_before=10_000, analysis=replace(served(30), canary=10_020))
+    assert advance(full, at(4, "Successful")).phase == "observing"
 
 
 def test_a_pause_lasts_as_long_as_it_says() -> None:

@@ -21,7 +21,7 @@ from fairlead.core.environments import (
     Freeze,
 )
 from fairlead.core.errors import EnvironmentFrozen, GateRefused, StoreUnavailable
-from fairlead.core.rollout import Finding, Rollout, RolloutTerms, Step, advance
+from fairlead.core.rollout import Finding, Rollout, RolloutTerms, Step, advance, go_on
 from fairlead.delivery import observing
 from fairlead.delivery.observing import observe_rollout
 from fairlead.delivery.release import Releases
@@ -93,6 +93,30 @@ def test_what_gives_it_no_more_is_not_held() -> None:
     assert (held.phase, held.waits) == ("paused", "step")
     analysed = advance(rollout(3), seen(held="frozen", status="Successful"))
     assert (analysed.step, analysed.waits) == (4, "gates")
+
+
+def test_a_long_freeze_does_not_use_up_the_time_of_the_analysis() -> None:
+    """Neither before the first traffic, nor between two weights."""
+    week, later = ANALYSIS.max_time_s, NOW
+
+    def looked(one: Rollout, at: float, why: str = "") -> Rollout:
+        look = Look(now=at, served=True, in_flight=0)
+        return observe_rollout(one, look, lambda _: why).rollout
+
+    one = looked(replace(rollout(), idle_since=NOW), NOW, "a fair")
+    for weight in (0.1, 0.5):
+        later += 2 * week
+        assert looked(one, later, "a fair") == one
+        one = looked(one, later)
+        assert (one.weight, one.analysed_s(later)) == (weight, 0.0)
+        if weight == 0.1:
+            assert (one.phase, one.waits) == ("paused", "step")
+            one = looked(go_on(one, later), later, "a fair")
+            assert one.waits == "gates"
+    assert one.analysed_s(later + 60.0) == 60.0
+    over = looked(one, later + week)
+    assert (over.phase, over.waits) == ("paused", "analysis")
+    assert "168 hours are over" in over.reason
 
 
 def test_harm_rolls_back_what_is_held() -> None:

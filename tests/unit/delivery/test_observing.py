@@ -183,69 +183,6 @@ def test_the_next_deadline_is_the_earliest_of_what_is_missing() -> None:
     assert watch.counted["helpful", "r1"].counted == "excluded"
 
 
-# What is sticky.
-
-
-def test_a_unit_is_admitted_once_and_its_first_failure_counts() -> None:
-    watch = Watch()
-    first, second, third = (watch.run(unit="ada") for _ in range(3))
-    assert watch.look().places == {first: 0, second: 0, third: 0}
-    assert watch.analysis.canary == 1
-    watch.end(first)
-    watch.look()
-    assert watch.known() == (1, 0, 0, 0)
-    watch.end(second, "failed")
-    watch.end(third, "failed")
-    watch.look()
-    assert watch.known() == (1, 1, 0, 0)
-    later = watch.run(unit="ada", admitted_at=T0 + 50)
-    watch.end(later, "failed")
-    assert watch.look(T0 + 51).places == {later: 0}
-    assert (watch.analysis.canary, watch.known()) == (1, (1, 1, 0, 0))
-
-
-def test_a_unit_that_changes_sides_counts_where_it_fails_first() -> None:
-    """The share grew, and the unit came with it: what it does there is drawn by the new share."""
-    watch = Watch()
-    before = watch.run("baseline", unit="ada", probability=0.1)
-    watch.end(before)
-    watch.look()
-    after = watch.run(unit="ada", probability=0.5)
-    watch.end(after, "failed")
-    watch.look()
-    assert (watch.analysis.canary, watch.analysis.baseline) == (1, 1)
-    assert watch.known() == (1, 1, 1, 0)
-    # A failure by one time in two says less than one by one time in ten would.
-    assert 0.0 < watch.evidence().harm_peak < 1.0
-    again = watch.run(unit="ada", probability=0.5)
-    watch.end(again, "failed")
-    late = watch.run("baseline", unit="ada", probability=0.5)
-    watch.end(late, "failed")
-    watch.look()
-    assert watch.known() == (1, 1, 1, 0)
-
-
-def test_a_unit_that_failed_before_leaves_no_place_open_on_the_other_side() -> None:
-    watch = Watch()
-    watch.end(watch.run("baseline", unit="ada"), "failed")
-    watch.look()
-    watch.end(watch.run(unit="ada"))
-    watch.end(watch.run(unit="bob"))
-    watch.look()
-    assert watch.known() == (1, 0, 1, 1)
-    assert (watch.evidence().settled, watch.evidence().ahead) == (2, "")
-
-
-def test_where_a_unit_goes_says_nothing_of_the_router() -> None:
-    moved, plain = Watch(), Watch()
-    for watch in (moved, plain):
-        watch.run("baseline", unit="ada", probability=0.1)
-    moved.run(unit="ada", probability=0.5)
-    moved.look()
-    plain.look()
-    assert moved.analysis.ratio == plain.analysis.ratio
-
-
 # What must never happen.
 
 

@@ -242,3 +242,15 @@ def test_whatever_a_person_writes_is_a_rollout_or_refused(
     except InvalidRollout:
         return
     assert all(0.0 <= one.weight <= 1.0 for one in terms.steps)
+
+
+@pytest.mark.parametrize("weight", ["010", "1:30", "-010", "1:30.5", "0_7"])
+def test_a_number_that_can_be_read_in_two_ways_is_refused(weight: str) -> None:
+    with pytest.raises(InvalidRollout, match="two ways"):
+        read(f"steps: [setWeight: {weight}, analysis]")
+
+
+@pytest.mark.parametrize(("weight", "share"), [("10", 0.1), ("0.5", 0.005), ("0x19", 0.25)])
+def test_a_plain_number_is_read_as_it_stands(weight: str, share: float) -> None:
+    text = f"steps: [setWeight: {weight}, analysis]"
+    assert read(text).steps[0].weight == share

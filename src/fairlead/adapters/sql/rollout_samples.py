@@ -52,11 +52,15 @@ def read_look(
     breached = mine & assignments.c.run_id.in_(list(found_out))
     joined = sa.select(*_JOINED).join_from(assignments, runs, runs.c.id == assignments.c.run_id)
     found: dict[int, sa.Row[Any]] = {}
+    reached: sa.ColumnElement[bool] = sa.true()
     # One after the other: each has an index of its own.
     for which in (fresh, ended, overdue, spoken, breached):
-        query = joined.where(which).order_by(assignments.c.number).limit(SAMPLES_MAX)
+        query = joined.where(which, reached).order_by(assignments.c.number).limit(SAMPLES_MAX)
         for row in connection.execute(query):
             found[row.number] = row
+        if which is fresh and len(found) == SAMPLES_MAX:
+            # Places follow admission: a run that has ended gets none before one that is older.
+            reached = assignments.c.place.is_not(None) | (assignments.c.number <= max(found))
     samples = tuple(
         _sample(connection, row, said.get(row.run_id, ()), found_out.get(row.run_id, ()))
         for _, row in sorted(found.items())

@@ -25,7 +25,7 @@ from fairlead.adapters.sql.schema_delivery import feedback, observed, rollouts
 from fairlead.adapters.sql.schema_releases import activations
 from fairlead.core.analysis import state_to_json
 from fairlead.core.digests import Json, canonical_json
-from fairlead.core.errors import RolloutEnded, RouteClosed, UnknownRollout
+from fairlead.core.errors import FeedbackUnfit, RolloutEnded, RouteClosed, UnknownRollout
 from fairlead.core.event import Fact
 from fairlead.core.rollout import Rollout
 from fairlead.core.routing import Routes
@@ -189,9 +189,11 @@ class SqlRolloutStore:
         order = feedback_.order
         with self._database.transaction() as connection:
             serialize(connection, f"feedback:{said}")
-            known = sa.select(feedback.c.number).where(feedback.c.id == said)
-            if connection.execute(known).first() is not None:
+            known = sa.select(feedback.c.run_id).where(feedback.c.id == said)
+            if (of := connection.execute(known).scalar()) == feedback_.run_id:
                 return False
+            if of is not None:
+                raise FeedbackUnfit(f"the id {said!r} was given to a word on run {of}")
             connection.execute(
                 sa.insert(feedback).values(
                     id=said,
@@ -353,7 +355,7 @@ def _kinds(before: Rollout, after: Rollout) -> Iterator[str]:
         yield "rollout.promoted"
     elif given_back:
         yield "rollout.rolled_back"
-    elif (after.step, after.weight) != (before.step, before.weight):
+    elif not after.final and (after.step, after.weight) != (before.step, before.weight):
         yield "rollout.stepped"
     if after.waits == "gates" != before.waits:
         yield "rollout.held"

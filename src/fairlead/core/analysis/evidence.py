@@ -203,6 +203,17 @@ def is_open(evidence: Evidence, place: int) -> bool:
     return index >= len(evidence.ahead) or evidence.ahead[index] == _OPEN
 
 
+def known_since(evidence: Evidence, place: int) -> int:
+    """Return how many of the canary's places from one on have an outcome by now.
+
+    Args:
+        evidence: The state of a metric.
+        place: The first place, from 0.
+    """
+    ahead = evidence.ahead[max(place - evidence.settled, 0) :]
+    return max(evidence.settled - place, 0) + len(ahead) - ahead.count(_OPEN)
+
+
 def log_safety(terms: MetricTerms, evidence: Evidence) -> float:
     """Return the evidence that few enough of the canary's runs are bad, as a logarithm.
 

@@ -12,10 +12,11 @@ from fairlead.core.analysis.evidence import (
     Assigned,
     Evidence,
     Observation,
+    known_since,
     no_evidence,
     observe,
 )
-from fairlead.core.analysis.terms import INVARIANTS, AnalysisTerms, Invariant
+from fairlead.core.analysis.terms import INVARIANTS, RUNS_MAX, AnalysisTerms, Invariant
 from fairlead.core.digests import Json
 
 BREACHES_MAX = 10
@@ -121,6 +122,20 @@ def unmeasured(terms: AnalysisTerms, analysis: Analysis, name: str) -> Analysis:
     before = analysis.metrics[name]
     after = replace(before, errors=before.errors + 1)
     return replace(analysis, metrics={**analysis.metrics, name: after})
+
+
+def outcomes_since(terms: AnalysisTerms, analysis: Analysis, place: int) -> int:
+    """Return of how many of the canary's runs from a place on every guardrail knows the outcome.
+
+    Args:
+        terms: The terms.
+        analysis: The state.
+        place: Place of the first of these runs, from 0.
+    """
+    # Places behind the last one that is looked at are admitted, and nothing more is known of them.
+    unseen = max(analysis.canary - max(place, RUNS_MAX), 0)
+    rails = (one.name for one in terms.metrics if one.role == "guardrail")
+    return unseen + min(known_since(analysis.metrics[name], place) for name in rails)
 
 
 def breach(analysis: Analysis, invariant: Invariant, run: str) -> Analysis:

@@ -29,7 +29,13 @@ RUNS_MAX = 10_000
 TIME_S_MAX = 90 * 86_400.0
 """Longest analysis, and longest wait for an outcome."""
 
-WEIGHT_MAX = 1000.0
+SHARE_MIN = 1e-6
+"""Least `p_max`, and so far it stays below 1: smaller shares need more runs than are looked at."""
+
+ALPHA_MIN = 1e-9
+"""Least chance of a wrong verdict that can be asked for."""
+
+WEIGHT_MIN, WEIGHT_MAX = 0.001, 1000.0
 _NAME = re.compile(r"[a-z][a-z0-9_.-]{0,63}")
 
 
@@ -46,8 +52,8 @@ class MetricTerms:
         weight: Its share of alpha, relative to the weights of the others of its role.
         against: What the candidate is held against: the baseline that runs beside it, or the
             bound `p_max` where there is no baseline.
-        p_max: Highest share of bad runs, above 0 and below 1, that is acceptable. The candidate is
-            promoted when its share is shown to be lower. None: the metric promotes nothing.
+        p_max: Highest share of bad runs, from 0.000001 to 0.999999, that is acceptable. The
+            candidate is promoted when its share is shown to be lower. None: it promotes nothing.
         limit: A run whose number is beyond it is bad; only for numbers, and only with `p_max`.
         margin: How many times as many bad runs as the baseline are still no harm; only for binary.
         deadline_s: Seconds from a run's admission until its outcome is overdue.
@@ -79,12 +85,16 @@ class MetricTerms:
         source: object = self.source
         if not isinstance(source, str) or not 0 < len(source) <= 200:
             raise self._wrong("source must name where outcomes come from, such as outcome")
-        if not _within(self.weight, 0.0, WEIGHT_MAX):
-            raise self._wrong(f"weight must be above 0 and at most {WEIGHT_MAX:g}")
+        if not _within(self.weight, 0.0, WEIGHT_MAX) or self.weight < WEIGHT_MIN:
+            raise self._wrong(f"weight must be from {WEIGHT_MIN:g} to {WEIGHT_MAX:g}")
         if not _within(self.deadline_s, 0.0, TIME_S_MAX):
             raise self._wrong(f"deadline_s must be above 0 and at most {TIME_S_MAX:g} seconds")
-        if self.p_max is not None and (not _within(self.p_max, 0.0, 1.0) or self.p_max == 1.0):
-            raise self._wrong("p_max is a share of runs above 0 and below 1, such as 0.05")
+        if self.p_max is not None and (
+            not _within(self.p_max, 0.0, 1.0 - SHARE_MIN) or self.p_max < SHARE_MIN
+        ):
+            raise self._wrong(
+                f"p_max is a share of runs from {SHARE_MIN:f} to {1.0 - SHARE_MIN:f}, such as 0.05"
+            )
         if not _within(self.margin, 0.0, 100.0) or self.margin < 1.0:
             raise self._wrong("margin must be from 1 to 100")
         if self.against == "bound" and self.p_max is None:
@@ -169,8 +179,8 @@ class AnalysisTerms:
                 " give one the highest share of bad runs that is acceptable"
             )
         for name in ("alpha", "promote_alpha", "ratio_alpha"):
-            if not _within(getattr(self, name), 0.0, 0.5):
-                raise ValueError(f"{name} must be above 0 and at most 0.5")
+            if not _within(getattr(self, name), 0.0, 0.5) or getattr(self, name) < ALPHA_MIN:
+                raise ValueError(f"{name} must be from {ALPHA_MIN:g} to 0.5")
         for name, least in (("min_runs", 1), ("max_runs", 1), ("errors_max", 0)):
             value: object = getattr(self, name)
             if type(value) is not int or not least <= value <= RUNS_MAX:

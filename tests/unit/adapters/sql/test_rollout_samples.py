@@ -129,20 +129,41 @@ def test_the_log_says_what_is_known_from_time_to_time(stage: Rolling) -> None:
     assert "window" not in told()[0]["evidence"]["metrics"]["success"]
 
 
-def test_more_runs_than_one_look_takes_are_all_counted(stage: Rolling) -> None:
-    rollout = stage.ramp(replace(TERMS, analysis=replace(TERMS.analysis, min_runs=1000)))
+def crowd(stage: Rolling, number: int) -> list[str]:
+    """Give the candidate so many runs beside its first one, and return their ids."""
     copies = (
         "INSERT INTO assignments (run_id, rollout, arm, probability, unit, admitted_at, ended) "
         "SELECT :id, rollout, arm, probability, unit, admitted_at, ended FROM assignments LIMIT 1"
     )
     run = stage.begin()
+    ids = [f"{run.id}-{n}" for n in range(number)]
     with stage.database.transaction() as connection:
-        connection.execute(sa.text(copies), [{"id": f"{run.id}-{n}"} for n in range(1200)])
+        connection.execute(sa.text(copies), [{"id": one} for one in ids])
         row = dict(connection.execute(sa.select(runs)).one()._mapping)
-        ids = [f"{run.id}-{n}" for n in range(1200)]
         connection.execute(sa.insert(runs), [{**row, "id": one, "root_id": one} for one in ids])
+    return ids
+
+
+def test_more_runs_than_one_look_takes_are_all_counted(stage: Rolling) -> None:
+    rollout = stage.ramp(replace(TERMS, analysis=replace(TERMS.analysis, min_runs=1000)))
+    crowd(stage, 1200)
     found = stage.tick(rollout)
     assert found.analysis.canary == 1201
     with stage.database.reading() as connection:
         places = connection.execute(sa.select(assignments.c.place)).scalars().all()
     assert sorted(places) == [*range(1201)]
+
+
+def test_places_follow_admission_also_when_looks_are_late(stage: Rolling) -> None:
+    """Good runs end sooner: were they placed first, safety would be shown by them alone."""
+    rollout = stage.ramp(replace(TERMS, analysis=replace(TERMS.analysis, min_runs=1000)))
+    ids = crowd(stage, 1200)
+    quick = sa.update(runs).where(runs.c.id.in_(ids[900:])).values(state="succeeded")
+    with stage.database.transaction() as connection:
+        connection.execute(quick)
+    found = stage.tick(rollout)
+    query = sa.select(assignments.c.place).order_by(assignments.c.number)
+    with stage.database.reading() as connection:
+        assert connection.execute(query).scalars().all() == [*range(1201)]
+    success = found.analysis.metrics["success"]
+    assert (success.canary, success.settled) == (300, 0)

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fairlead.core.analysis import Observation, admit, begin, expected, learn, verdict
 from fairlead.core.analysis.terms import (
     METRICS_MAX,
     AnalysisTerms,
@@ -42,6 +43,10 @@ TERMS = AnalysisTerms(metrics=(ERRORS,))
         ({"p_max": 0}, "p_max"),
         ({"p_max": 1}, "p_max"),
         ({"p_max": math.nan}, "p_max"),
+        # Nothing of this can be reckoned with: each look would end in an error.
+        ({"p_max": 5e-324}, "p_max"),
+        ({"p_max": 1.0 - 2**-53}, "p_max"),
+        ({"weight": 1e-320}, "weight"),
         ({"margin": 0.9}, "margin"),
         ({"margin": 1000}, "margin"),
         ({"against": "bound"}, "against = bound needs p_max"),
@@ -68,6 +73,7 @@ def test_a_metric_that_does_not_fit_is_refused(given_terms: dict[str, Any], said
         ({"metrics": (replace(ERRORS, role="signal"),)}, "nothing could show"),
         ({"alpha": 0}, "alpha"),
         ({"alpha": 0.6}, "alpha"),
+        ({"alpha": 5e-324}, "alpha"),
         ({"promote_alpha": "x"}, "promote_alpha"),
         ({"ratio_alpha": -1}, "ratio_alpha"),
         ({"min_runs": 0}, "min_runs"),
@@ -136,6 +142,23 @@ def test_terms_come_back_from_json(more: list[MetricTerms], alpha: float, runs: 
 
 def test_what_is_left_out_has_its_default() -> None:
     assert terms_from_json({"metrics": [{"name": "errors", "p_max": 0.05}]}) == TERMS
+
+
+@pytest.mark.parametrize("against", ["baseline", "bound"])
+@pytest.mark.parametrize("p_max", [1e-6, 1.0 - 1e-6])
+def test_the_outermost_terms_can_be_reckoned_with(against: Any, p_max: float) -> None:
+    far = MetricTerms(name="far", against=against, p_max=p_max, weight=0.001)
+    near = MetricTerms(name="near", p_max=0.1, weight=1000.0)
+    terms = AnalysisTerms(metrics=(far, near), alpha=1e-9, promote_alpha=1e-9, ratio_alpha=1e-9)
+    known = begin(terms)
+    for result in ("good", "bad", "good"):
+        known, assigned = admit(known, "canary", 0.5)
+        for metric in ("far", "near"):
+            seen = Observation(assigned=assigned, result=result)  # type: ignore[arg-type]
+            known = learn(terms, known, metric, [seen])
+    said = verdict(terms, known, elapsed_s=1.0)
+    assert all(math.isfinite(one.harm_needed) for one in said.metrics)
+    assert expected(terms, known, runs_per_hour=1.0, weight=0.5).words
 
 
 def test_alpha_is_split_by_weight_among_guardrails() -> None:

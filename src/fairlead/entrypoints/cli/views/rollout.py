@@ -121,7 +121,7 @@ def _evidence(found: RolloutStatus, drawing: Drawing) -> Iterator[Text]:
     side = half + 16
     yield heading(fit("Evidence", _NAME) + fit("that it harms", side) + "that it is good enough")
     for metric in found.verdict.metrics:
-        line = Text(f"  {fit(metric.name, _NAME - 2)}")
+        line = Text(f"  {fit(metric.name, _NAME - 3)} ")
         doubtful = "yellow" if metric.harm > 0.5 * metric.harm_needed else ""
         style = "red" if metric.harmful else doubtful
         line.append_text(
@@ -162,14 +162,20 @@ def _bar(part: float, width: int, unicode: bool) -> str:
 
 def _words(found: RolloutStatus) -> Iterator[tuple[str, str]]:
     rollout, verdict = found.rollout, found.verdict
-    # Why it was given up is what was known then; what became known since says less.
-    more = verdict.reasons and not (rollout.reason and rollout.decided_at)
-    yield "Verdict", f"{verdict.status}: {verdict.reasons[0]}" if more else verdict.status
+    # Why it was given up is what was known then; what became known since says less, and a person
+    # who gives it up needs no verdict.
+    failed = verdict.status == "Failed"
+    if failed or not rollout.decided_at:
+        more = verdict.reasons and not (rollout.reason and rollout.decided_at)
+        yield "Verdict", f"{verdict.status}: {verdict.reasons[0]}" if more else verdict.status
     if rollout.reason:
         yield "Why", rollout.reason
     if rollout.phase in ("aborting", "aborted", "rolled_back") and rollout.decided_at:
         traffic_s = max((rollout.traffic_safe_at or 0.0) - rollout.decided_at, 0.0)
-        yield "New runs", f"safe {span(traffic_s).strip()} after the verdict"
+        yield (
+            "New runs",
+            f"safe {span(traffic_s).strip()} after the {'verdict' if failed else 'decision'}",
+        )
         if rollout.ended_at is not None:
             yield (
                 "In flight",

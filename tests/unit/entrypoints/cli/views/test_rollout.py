@@ -95,6 +95,14 @@ def test_evidence_of_harm_grows_up_to_what_is_needed() -> None:
     assert harm[0] == 0 < harm[1] < harm[2] == 22
 
 
+def test_a_long_name_does_not_run_into_its_evidence() -> None:
+    long = MetricTerms(name="a" * 40, p_max=0.2)
+    analysis = replace(TERMS.analysis, metrics=(long,))
+    one = replace(rollout(), terms=replace(TERMS, analysis=analysis), analysis=begin(analysis))
+    [line] = [line for line in drawn(one) if line.startswith("  aaa")]
+    assert "a… ░" in line
+
+
 def test_a_signal_promotes_nothing() -> None:
     [line] = [line for line in drawn(rollout()) if line.startswith("  latency")]
     assert line.endswith("signal: it only pauses")
@@ -113,6 +121,14 @@ def test_a_rollback_shows_what_was_known_when_it_was_decided() -> None:
     assert "Verdict   Failed" in lines
     assert "Why       worse by success" in lines
     assert "In flight safe 1.50 s after it" in lines
+
+
+def test_who_gives_it_up_by_hand_needs_no_verdict() -> None:
+    given_up = abort(rollout(), 1060.0, "answers are too short", bad=True)
+    said = "\n".join(drawn(replace(given_up, phase="rolled_back", ended_at=1061.5)))
+    assert "Verdict" not in said
+    assert "Why       answers are too short" in said
+    assert "New runs  safe 0 ms after the decision" in said
 
 
 def test_a_promoted_one_says_who_stays_behind() -> None:
