@@ -100,6 +100,7 @@ class Rollout:
     def routes(self) -> Routes:
         """Where new runs start while it goes on."""
         return Routes(
+            environment=self.environment,
             baseline=self.baseline,
             candidate=self.candidate,
             weight=self.weight,

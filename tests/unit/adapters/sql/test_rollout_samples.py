@@ -29,7 +29,9 @@ def stage(database: Database) -> Rolling:
 def test_a_run_is_fenced_by_the_share_that_it_was_drawn_by(stage: Rolling) -> None:
     stage.ramp()
     run = stage.begin(0.0)
-    drawn = Assignment(release=stage.b.digest, rollout=run.assignment.rollout, arm="canary")  # type: ignore[union-attr]
+    drawn = Assignment(
+        environment="default", release=stage.b.digest, rollout=run.assignment.rollout, arm="canary"
+    )  # type: ignore[union-attr]
     for probability in (0.4, 0.0, 1.0):
         late = replace(
             run,

@@ -16,8 +16,9 @@ from fairlead.adapters.sql.schema import runs
 from fairlead.adapters.sql.schema_delivery import assignments
 from fairlead.core.errors import FairleadError, RolloutEnded, RolloutOpen
 from fairlead.core.rollout import Rollout, abort, pause
+from fairlead.core.routing import Routes
 from fairlead.ports.clock import SystemClock
-from fairlead.ports.runs import Order
+from fairlead.ports.runs import Order, RunRecord
 from tests.unit.adapters.sql.rolling import ADA, HELD, ORDER, TERMS, Rolling
 from tests.unit.adapters.sql.test_concurrency import at_once
 
@@ -119,6 +120,56 @@ def test_a_rollback_waits_for_whoever_is_being_admitted(
     assert (run.release, rollout.phase) == (stage.b.digest, "aborting")
     assert list(stage.rollouts.in_flight(rollout, 10)) == [run.id]
     assert stage.controller.carry_on(rollout.id).phase == "aborting"
+
+
+def test_a_rollback_is_before_whoever_asks_later(
+    stage: Rolling, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So a steady stream of callers, each of them short, holds no rollback up."""
+    stage.ramp(HELD)
+    slowly, insert = Event(), runs_module.insert
+    aborts = Thread(target=lambda: stage.verbs.abort(ORDER, bad=True))
+    late: list[RunRecord] = []
+
+    def start() -> None:
+        late.append(stage.admission.start_routed("echo", "hi", principal=ADA))
+
+    later = Thread(target=start)
+
+    def slow(*given: object) -> None:
+        if not slowly.is_set():
+            slowly.set()
+            aborts.start()
+            aborts.join(0.2)
+            later.start()
+            later.join(0.2)
+            assert not late
+        insert(*given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(stage.admission.clock, "chance", lambda: 0.0)
+    monkeypatch.setattr(runs_module, "insert", slow)
+    stage.admission.start_routed("echo", "hi", principal=ADA)
+    aborts.join()
+    later.join()
+    assert [run.release for run in late] == [stage.a.digest]
+
+
+def test_a_run_that_was_drawn_before_a_rollback_by_hand_starts_on_the_release_before(
+    stage: Rolling,
+) -> None:
+    stage.activate(stage.b)
+    drawn: list[Routes | None] = []
+
+    def routes() -> Routes | None:
+        drawn.append(stage.rollouts.routes("default"))
+        if len(drawn) == 1:
+            stage.verbs.releases.rollback(by="ann", reason="it harms")
+        return drawn[-1]
+
+    admission = replace(stage.admission, routes=routes)
+    run = admission.start_routed("echo", "hi", principal=ADA)
+    assert [one.baseline for one in drawn if one] == [stage.b.digest, stage.a.digest]
+    assert run.release == stage.a.digest
 
 
 @pytest.mark.parametrize("place", range(4))
