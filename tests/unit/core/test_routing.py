@@ -23,7 +23,7 @@ def test_without_a_rollout_a_run_starts_on_the_current_release() -> None:
 
 @given(st.floats(0, 1), st.floats(0, 1, exclude_max=True))
 def test_a_run_is_drawn_with_the_probability_that_is_recorded(weight: float, chance: float) -> None:
-    routes = Routes(environment="e", baseline="a", candidate="b", weight=weight, rollout="r1")
+    routes = replace(ROUTES, weight=weight, rollout="r1")
     drawn = assign(routes, ADA, "talk", chance)
     assert drawn.probability == weight
     assert (drawn.arm, drawn.release) == (("canary", "b") if chance < weight else ("baseline", "a"))
@@ -32,9 +32,7 @@ def test_a_run_is_drawn_with_the_probability_that_is_recorded(weight: float, cha
 
 @pytest.mark.parametrize("weight", [0.0, 1.0])
 def test_at_the_ends_everything_goes_one_way(weight: float) -> None:
-    routes = Routes(
-        environment="e", baseline="a", candidate="b", weight=weight, rollout="r1", sticky="user"
-    )
+    routes = replace(ROUTES, weight=weight, rollout="r1", sticky="user")
     arms = {assign(routes, Principal(user=f"u{n}"), None, 0.5).arm for n in range(200)}
     assert arms == {"canary" if weight else "baseline"}
 
@@ -67,9 +65,7 @@ def test_what_is_sticky_keeps_its_arm_while_the_weight_does_not_fall(
     assert first.unit == then.unit != ""
     assert (first.arm, then.arm) != ("canary", "baseline")
     again = assign(
-        Routes(
-            environment="e", baseline="a", candidate="b", weight=after, rollout="r1", sticky=sticky
-        ),
+        replace(ROUTES, weight=after, rollout="r1", sticky=sticky),
         ADA,
         "talk",
         1 - chance if chance else 0.0,
@@ -78,9 +74,7 @@ def test_what_is_sticky_keeps_its_arm_while_the_weight_does_not_fall(
 
 
 def test_the_units_spread_over_the_arms_by_the_weight() -> None:
-    routes = Routes(
-        environment="e", baseline="a", candidate="b", weight=0.25, rollout="r1", sticky="user"
-    )
+    routes = replace(ROUTES, weight=0.25, rollout="r1", sticky="user")
     drawn = [assign(routes, Principal(user=f"u{n}", tenant="t"), None, 0.0) for n in range(4000)]
     share = sum(one.arm == "canary" for one in drawn) / len(drawn)
     assert 0.22 < share < 0.28
@@ -89,9 +83,7 @@ def test_the_units_spread_over_the_arms_by_the_weight() -> None:
 
 def test_another_rollout_draws_anew_and_names_of_two_tenants_are_two_units() -> None:
     def arms(rollout: str, tenant: str) -> list[str]:
-        routes = Routes(
-            environment="e", baseline="a", candidate="b", weight=0.5, rollout=rollout, sticky="user"
-        )
+        routes = replace(ROUTES, weight=0.5, rollout=rollout, sticky="user")
         asked = (Principal(user=f"u{n}", tenant=tenant) for n in range(64))
         return [assign(routes, one, None, 0.0).arm for one in asked]
 
