@@ -133,6 +133,9 @@ def test_runs_that_wait_are_moved_in_bulk_with_a_count_before(cli: Cli) -> None:
     assert "would move 3 runs; nothing was done" in dry
     moved = cli("runs", "move", *chosen).stdout
     assert all(f"run {one} goes on as run " in moved for one in runs)
+    # Those that are there by now are no part of what would be moved.
+    by_workflow = ("--workflow", "answer", *chosen[2:])
+    assert "would move 0 runs" in cli("runs", "move", *by_workflow, "--dry-run").stdout
     queued = [one for one in cli.json("runs", "list") if one["state"] == "queued"]
     assert {one["release"] for one in queued} == {release}
     assert len(queued) == 3

@@ -6,6 +6,7 @@ nothing happens in them, so a rollout goes on wherever its state is read.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
@@ -114,6 +115,7 @@ class Rollout:
     def routes(self) -> Routes:
         """Where new runs start while it goes on."""
         return Routes(
+            environment=self.environment,
             baseline=self.baseline,
             candidate=self.candidate,
             weight=self.weight,
@@ -134,6 +136,8 @@ class Finding:
         served: Whether a worker of the candidate's code lives.
         in_flight: Runs of the candidate that have not ended.
         held: Why the environment allows no step that gives the candidate more; empty if it does.
+        watched_s: Seconds for which whoever looks has looked without a break. What was missing
+            while nobody looked, such as all workers of a machine that was off, is no harm.
     """
 
     now: float
@@ -143,6 +147,7 @@ class Finding:
     served: bool = True
     in_flight: int = 0
     held: str = ""
+    watched_s: float = math.inf
 
 
 def advance(rollout: Rollout, seen: Finding) -> Rollout:
@@ -203,6 +208,7 @@ def _harm(rollout: Rollout, seen: Finding) -> str:
     if seen.status == "Failed":
         return seen.reason or "the analysis failed"
     gone_s = 0.0 if rollout.unserved_at is None else seen.now - rollout.unserved_at
+    gone_s = min(gone_s, seen.watched_s)
     if rollout.weight > 0.0 and gone_s > rollout.terms.gone_s:
         return f"no worker of the candidate's code has lived for {gone_s:.0f} s"
     return ""
@@ -213,7 +219,7 @@ def _ready(rollout: Rollout, seen: Finding) -> Rollout:
     if seen.served:
         return replace(rollout, waits="", step_began_at=seen.now)
     # It may have been held, and was let go on at a later time.
-    waited_s = seen.now - max(rollout.began_at, rollout.step_began_at)
+    waited_s = min(seen.now - max(rollout.began_at, rollout.step_began_at), seen.watched_s)
     if waited_s <= rollout.terms.ready_s:
         return rollout
     why = (

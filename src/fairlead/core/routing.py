@@ -23,6 +23,7 @@ class Routes:
     """Where new runs of an environment start.
 
     Attributes:
+        environment: The environment.
         baseline: Digest of the release that takes what the candidate does not; empty for none.
         candidate: Digest of the release that is rolled out; empty for none.
         weight: Share of new runs that start on the candidate, from 0.0 to 1.0.
@@ -30,6 +31,7 @@ class Routes:
         sticky: What keeps its arm.
     """
 
+    environment: str
     baseline: str
     candidate: str = ""
     weight: float = 0.0
@@ -42,6 +44,7 @@ class Assignment:
     """The release of one new run, and how it came to it.
 
     Attributes:
+        environment: Where it was drawn.
         release: Digest of the release.
         rollout: Id of the rollout; empty for none.
         arm: On which side of it; `baseline` without one.
@@ -49,6 +52,7 @@ class Assignment:
         unit: What counts once in the analysis: a digest, or empty for the run itself.
     """
 
+    environment: str
     release: str
     rollout: str = ""
     arm: Arm = "baseline"
@@ -71,19 +75,38 @@ def assign(
         chance: A number from 0.0 up to 1.0, drawn for this run.
     """
     if not routes.rollout:
-        return Assignment(release=routes.baseline)
-    # A first release has nothing beside it.
-    weight = routes.weight if routes.baseline else 1.0
+        return Assignment(environment=routes.environment, release=routes.baseline)
+    weight = _share(routes)
     unit = _unit(routes, principal, conversation)
     place = int(unit[:13], 16) / 16**13 if unit else chance
     taken = place < weight
     return Assignment(
+        environment=routes.environment,
         release=routes.candidate if taken else routes.baseline,
         rollout=routes.rollout,
         arm="canary" if taken else "baseline",
         probability=weight,
         unit=unit,
     )
+
+
+def holds(drawn: Assignment, routes: Routes | None) -> bool:
+    """Say whether a run may still start where it was drawn to.
+
+    Args:
+        drawn: How its release was drawn.
+        routes: Where new runs start now; None when no release is active.
+    """
+    if routes is None or routes.rollout != drawn.rollout:
+        return False
+    if not routes.rollout:
+        return routes.baseline == drawn.release
+    return _share(routes) == drawn.probability
+
+
+def _share(routes: Routes) -> float:
+    # A first release has nothing beside it.
+    return routes.weight if routes.baseline else 1.0
 
 
 def _unit(routes: Routes, principal: Principal, conversation: str | None) -> str:

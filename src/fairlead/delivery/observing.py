@@ -6,6 +6,7 @@ from the arm: all that is known at a look is counted, in the order in which runs
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -44,7 +45,10 @@ SOURCES = ("outcome", "denied", "escalated", "latency", "cost", "calls")
 
 
 def observe_rollout(
-    rollout: Rollout, look: Look, held: Callable[[Rollout], str] = lambda _: ""
+    rollout: Rollout,
+    look: Look,
+    held: Callable[[Rollout], str] = lambda _: "",
+    watched_s: float = math.inf,
 ) -> Tally:
     """Count what became known of a rollout's runs, and say where it stands then.
 
@@ -53,6 +57,7 @@ def observe_rollout(
         look: What is known.
         held: Says why its environment allows no step now, in words; empty if it does. It is asked
             only before a step that gives the candidate more.
+        watched_s: Seconds for which whoever looks has looked without a break.
     """
     count = _Count(rollout, look)
     for sample in look.samples:
@@ -67,6 +72,7 @@ def observe_rollout(
         pause=said.pause,
         served=look.served,
         in_flight=look.in_flight,
+        watched_s=watched_s,
     )
     if analysis is not rollout.analysis:
         rollout = replace(rollout, analysis=analysis)

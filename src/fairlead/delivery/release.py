@@ -229,6 +229,7 @@ class Releases:
 
         Raises:
             NoPreviousRelease: No earlier release is good, and made with an accepted baseline.
+            RouteClosed: Another release became active at this moment; nothing was changed.
         """
         history = self.store.history(self.environment)
         if not history:
@@ -243,7 +244,8 @@ class Releases:
         for activation in reversed(history[:-1]):
             earlier = sound.get(activation.release)
             if activation.release != active and earlier is not None and not earlier.bad:
-                self._move(earlier, ("rollback", reason), by)
+                # Whoever rolled it back a moment ago must not see the good one marked bad.
+                self._move(earlier, ("rollback", reason), by, instead_of=active)
                 return active, earlier
         raise NoPreviousRelease(f"no good release was active before {active[:12]}", release=active)
 
@@ -286,12 +288,14 @@ class Releases:
         why: tuple[str, str],
         by: str,
         permit: Callable[[], None] = lambda: None,
+        *,
+        instead_of: str | None = None,
     ) -> None:
         kind, reason = why
         activation = Activation(
             release=release.digest, kind=kind, reason=reason, by=by, time=self.clock.now()
         )
-        self.store.activate(self.environment, activation, permit)
+        self.store.activate(self.environment, activation, permit, instead_of=instead_of)
 
 
 def said_of(runs: Sequence[CheckRun]) -> str:

@@ -37,6 +37,9 @@ IN_FLIGHT_SEEN = 10_000
 LOOKS_MAX = 50
 """Looks in a row while each finds as much as one can count."""
 
+BREAK_S = 10.0
+"""After so many seconds without a look, nobody has watched what happened between two looks."""
+
 _log = logging.getLogger("fairlead.rollout")
 
 
@@ -283,6 +286,8 @@ class Controller:
     _said: str = ""
     _swept_at: float = float("-inf")
     _stay: set[str] = field(default_factory=set)
+    _watching_since: float = 0.0
+    _looked_at: float = float("-inf")
 
     def start(self) -> None:
         """Begin to look, in a thread of its own."""
@@ -306,15 +311,33 @@ class Controller:
                     _log.warning("no rollout was looked at: %s", error)
 
     def tick(self) -> None:
-        """Look once: count what became known, take steps, and carry out what was decided."""
+        """Look once: count what became known, take steps, and carry out what was decided.
+
+        Raises:
+            Exception: One rollout could not be looked at; all others were.
+        """
+        failed: Exception | None = None
         for rollout_id in self.rollouts.store.to_look_at(self.rollouts.environment, self.by):
-            self.carry_on(rollout_id)
+            try:
+                self.carry_on(rollout_id)
+            except Exception as error:  # noqa: BLE001 - it is raised when the others had their turn
+                failed = error
         now = self.rollouts.clock.monotonic()
         if now - self._swept_at >= self.pace.sweep_s:
             self._swept_at = now
             pace = self.pace
             self.deployments.sweep(self.rollouts.environment, pace.retire_after_s)
             self.deployments.strand(pace.lease_s, pace.stranded_after_s)
+        if failed is not None:
+            raise failed
+
+    def _watched_s(self) -> float:
+        """Note that this process looks; return for how long it has done so without a break."""
+        now = self.rollouts.clock.monotonic()
+        if now - self._looked_at > BREAK_S:
+            self._watching_since = now
+        self._looked_at = now
+        return now - self._watching_since
 
     def carry_on(self, rollout_id: str) -> Rollout:
         """Look at one rollout until nothing more is to be counted.
@@ -324,7 +347,8 @@ class Controller:
         """
         store = self.rollouts.store
         rollout = store.get(rollout_id)
-        decide = partial(observe_rollout, held=self.rollouts.held)
+        watched_s = self._watched_s()
+        decide = partial(observe_rollout, held=self.rollouts.held, watched_s=watched_s)
         for _ in range(LOOKS_MAX):
             before = rollout
             rollout = store.look(rollout_id, decide, by=self.by, lease_s=self.pace.lease_s)
@@ -339,18 +363,18 @@ class Controller:
         policy = rollout.terms.in_flight
         if policy == "pinned":
             return
-        releases, target = self.rollouts.releases.store, None
-        source = releases.get(rollout.candidate)
+        pair = None
         if policy == "move" and rollout.baseline:
-            target = releases.get(rollout.baseline)
+            releases = self.rollouts.releases.store
+            pair = (releases.get(rollout.candidate), releases.get(rollout.baseline))
         why = f"release {rollout.candidate[:12]} was given up by rollout {rollout.id}"
         order = Order(by=self.by, reason=why)
         found = self.rollouts.store.in_flight(rollout, IN_FLIGHT_SEEN)
         self._stay &= set(found)
         for run_id in [one for one in found if one not in self._stay][:IN_FLIGHT_MAX]:
             try:
-                if target is not None:
-                    self.control.move(run_id, (source, target), order)
+                if pair is not None:
+                    self.control.move(run_id, pair, order)
                 elif policy == "stop":
                     self.control.cancel(run_id, order)
             except FairleadError as error:

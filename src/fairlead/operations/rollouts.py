@@ -315,14 +315,13 @@ def move_runs(
         raise ReasonMissing("to move runs needs a reason")
     target = platform.release_store.get(to)
     platform.releases.refuse_unaccepted(target)
-    chosen = [run for run in select_runs(platform, "move", selection) if run.parent_id is None]
+    found = select_runs(platform, "move", selection)
+    chosen = [run for run in found if run.parent_id is None and run.release != target.digest]
     if dry_run:
         return [Controlled(run=run) for run in chosen]
     done = []
     for run in chosen:
         try:
-            if run.release == target.digest:
-                continue
             source = platform.release_store.get(run.release)
             fresh = platform.control.move(run.id, (source, target), order)
             done.append(Controlled(run=run, also=(fresh.id,)))

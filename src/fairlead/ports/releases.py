@@ -116,7 +116,12 @@ class ReleaseStore(Protocol):
         ...
 
     def activate(
-        self, environment: str, activation: Activation, permit: Callable[[], None] = lambda: None
+        self,
+        environment: str,
+        activation: Activation,
+        permit: Callable[[], None] = lambda: None,
+        *,
+        instead_of: str | None = None,
     ) -> None:
         """Move the pointer, with its event; a rollback marks the release that was active as bad.
 
@@ -124,6 +129,11 @@ class ReleaseStore(Protocol):
             environment: Where.
             activation: The move.
             permit: Refuses it by what is on record while nobody else can change that.
+            instead_of: Digest of the release that must be active now; None for any.
+
+        Raises:
+            RolloutOpen: A rollout goes on there: it moves the pointer.
+            RouteClosed: Another release is active by now.
         """
         ...
 

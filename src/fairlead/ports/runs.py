@@ -144,7 +144,7 @@ class RunStore(Protocol):
             one already.
 
         Raises:
-            RouteClosed: The rollout that it is assigned by has ended, or its weight has changed.
+            RouteClosed: New runs do not start any more as its release was drawn.
             QueueFull: Too many runs wait.
             ConversationBusy: Too many turns of its conversation wait.
             ConversationForeign: Its conversation belongs to another user.

@@ -236,7 +236,7 @@ class Admission:
             priority=options.priority,
             start_key=options.key,
             conversation=options.conversation,
-            assignment=assignment if assignment is not None and assignment.rollout else None,
+            assignment=assignment,
         )
         return self.runs.admit(run, room=self.room)
 

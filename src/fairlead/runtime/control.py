@@ -12,6 +12,7 @@ from fairlead.ports.clock import Clock
 from fairlead.ports.engine import RunQueue
 from fairlead.ports.journal import CallRecord, Journal
 from fairlead.ports.runs import Order, RunControl, RunRecord, RunStore
+from fairlead.runtime.admission import moved
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,12 +88,15 @@ class Control:
             order: Who and why.
 
         Raises:
-            RunFinished: It succeeded, or has not ended.
+            RunFinished: It succeeded, has not ended, or was moved and goes on as another run.
             RunPruned: Its record is gone.
         """
         run = self.runs.get(run_id)
         if run.state not in FINAL_STATES or run.state == "succeeded":
             raise RunFinished(f"run {run.id} is {run.state}; there is nothing to retry", run=run.id)
+        if (elsewhere := moved(run)) is not None:
+            message = f"run {run.id} was moved, and goes on as run {elsewhere}"
+            raise RunFinished(message, run=run.id)
         undone = [call.number for call in self.journal.of_run(run.id) if call.state != "done"]
         last = max((call.number for call in self.journal.of_run(run.id)), default=0)
         return self._fork(run.id, min(undone, default=last + 1), order, aside=False)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from fairlead.core.errors import FairleadError
 from fairlead.ports.clock import Clock
 from fairlead.ports.processes import Spawner, WorkerProcess
 from fairlead.ports.rollouts import DeploymentStore, LiveCode
@@ -76,9 +77,22 @@ class Supervisor:
     upkeep: Upkeep
     say: Callable[[str], None] = field(default_factory=lambda: _silent)
     _kept: dict[str, _Kept] = field(default_factory=dict)
+    _said: str = ""
 
     def tick(self) -> None:
-        """Look once at what has work and who lives, and act on it."""
+        """Look once at what has work and who lives, and act on it.
+
+        While the database is away the workers stay as they are: they go on when it is back.
+        """
+        try:
+            self._look()
+            self._said = ""
+        except FairleadError as error:
+            if str(error) != self._said:
+                self._said = str(error)
+                self.say(f"workers were not looked after: {error}")
+
+    def _look(self) -> None:
         upkeep = self.upkeep
         live = self.deployments.live_code(upkeep.environment, upkeep.lease_s)
         living = self.workers.living(upkeep.lease_s)

@@ -15,6 +15,7 @@ from fairlead.core.digests import Json
 from fairlead.core.errors import (
     QueueFull,
     ReleaseDamaged,
+    RouteClosed,
     StartKeyReused,
     UnknownRelease,
     UnknownRun,
@@ -185,10 +186,17 @@ class FakeReleases:
         return [one for one in self.evidence if one.release == release][:limit]
 
     def activate(
-        self, environment: str, activation: Activation, permit: Callable[[], None] = lambda: None
+        self,
+        environment: str,
+        activation: Activation,
+        permit: Callable[[], None] = lambda: None,
+        *,
+        instead_of: str | None = None,
     ) -> None:
         permit()
         before = self.history(environment)
+        if instead_of is not None and before[-1].release != instead_of:
+            raise RouteClosed("another release is active by now")
         if activation.kind == "rollback" and before:
             bad = before[-1].release
             self.records[bad] = replace(self.records[bad], bad=True)

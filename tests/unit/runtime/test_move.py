@@ -69,6 +69,9 @@ def test_a_moved_run_keeps_what_the_release_had_no_part_in(calls: Any, before: i
     assert (fresh.claims, fresh.release, fresh.lineage) == (int(before > 1), "d2", "r1")
     assert (room.records.orders, room.queue.cancelled) == ([ORDER], ["r1"])
     assert moved(room.runs.get("r1")) == fresh.id
+    # To begin it a second time is no retry: it has not ended.
+    with pytest.raises(RunFinished, match=f"goes on as run {fresh.id}"):
+        room.control.retry("r1", ORDER)
 
 
 def test_invariant_03_with_other_code_everything_is_made_anew() -> None:

@@ -18,9 +18,9 @@ SCHEMA_VERSION = "0017"
 """The newest migration; a database with a version that is unknown here is refused."""
 
 
-_LOCK = sa.select(
-    sa.func.pg_advisory_xact_lock(sa.cast(sa.bindparam("key", type_=sa.BigInteger), sa.BigInteger))
-)
+_KEY = sa.cast(sa.bindparam("key", type_=sa.BigInteger), sa.BigInteger)
+_LOCK = sa.select(sa.func.pg_advisory_xact_lock(_KEY))
+_SHARED_LOCK = sa.select(sa.func.pg_advisory_xact_lock_shared(_KEY))
 
 
 class _Server(Protocol):
@@ -188,13 +188,29 @@ def serialize(connection: sa.Connection, *names: str) -> None:
     """
     if connection.dialect.name != "postgresql":
         return
-    keys = []
-    for name in sorted(set(names)):
-        digest = hashlib.sha256(f"fairlead:{name}".encode()).digest()
-        keys.append(int.from_bytes(digest[:8], "big", signed=True))
+    keys = [_key(name) for name in sorted(set(names))]
     if len(keys) == 1:
         connection.execute(_LOCK, {"key": keys[0]})
     elif keys:
         # In the order of the list: a set that is returned row by row is not sorted anew.
         listed = sa.func.unnest(sa.cast(keys, sa.ARRAY(sa.BigInteger))).column_valued("key")
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(listed)))
+
+
+def share(connection: sa.Connection, name: str) -> None:
+    """Let no `serialize` under a name go on until the writing transaction ends.
+
+    Any number of transactions share a name. Whoever serializes is before all that ask later, so
+    a steady stream of them holds nobody up: locks of rows make no such promise.
+
+    Args:
+        connection: A writing transaction.
+        name: What must stay as it is.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(_SHARED_LOCK, {"key": _key(name)})
+
+
+def _key(name: str) -> int:
+    digest = hashlib.sha256(f"fairlead:{name}".encode()).digest()
+    return int.from_bytes(digest[:8], "big", signed=True)

@@ -13,10 +13,11 @@ from fairlead.adapters.sql.deployments import refuse_open, sole
 from fairlead.adapters.sql.events import append
 from fairlead.adapters.sql.evidence import read_evidence, write_evidence
 from fairlead.adapters.sql.memory_changes import drop_overlay, merge_overlay
+from fairlead.adapters.sql.routes import active_query
 from fairlead.adapters.sql.schema_releases import activations, archives, releases
 from fairlead.core.archive import Archive
 from fairlead.core.digests import canonical_json, digest, digest_bytes
-from fairlead.core.errors import ReleaseDamaged, UnknownRelease
+from fairlead.core.errors import ReleaseDamaged, RouteClosed, UnknownRelease
 from fairlead.core.event import Fact
 from fairlead.core.provenance import Provenance
 from fairlead.core.release import Manifest, Release, manifest_json
@@ -159,7 +160,12 @@ class SqlReleaseStore:
             return read_evidence(connection, release, None, limit)
 
     def activate(
-        self, environment: str, activation: Activation, permit: Callable[[], None] = lambda: None
+        self,
+        environment: str,
+        activation: Activation,
+        permit: Callable[[], None] = lambda: None,
+        *,
+        instead_of: str | None = None,
     ) -> None:
         """Move the pointer, with its event; a rollback marks the release that was active as bad.
 
@@ -167,14 +173,24 @@ class SqlReleaseStore:
             environment: Where.
             activation: The move.
             permit: Refuses it by what is on record while nobody else can change that.
+            instead_of: Digest of the release that must be active now; None for any.
 
         Raises:
             RolloutOpen: A rollout goes on there: it moves the pointer.
+            RouteClosed: Another release is active by now.
         """
         with self._database.transaction() as connection:
             serialize(connection, f"environment:{environment}")
             refuse_open(connection, environment, activation.release)
             permit()
+            if instead_of is not None:
+                active = connection.execute(active_query(environment)).scalar() or ""
+                if active != instead_of:
+                    raise RouteClosed(
+                        f"release {active[:12]} became active in {environment} in place of "
+                        f"{instead_of[:12]} meanwhile",
+                        release=instead_of,
+                    )
             move_pointer(connection, self._clock, environment, activation)
             sole(connection, self._clock, environment, activation.release)
 

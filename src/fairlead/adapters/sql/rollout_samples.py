@@ -12,7 +12,7 @@ from fairlead.adapters.sql.blobs import get_json
 from fairlead.adapters.sql.references import chunks
 from fairlead.adapters.sql.rollout_breaches import read_breaches
 from fairlead.adapters.sql.schema import runs
-from fairlead.adapters.sql.schema_delivery import assignments, feedback, observed
+from fairlead.adapters.sql.schema_delivery import assignments, feedback, observed, rollouts
 from fairlead.core.analysis import Invariant
 from fairlead.core.outcome import FINAL_STATES, OPEN_STATES
 from fairlead.core.rollout import Rollout
@@ -185,11 +185,16 @@ def _put(connection: sa.Connection, rollout: str, one: Counted) -> None:
 def in_flight_query(rollout_id: str) -> sa.Select[Any]:
     """Select the runs that a rollout gave to its candidate and that have not ended.
 
-    Another environment may have runs of the same release, and they are none of its business.
+    A retry or a fork of such a run counts as well, as long as it is not on another release. Another
+    environment may have runs of the same release, and they are none of its business.
     """
     given = (assignments.c.rollout == rollout_id) & (assignments.c.arm == "canary")
-    joined = sa.select(runs.c.id).join_from(assignments, runs, runs.c.id == assignments.c.run_id)
-    return joined.where(given, runs.c.state.in_(OPEN_STATES))
+    candidate = sa.select(rollouts.c.candidate).where(rollouts.c.id == rollout_id)
+    joined = sa.select(runs.c.id).join_from(
+        assignments, runs, runs.c.lineage == assignments.c.run_id
+    )
+    here = runs.c.release == candidate.scalar_subquery()
+    return joined.where(given, here, runs.c.state.in_(OPEN_STATES))
 
 
 def in_flight_of(connection: sa.Connection, rollout_id: str) -> int:

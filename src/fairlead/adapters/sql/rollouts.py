@@ -20,9 +20,9 @@ from fairlead.adapters.sql.rollout_samples import (
     read_look,
     write_tally,
 )
+from fairlead.adapters.sql.routes import active_query, read_routes
 from fairlead.adapters.sql.schema import runs
 from fairlead.adapters.sql.schema_delivery import feedback, observed, rollouts
-from fairlead.adapters.sql.schema_releases import activations
 from fairlead.core.analysis import state_to_json
 from fairlead.core.digests import Json, canonical_json
 from fairlead.core.errors import FeedbackUnfit, RolloutEnded, RouteClosed, UnknownRollout
@@ -49,37 +49,16 @@ class SqlRolloutStore:
 
     def routes(self, environment: str) -> Routes | None:
         """Return where new runs start; None when no release is active."""
-        here = rollouts.c.environment == environment
-        going_on = sa.select(
-            rollouts.c.id,
-            rollouts.c.candidate,
-            rollouts.c.baseline,
-            rollouts.c.weight,
-            rollouts.c.sticky,
-        ).where(here, rollouts.c.ended_at.is_(None), rollouts.c.phase != "aborting")
         with self._database.glance() as connection:
-            row = connection.execute(going_on).first()
-            if row is not None:
-                if not (row.baseline or row.weight):
-                    return None
-                return Routes(
-                    baseline=row.baseline,
-                    candidate=row.candidate,
-                    weight=row.weight,
-                    rollout=row.id,
-                    sticky=row.sticky,
-                )
-            release = connection.execute(_active(environment)).scalar()
-        return None if release is None else Routes(baseline=release)
+            return read_routes(connection, environment)
 
     def start(self, rollout: Rollout) -> None:
         """Record a rollout that begins."""
         with self._database.transaction() as connection:
             serialize(connection, f"environment:{rollout.environment}")
             refuse_open(connection, rollout.environment, rollout.candidate)
-            if (
-                connection.execute(_active(rollout.environment)).scalar() or ""
-            ) != rollout.baseline:
+            active = connection.execute(active_query(rollout.environment)).scalar()
+            if (active or "") != rollout.baseline:
                 message = f"another release became active in {rollout.environment} meanwhile"
                 raise RouteClosed(message, rollout=rollout.id)
             connection.execute(
@@ -217,9 +196,9 @@ class SqlRolloutStore:
         environment = connection.execute(sa.select(rollouts.c.environment).where(where)).scalar()
         if environment is None:
             raise UnknownRollout(f"no rollout has the id {rollout_id!r}", rollout=rollout_id)
+        # Whoever admits a run shares it: so no run slips in beside a change.
         serialize(connection, f"environment:{environment}")
-        # Whoever admits a run holds it shared: so no run slips in beside a change.
-        row = connection.execute(sa.select(rollouts.c.state).where(where).with_for_update())
+        row = connection.execute(sa.select(rollouts.c.state).where(where))
         return _ROLLOUT.validate_json(row.scalar_one())
 
     def _write(
@@ -333,15 +312,6 @@ class SqlRolloutStore:
             return False
         self._said = {rollout.id: now}
         return True
-
-
-def _active(environment: str) -> sa.Select[Any]:
-    return (
-        sa.select(activations.c.release)
-        .where(activations.c.environment == environment)
-        .order_by(activations.c.sequence.desc())
-        .limit(1)
-    )
 
 
 def _kinds(before: Rollout, after: Rollout) -> Iterator[str]:

@@ -12,8 +12,8 @@ from fairlead.adapters.sql.blobs import get_json, put_json
 from fairlead.adapters.sql.conversations import take_turn
 from fairlead.adapters.sql.database import Database
 from fairlead.adapters.sql.events import append
+from fairlead.adapters.sql.routes import take_route
 from fairlead.adapters.sql.schema import runs
-from fairlead.adapters.sql.schema_delivery import assignments, rollouts
 from fairlead.adapters.sql.waits import lock_run, resolve
 from fairlead.core.digests import Json, canonical_json, digest_bytes
 from fairlead.core.errors import (
@@ -21,7 +21,6 @@ from fairlead.core.errors import (
     ConversationForeign,
     LeaseLost,
     QueueFull,
-    RouteClosed,
     RunFinished,
     StartKeyReused,
     UnknownRun,
@@ -30,7 +29,6 @@ from fairlead.core.event import Fact
 from fairlead.core.identity import grants_json, principal_from
 from fairlead.core.label import label_from_json, label_to_json
 from fairlead.core.outcome import FINAL_STATES
-from fairlead.core.routing import Assignment
 from fairlead.ports.clock import Clock
 from fairlead.ports.dispatch import Fence
 from fairlead.ports.runs import Ending, Room, RunRecord, Spent
@@ -59,7 +57,7 @@ class SqlRunStore:
                 if known is not None:
                     return known
                 if run.assignment is not None:
-                    _take_route(connection, run, run.assignment)
+                    take_route(connection, run, run.assignment)
                 if run.parent_id is None:
                     _room(connection, room.backlog)
                 if run.conversation is not None:
@@ -210,8 +208,8 @@ def insert(connection: sa.Connection, clock: Clock, run: RunRecord) -> None:
     if grants is not None:
         # As text: so it stands in the run's row, and the two are compared.
         data["grants"] = canonical_json(grants)
-    if run.assignment is not None:
-        drawn = run.assignment
+    drawn = run.assignment
+    if drawn is not None and drawn.rollout:
         data |= {"rollout": drawn.rollout, "arm": drawn.arm, "probability": drawn.probability}
     if run.parent_id is not None:
         data["parent"] = run.parent_id
@@ -282,32 +280,6 @@ def load(connection: sa.Connection, run_id: str, *, bare: bool = False) -> RunRe
         return _record(row, None, None)
     return _record(
         row, get_json(connection, row.input_digest), get_json(connection, row.outcome_digest)
-    )
-
-
-def _take_route(connection: sa.Connection, run: RunRecord, drawn: Assignment) -> None:
-    """Note on which side of a rollout a run is, while the rollout stands as it was drawn by."""
-    # Held, so that whoever changes it waits, and whoever comes later sees the change.
-    held = sa.select(rollouts.c.weight, rollouts.c.ended_at, rollouts.c.baseline)
-    held = held.where(rollouts.c.id == drawn.rollout).with_for_update(read=True)
-    row = connection.execute(held).first()
-    weight = None
-    if row is not None and row.ended_at is None and (row.baseline or row.weight):
-        # Beside a first release there is nothing.
-        weight = row.weight if row.baseline else 1.0
-    if weight != drawn.probability:
-        message = f"rollout {drawn.rollout} does not give new runs that share any more"
-        raise RouteClosed(message, rollout=drawn.rollout)
-    connection.execute(
-        sa.insert(assignments).values(
-            run_id=run.id,
-            rollout=drawn.rollout,
-            arm=drawn.arm,
-            probability=drawn.probability,
-            unit=drawn.unit,
-            admitted_at=run.created_at,
-            ended=False,
-        )
     )
 
 

@@ -27,10 +27,10 @@ class RolloutEnded(FairleadError):
 
 
 class RouteClosed(FairleadError):
-    """Where new runs start changed while a run was admitted or a rollout was started."""
+    """Where new runs start changed while it was to be used, or to be changed by somebody else."""
 
     code = "FL-933"
-    hint = "Nothing was started. Ask again."
+    hint = "Nothing was changed. Look at `fairlead release list`, then ask again."
 
 
 class InvalidRollout(FairleadError):

@@ -13,7 +13,6 @@ from fairlead.adapters.sql.schema import runs
 from fairlead.adapters.sql.schema_delivery import assignments
 from fairlead.core.analysis import MetricTerms
 from fairlead.core.errors import RouteClosed
-from fairlead.core.routing import Assignment
 from fairlead.ports.runs import Room
 from tests.unit.adapters.sql.rolling import ORDER, TERMS, Rolling
 from tests.unit.adapters.sql.test_runs import BACKLOG
@@ -27,7 +26,7 @@ def stage(database: Database) -> Rolling:
 def test_a_run_is_fenced_by_the_share_that_it_was_drawn_by(stage: Rolling) -> None:
     stage.ramp()
     run = stage.begin(0.0)
-    drawn = Assignment(release=stage.b.digest, rollout=run.assignment.rollout, arm="canary")  # type: ignore[union-attr]
+    drawn = replace(run.assignment, arm="canary")  # type: ignore[type-var]
     for probability in (0.4, 0.0, 1.0):
         late = replace(
             run,

@@ -62,7 +62,9 @@ def test_a_good_release_goes_all_the_way(stage: Rolling) -> None:
     assert (done.phase, done.weight, done.analysis.canary) == ("healthy", 1.0, 35)
     # A run of it is still in flight there.
     assert stage.standing() == {"a": ("draining", 0.0), "b": ("current", 1.0)}
-    assert stage.rollouts.routes("default") == Routes(baseline=stage.b.digest)
+    assert stage.rollouts.routes("default") == Routes(
+        environment="default", baseline=stage.b.digest
+    )
     assert stage.rollouts.open("default") is None
     assert stage.said(f"rollout:{begun.id}") == [
         "rollout.started",
@@ -114,7 +116,9 @@ def test_invariant_08_it_can_be_given_up_everywhere(stage: Rolling, place: str, 
     ended = stage.tick(rollout)
     assert ended.phase == ("rolled_back" if bad else "aborted")
     assert stage.standing()["b"] == ("drained", 0.0)
-    assert stage.rollouts.routes("default") == Routes(baseline=stage.a.digest)
+    assert stage.rollouts.routes("default") == Routes(
+        environment="default", baseline=stage.a.digest
+    )
     types = stage.said(f"rollout:{rollout.id}")
     assert types[-2:] == ["rollout.rolled_back", "rollout.ended"]
     (last,) = stage.events.list(chain=f"rollout:{rollout.id}", limit=1000)[-1:]

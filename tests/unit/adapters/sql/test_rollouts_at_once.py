@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from threading import Event, Thread
 
@@ -12,12 +12,20 @@ import sqlalchemy as sa
 
 import fairlead.adapters.sql.runs as runs_module
 from fairlead.adapters.sql.database import Database
+from fairlead.adapters.sql.releases import SqlReleaseStore
 from fairlead.adapters.sql.schema import runs
 from fairlead.adapters.sql.schema_delivery import assignments
-from fairlead.core.errors import FairleadError, RolloutEnded, RolloutOpen
+from fairlead.core.errors import (
+    FairleadError,
+    RolloutEnded,
+    RolloutOpen,
+    RouteClosed,
+)
 from fairlead.core.rollout import Rollout, abort, pause
+from fairlead.core.routing import Routes
 from fairlead.ports.clock import SystemClock
-from fairlead.ports.runs import Order
+from fairlead.ports.releases import Activation
+from fairlead.ports.runs import Order, RunRecord
 from tests.unit.adapters.sql.rolling import ADA, HELD, ORDER, TERMS, Rolling
 from tests.unit.adapters.sql.test_concurrency import at_once
 
@@ -121,6 +129,69 @@ def test_a_rollback_waits_for_whoever_is_being_admitted(
     assert stage.controller.carry_on(rollout.id).phase == "aborting"
 
 
+def until_it_waits(stage: Rolling) -> None:
+    """Return when somebody waits for a lock."""
+    waits = sa.text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+    with stage.database.glance() as connection:
+        while not connection.execute(waits).scalar():
+            pass
+
+
+def test_a_rollback_is_before_whoever_asks_later(
+    stage: Rolling, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So a steady stream of callers, each of them short, holds no rollback up.
+
+    SQLite has one writer, and says nothing of who is the next one.
+    """
+    if stage.database.engine.dialect.name != "postgresql":
+        return
+    stage.ramp(HELD)
+    slowly, insert = Event(), runs_module.insert
+    aborts = Thread(target=lambda: stage.verbs.abort(ORDER, bad=True))
+    late: list[RunRecord] = []
+
+    def start() -> None:
+        late.append(stage.admission.start_routed("echo", "hi", principal=ADA))
+
+    later = Thread(target=start)
+
+    def slow(*given: object) -> None:
+        if not slowly.is_set():
+            slowly.set()
+            aborts.start()
+            until_it_waits(stage)
+            later.start()
+            later.join(0.2)
+            assert not late
+        insert(*given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(stage.admission.clock, "chance", lambda: 0.0)
+    monkeypatch.setattr(runs_module, "insert", slow)
+    stage.admission.start_routed("echo", "hi", principal=ADA)
+    aborts.join()
+    later.join()
+    assert [run.release for run in late] == [stage.a.digest]
+
+
+def test_a_run_that_was_drawn_before_a_rollback_by_hand_starts_on_the_release_before(
+    stage: Rolling,
+) -> None:
+    stage.activate(stage.b)
+    drawn: list[Routes | None] = []
+
+    def routes() -> Routes | None:
+        drawn.append(stage.rollouts.routes("default"))
+        if len(drawn) == 1:
+            stage.verbs.releases.rollback(by="ann", reason="it harms")
+        return drawn[-1]
+
+    admission = replace(stage.admission, routes=routes)
+    run = admission.start_routed("echo", "hi", principal=ADA)
+    assert [one.baseline for one in drawn if one] == [stage.b.digest, stage.a.digest]
+    assert run.release == stage.a.digest
+
+
 @pytest.mark.parametrize("place", range(4))
 def test_invariant_08_an_abort_wins_over_a_promotion_at_the_same_moment(
     stage: Rolling, place: int
@@ -222,3 +293,25 @@ def test_however_many_controllers_each_run_is_counted_once(stage: Rolling) -> No
     assert (success.canary, success.baseline, success.canary_bad) == (canary, baseline, 0)
     assert stage.said(f"rollout:{rollout.id}").count("rollout.paused") == 1
     assert stage.verified()
+
+
+def test_of_two_operators_one_rolls_back_by_hand_and_the_good_release_stays_good(
+    stage: Rolling,
+) -> None:
+    for release in (stage.b, stage.c):
+        stage.activate(release)
+    history = stage.releases.history
+
+    def seen(environment: str) -> Sequence[Activation]:
+        found = history(environment)
+        # The other one is quicker.
+        theirs = SqlReleaseStore(stage.database, stage.time)
+        replace(stage.verbs.releases, store=theirs).rollback(by="bob", reason="it harms")
+        return found
+
+    stage.releases.history = seen  # type: ignore[method-assign]
+    with pytest.raises(RouteClosed, match="in place of"):
+        stage.verbs.releases.rollback(by="ann", reason="it harms")
+    assert stage.pointer() == stage.b
+    bad = {one.digest for one in stage.releases.list() if one.bad}
+    assert bad == {stage.c.digest}

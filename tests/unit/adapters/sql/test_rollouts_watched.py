@@ -1,0 +1,75 @@
+"""Controllers that come and go, and rollouts of which one cannot be looked at."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import sqlalchemy as sa
+
+from fairlead.adapters.sql.database import Database
+from fairlead.adapters.sql.schema import workers
+from fairlead.adapters.sql.schema_releases import releases
+from fairlead.core.errors import ReleaseDamaged
+from tests.unit.adapters.sql.rolling import HELD, ORDER, Rolling
+
+
+@pytest.fixture
+def stage(database: Database) -> Rolling:
+    return Rolling(database)
+
+
+def test_what_was_retried_of_a_candidate_is_given_up_as_well(stage: Rolling) -> None:
+    rollout = stage.ramp(replace(HELD, in_flight="stop"))
+    run = stage.begin(0.0)
+    stage.end(run, "failed")
+    again = stage.controller.control.retry(run.id, ORDER)
+    assert again.release == stage.b.digest
+    given_up = stage.verbs.abort(ORDER, bad=True)
+    assert list(stage.rollouts.in_flight(given_up, 10)) == [again.id]
+    assert stage.tick(rollout).phase == "aborting"
+    assert stage.runs.get(again.id).state == "cancelled"
+    assert stage.tick(rollout).phase == "rolled_back"
+
+
+def test_a_rollout_that_cannot_be_looked_at_holds_up_no_other_one(stage: Rolling) -> None:
+    rollout = stage.ramp(replace(HELD, in_flight="move"))
+    run = stage.begin(0.0)
+    stage.verbs.abort(ORDER, bad=True)
+    spoiled = sa.update(releases).where(releases.c.digest == stage.b.digest)
+    with stage.database.transaction() as connection:
+        connection.execute(spoiled.values(manifest="{}"))
+    stage.serve(stage.c)
+    other = stage.start(release=stage.c)
+    with pytest.raises(ReleaseDamaged):
+        stage.tick(other)
+    assert stage.rollouts.get(other.id).weight == 0.5
+    assert stage.runs.get(run.id).state == "queued"
+    assert stage.rollouts.get(rollout.id).phase == "aborting"
+
+
+def test_what_was_missing_while_nobody_looked_is_no_harm(stage: Rolling) -> None:
+    """Such as the workers of a machine that was off, with the controller on it."""
+    rollout = stage.ramp(HELD)
+    gone = sa.update(workers).values(stopped_at=1.0)
+    with stage.database.transaction() as connection:
+        connection.execute(gone)
+    assert stage.tick(rollout).unserved_at is not None
+    stage.time.time += 3600.0
+    stage.controller = stage.make_controller("next", stage.time)
+    assert stage.tick(rollout).decided_at is None
+    found = [stage.tick(rollout) for _ in range(31)]
+    assert [one.decided_at is None for one in found] == [True] * 30 + [False]
+    assert "has lived for 3" in found[-1].reason
+
+
+def test_a_rollout_that_nobody_looked_at_waits_for_its_workers_from_then_on(
+    stage: Rolling,
+) -> None:
+    rollout = stage.start()
+    stage.time.time += 3600.0
+    assert stage.tick(rollout).phase == "progressing"
+    stage.time.time += 3600.0
+    assert stage.tick(rollout).phase == "progressing"
+    stage.serve(stage.b)
+    assert stage.tick(rollout).weight == 0.5
