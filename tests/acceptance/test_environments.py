@@ -37,10 +37,10 @@ def with_rules(cli: Cli, text: str) -> Cli:
     return cli.with_environment(FAIRLEAD_ENVIRONMENT="production")
 
 
-def changed(cli: Cli) -> None:
+def changed(cli: Cli, before: str = "top_k = 5", after: str = "top_k = 4") -> None:
     """Change what a release of the folder holds."""
     file = cli.folder / "fairlead.toml"
-    file.write_text(file.read_text().replace("top_k = 5", "top_k = 4"))
+    file.write_text(file.read_text().replace(before, after))
 
 
 def test_a_release_goes_to_production_by_its_gates_and_two_people(cli: Cli) -> None:
@@ -154,5 +154,11 @@ def test_the_gate_rollback_drill_is_the_drill_of_that_environment(cli: Cli) -> N
     production("release", "activate", first, "--override", "the first release")
     changed(cli)
     second = production.json("check")["release"]
+    production("gate", "run", second, "--gate", "rollback_drill")
+    changed(cli, "top_k = 4", "top_k = 3")
+    third = production.json("check")["release"]
+    production("release", "activate", third, "--override", "it cannot wait")
+    # A rollback would go to another release by now, and nobody has tried that.
+    assert "its drill went back to" in production.refuses("FL-302", "release", "activate", second)
     production("gate", "run", second, "--gate", "rollback_drill")
     production("release", "activate", second)

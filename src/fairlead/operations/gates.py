@@ -20,6 +20,7 @@ from fairlead.core.release import Release, manifest_digest
 from fairlead.delivery.environment_file import read_environment
 from fairlead.delivery.gate import CheckRun, concludes
 from fairlead.delivery.gates import Gates, Measure, as_one
+from fairlead.delivery.protection import PREVIOUS
 from fairlead.delivery.replay import replay_check
 from fairlead.operations.identity import allow, operator, ordered
 from fairlead.operations.making import Making
@@ -287,7 +288,9 @@ def _measures(platform: Platform) -> Mapping[str, Measure]:
             return _elsewhere(REPLAY, error.message)
 
     def drill(release: Release, environment: str) -> CheckRun:
-        return drill_rollback(_in(platform, environment), release.digest).check
+        found = drill_rollback(_in(platform, environment), release.digest)
+        # It shows this one way back, and lets nothing through when a rollback would go elsewhere.
+        return replace(found.check, figures={**found.check.figures, PREVIOUS: found.previous})
 
     return {CHECK: check, REPLAY: replay, DRILL: drill}
 
