@@ -217,6 +217,31 @@ class Releases:
         message = f"release {release.id} may not go to {self.environment}: {said_of(unmet)}"
         raise refused(message, release=release.digest)
 
+    def refuse_unfit(self, release: Release) -> None:
+        """Refuse a release under which runs that began on another one are to go on.
+
+        One that was active here before is let in again, as by a rollback; a move must be possible
+        while something burns.
+
+        Args:
+            release: The release.
+
+        Raises:
+            GateRefused: It is marked bad, or a gate that the environment requires has not passed.
+            EnvironmentFrozen: No release gets traffic now.
+            BaselineNotAccepted: Its baseline is not accepted any more.
+        """
+        self.refuse_unaccepted(release)
+        were = [one.release for one in self.store.history(self.environment)]
+        if release.digest in were[-1:]:
+            return
+        if release.bad:
+            raise GateRefused(
+                f"release {release.id} was rolled back and is marked bad", release=release.digest
+            )
+        if release.digest not in were:
+            self.refuse_unmet(release, self.asker)
+
     def rollback(self, *, by: str, reason: str) -> tuple[str, Release]:
         """Put the previous good release back, and mark the active one bad.
 

@@ -276,13 +276,16 @@ def move_runs(
     Raises:
         ReasonMissing: The order says no reason.
         InvalidInput: Nothing was selected.
+        GateRefused: The environment does not let the other release in, or it is marked bad.
+        EnvironmentFrozen: No release gets traffic now, and the other one was never active.
+        BaselineNotAccepted: The other release's baseline is not accepted any more.
         RoleMissing: The principal's roles do not allow it.
     """
     order = ordered(platform, "runs move", order)
     if not order.reason.strip():
         raise ReasonMissing("to move runs needs a reason")
     target = platform.release_store.get(to)
-    platform.releases.refuse_unaccepted(target)
+    platform.releases.refuse_unfit(target)
     chosen = [run for run in select_runs(platform, "move", selection) if run.parent_id is None]
     if dry_run:
         return [Controlled(run=run) for run in chosen]

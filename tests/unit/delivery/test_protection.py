@@ -320,3 +320,30 @@ def test_what_changes_while_it_is_activated_is_seen() -> None:
     with pytest.raises(EnvironmentFrozen):
         house.activate()
     assert len(house.store.moves) == 1
+
+
+# ------------------------------------------------------------------------- runs that are in flight
+
+
+def test_runs_in_flight_do_not_go_on_under_what_the_environment_does_not_let_in() -> None:
+    house = Gatehouse(EnvironmentRules(gates=("check",), freezes=(ALWAYS,)))
+    with pytest.raises(GateRefused, match="check: it has not been checked"):
+        house.releases.refuse_unfit(house.release)
+    house.record("check")
+    with pytest.raises(EnvironmentFrozen):
+        house.releases.refuse_unfit(house.release)
+    house.set = EnvironmentRules(gates=("check",))
+    house.releases.refuse_unfit(house.release)
+
+
+def test_what_was_active_before_takes_runs_in_flight_at_any_time_unless_it_is_bad() -> None:
+    house = Gatehouse(EnvironmentRules(gates=("check",), freezes=(ALWAYS,)))
+    house.stands(house.release.digest)
+    house.stands("c" * 64)
+    house.releases.refuse_unfit(house.release)
+    bad = house.store.records[house.release.digest] = replace(house.release, bad=True)
+    with pytest.raises(GateRefused, match="is marked bad"):
+        house.releases.refuse_unfit(bad)
+    # An admin let it in all the same.
+    house.stands(bad.digest)
+    house.releases.refuse_unfit(bad)

@@ -24,11 +24,14 @@ from fairlead.core.release import Release
 from fairlead.operations import (
     Order,
     Platform,
+    Selection,
     acting,
     activate_release,
     answer_gate,
+    fork_run,
     list_environments,
     load_settings,
+    move_runs,
     open_platform,
     read_environment_rules,
     roll_back_release,
@@ -159,6 +162,25 @@ def test_an_override_is_an_admin_s_and_a_rollback_is_everybody_s_who_operates(wh
         activate_release(ann, second.id, override="please")
     activate_release(root, second.id, override="the shop is down")
     assert roll_back_release(ann, reason="it was worse") == (second.digest, first)
+
+
+def test_runs_in_flight_are_no_way_around_a_gate(who: As) -> None:
+    ann, bob, root = who("ann", "operator"), who("bob", "approver"), who("root", "admin")
+    first, second = made(ann), made(ann, "b")
+    activate_release(root, first.digest, override="the first one")
+    run = ann.admission.start_routed("echo", "hello", principal=Principal(user="eve"))
+    chosen = Selection(ids=(run.id,))
+    for dry_run in (True, False):
+        with pytest.raises(GateRefused):
+            move_runs(ann, chosen, second.id, ORDER, dry_run=dry_run)
+    with pytest.raises(GateRefused):
+        fork_run(ann, run.id, 1, ORDER, release=second.id)
+    assert ann.runs.get(run.id).state == "queued"
+    assert fork_run(ann, run.id, 1, ORDER, release=first.id).release == first.digest
+    approve(bob, second)
+    [moved] = move_runs(ann, chosen, second.id, ORDER)
+    assert moved.error is None
+    assert ann.runs.get(moved.also[0]).release == second.digest
 
 
 def test_a_freeze_refuses_with_its_own_code(who: As) -> None:
