@@ -8,7 +8,14 @@ from pathlib import Path
 
 from fairlead.bootstrap import Platform, make_gate
 from fairlead.core.access import permit_role
-from fairlead.core.environments import CHECK, DRILL, REPLAY, EnvironmentRules, environment_name
+from fairlead.core.environments import (
+    ANYWHERE,
+    CHECK,
+    DRILL,
+    REPLAY,
+    EnvironmentRules,
+    environment_name,
+)
 from fairlead.core.errors import (
     FairleadError,
     FourEyes,
@@ -64,17 +71,19 @@ class GatesReport:
         environment: The environment.
         gates: What each gate says.
         evidence: What is on record of them, the newest first.
+        ruled: Whether somebody has set rules that hold there.
     """
 
     release: Release
     environment: str
     gates: tuple[CheckRun, ...]
     evidence: Sequence[Evidence]
+    ruled: bool = True
 
     @property
     def passed(self) -> bool:
-        """Whether every gate is a success."""
-        return all(run.conclusion == "success" for run in self.gates)
+        """Whether every gate is a success, and the release is not marked bad."""
+        return not self.release.bad and all(run.conclusion == "success" for run in self.gates)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,6 +133,7 @@ def run_gates(
         names: Only these gates; by default all that are required.
 
     Raises:
+        InvalidEnvironment: It is no name of one.
         UnknownRelease: There is no such release.
         UnknownGate: A gate that was named cannot run here.
         RoleMissing: The principal's roles do not allow it.
@@ -311,9 +321,19 @@ def _gates(platform: Platform) -> Gates:
 
 
 def _in(platform: Platform, environment: str | None) -> Platform:
-    """Return the platform in another environment."""
+    """Return the platform in another environment.
+
+    Raises:
+        InvalidEnvironment: It is no name of one.
+    """
     if environment is None:
         return platform
+    if environment == ANYWHERE:
+        raise InvalidEnvironment(f"{ANYWHERE!r} is every environment; name one of them")
+    try:
+        environment_name(environment)
+    except ValueError as error:
+        raise InvalidEnvironment(str(error)) from error
     return replace(platform, settings=replace(platform.settings, environment=environment))
 
 
@@ -325,4 +345,5 @@ def _report(platform: Platform, release: Release, gates: tuple[CheckRun, ...]) -
         environment=environment,
         gates=gates,
         evidence=[one for one in evidence if one.environment in ("", environment)],
+        ruled=any(platform.environments.standing(name) for name in (environment, ANYWHERE)),
     )

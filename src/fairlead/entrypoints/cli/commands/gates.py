@@ -146,6 +146,8 @@ def _show(screen: Screen, report: GatesReport) -> None:
                 "release": report.release.digest,
                 "environment": report.environment,
                 "passed": report.passed,
+                "bad": report.release.bad,
+                "ruled": report.ruled,
                 "gates": [asdict(one) for one in report.gates],
                 "evidence": [asdict(one) for one in report.evidence],
             }
