@@ -162,3 +162,25 @@ def test_the_gate_rollback_drill_is_the_drill_of_that_environment(cli: Cli) -> N
     assert "its drill went back to" in production.refuses("FL-302", "release", "activate", second)
     production("gate", "run", second, "--gate", "rollback_drill")
     production("release", "activate", second)
+
+
+def test_a_gate_that_hangs_is_ended_from_outside(cli: Cli) -> None:
+    production = with_rules(cli, 'gates = ["check"]')
+    passed = production.json("check")["release"]
+    path = cli.folder / "app.py"
+    path.write_text(path.read_text() + "\nimport re\nre.fullmatch('(a|a)*b', 'a' * 60)\n")
+    [found] = production.json("gate", "run", passed, "--timeout", "5", status=1)["gates"]
+    assert (found["name"], found["conclusion"]) == ("check", "timed_out")
+    assert found["summary"] == "it took longer than 5 s, and was ended"
+    # What took too long shows nothing, also of a release that passed before.
+    assert "check: " in production.refuses("FL-302", "release", "activate", passed)
+
+
+def test_a_gate_whose_process_ends_without_a_word_shows_nothing(cli: Cli) -> None:
+    production = with_rules(cli, 'gates = ["check"]')
+    passed = production.json("check")["release"]
+    path = cli.folder / "app.py"
+    path.write_text(path.read_text() + "\nimport os\nos._exit(3)\n")
+    [found] = production.json("gate", "run", passed, status=1)["gates"]
+    assert found["conclusion"] == "neutral"
+    assert found["findings"] == ["FL-943: the process of gate check ended with status 3"]

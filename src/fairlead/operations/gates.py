@@ -29,6 +29,7 @@ from fairlead.delivery.gate import CheckRun, concludes
 from fairlead.delivery.gates import Gates, Measure, as_one
 from fairlead.delivery.protection import PREVIOUS
 from fairlead.delivery.replay import replay_check
+from fairlead.operations.gate_process import GATE_S, measured_apart
 from fairlead.operations.identity import allow, operator, ordered
 from fairlead.operations.making import Making
 from fairlead.operations.replay import replay_runs
@@ -123,14 +124,19 @@ def run_gates(
     environment: str | None = None,
     *,
     names: Sequence[str] = (),
+    timeout_s: float = GATE_S,
 ) -> GatesReport:
     """Let the gates that an environment requires run on a release, and keep the evidence.
+
+    Each runs in a process of its own, which is ended when it takes too long: code of the app may
+    hang in a way that nothing in its process can stop.
 
     Args:
         platform: The open platform.
         release: Its digest or a prefix.
         environment: Where it is to go; None for the environment of the settings.
         names: Only these gates; by default all that are required.
+        timeout_s: Seconds that each of them may take; then it is `timed_out`.
 
     Raises:
         InvalidEnvironment: It is no name of one.
@@ -141,7 +147,7 @@ def run_gates(
     allow(platform, "gate run")
     there = _in(platform, environment)
     found = there.release_store.get(release)
-    return _report(there, found, _gates(there).run(found, names))
+    return _report(there, found, _gates(there, timeout_s).run(found, names))
 
 
 def show_gates(platform: Platform, release: str, environment: str | None = None) -> GatesReport:
@@ -277,8 +283,12 @@ def set_environment(
     return platform.environments.set(name, rules, order)
 
 
-def _measures(platform: Platform) -> Mapping[str, Measure]:
-    """Return the gates that can run here, by name: what is added here can be required."""
+def measures(platform: Platform) -> Mapping[str, Measure]:
+    """Return the gates that can run here, by name: what is added here can be required.
+
+    Args:
+        platform: The open platform.
+    """
 
     def check(release: Release, environment: str) -> CheckRun:
         del environment
@@ -310,11 +320,17 @@ def _elsewhere(gate: str, why: str) -> CheckRun:
     return CheckRun(name=gate, conclusion="skipped", summary=why, findings=(why,))
 
 
-def _gates(platform: Platform) -> Gates:
+def _gates(platform: Platform, timeout_s: float = GATE_S) -> Gates:
     principal = platform.principal
+
+    def apart(name: str) -> Measure:
+        return lambda release, environment: measured_apart(
+            _in(platform, environment), name, release.digest, timeout_s
+        )
+
     return Gates(
         releases=platform.releases,
-        measures=_measures(platform),
+        measures={name: apart(name) for name in measures(platform)},
         by=operator(platform),
         verified=principal is not None and principal.verified,
     )
