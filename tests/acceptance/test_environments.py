@@ -37,10 +37,10 @@ def with_rules(cli: Cli, text: str) -> Cli:
     return cli.with_environment(FAIRLEAD_ENVIRONMENT="production")
 
 
-def changed(cli: Cli) -> None:
+def changed(cli: Cli, before: str = "top_k = 5", after: str = "top_k = 4") -> None:
     """Change what a release of the folder holds."""
     file = cli.folder / "fairlead.toml"
-    file.write_text(file.read_text().replace("top_k = 5", "top_k = 4"))
+    file.write_text(file.read_text().replace(before, after))
 
 
 def test_a_release_goes_to_production_by_its_gates_and_two_people(cli: Cli) -> None:
@@ -155,4 +155,32 @@ def test_the_gate_rollback_drill_is_the_drill_of_that_environment(cli: Cli) -> N
     changed(cli)
     second = production.json("check")["release"]
     production("gate", "run", second, "--gate", "rollback_drill")
+    changed(cli, "top_k = 4", "top_k = 3")
+    third = production.json("check")["release"]
+    production("release", "activate", third, "--override", "it cannot wait")
+    # A rollback would go to another release by now, and nobody has tried that.
+    assert "its drill went back to" in production.refuses("FL-302", "release", "activate", second)
+    production("gate", "run", second, "--gate", "rollback_drill")
     production("release", "activate", second)
+
+
+def test_a_gate_that_hangs_is_ended_from_outside(cli: Cli) -> None:
+    production = with_rules(cli, 'gates = ["check"]')
+    passed = production.json("check")["release"]
+    path = cli.folder / "app.py"
+    path.write_text(path.read_text() + "\nimport re\nre.fullmatch('(a|a)*b', 'a' * 60)\n")
+    [found] = production.json("gate", "run", passed, "--timeout", "5", status=1)["gates"]
+    assert (found["name"], found["conclusion"]) == ("check", "timed_out")
+    assert found["summary"] == "it took longer than 5 s, and was ended"
+    # What took too long shows nothing, also of a release that passed before.
+    assert "check: " in production.refuses("FL-302", "release", "activate", passed)
+
+
+def test_a_gate_whose_process_ends_without_a_word_shows_nothing(cli: Cli) -> None:
+    production = with_rules(cli, 'gates = ["check"]')
+    passed = production.json("check")["release"]
+    path = cli.folder / "app.py"
+    path.write_text(path.read_text() + "\nimport os\nos._exit(3)\n")
+    [found] = production.json("gate", "run", passed, status=1)["gates"]
+    assert found["conclusion"] == "neutral"
+    assert found["findings"] == ["FL-943: the process of gate check ended with status 3"]

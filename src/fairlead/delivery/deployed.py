@@ -131,11 +131,13 @@ class Log:
         Returns:
             Two digests; each is empty when there is none.
         """
-        history, bad = [], set[str]()
-        for event in self._moved(environment):
-            history.append(str(event.data["release"]))
-            if event.type == "release.rolled_back":
-                bad.add(str(event.data.get("from")))
+        history = [str(event.data["release"]) for event in self._moved(environment)]
+        # What was rolled back anywhere is bad everywhere.
+        bad = {
+            str(event.data.get("from"))
+            for event in self._moves.values()
+            if event.type == "release.rolled_back"
+        }
         for events in self._rollouts.values():
             given_up = events.get("rollout.rolled_back")
             if given_up is not None and given_up.data.get("bad"):

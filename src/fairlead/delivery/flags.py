@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -132,7 +133,9 @@ def _value(key: str, value: Any, where: str) -> FlagTerms:
 
 def _file(path: str, text: str) -> dict[str, FlagTerms]:
     try:
-        data = json.loads(text, object_pairs_hook=_once, parse_constant=_no_number)
+        data = json.loads(
+            text, object_pairs_hook=_once, parse_constant=_no_number, parse_float=_finite
+        )
     except (ValueError, RecursionError) as error:
         raise InvalidFlag(f"{path} is not understood: {error}", file=path) from error
     broken = excess(data, FILE)
@@ -162,7 +165,7 @@ def _flag(key: str, given: Any, shared: Mapping[str, Any], path: str) -> FlagTer
         raise InvalidFlag(f"{where}: defaultVariant {default!r} is no variant", flag=key)
     if not isinstance(targeting, dict):
         raise InvalidFlag(f"{where}: targeting must be an object", flag=key)
-    targeting = _expanded(targeting, shared, where, FLAG.depth)
+    targeting = _Expansion(shared, where).of(targeting)
     terms = FlagTerms(
         type=kind, variants=variants, default_variant=default, targeting=targeting, state=state
     )
@@ -186,19 +189,30 @@ def _few(flags: dict[str, FlagTerms], where: str) -> dict[str, FlagTerms]:
     return dict(sorted(flags.items()))
 
 
-def _expanded(rule: Any, shared: Mapping[str, Any], where: str, left: int) -> Any:
-    """Return a rule with what it refers to by `$ref` in its place."""
-    if left < 0:
-        raise InvalidFlag(f"{where}: its rules are deeper than {FLAG.depth} levels", key=where)
-    if isinstance(rule, list):
-        return [_expanded(item, shared, where, left - 1) for item in rule]
-    if not isinstance(rule, dict):
-        return rule
-    if set(rule) == {"$ref"}:
-        if rule["$ref"] not in shared:
-            raise InvalidFlag(f"{where}: no $evaluators has {rule['$ref']!r}", key=where)
-        return _expanded(shared[rule["$ref"]], shared, where, left - 1)
-    return {key: _expanded(item, shared, where, left - 1) for key, item in rule.items()}
+class _Expansion:
+    """Puts what a rule refers to by `$ref` in its place; few references can make a huge rule."""
+
+    def __init__(self, shared: Mapping[str, Any], where: str) -> None:
+        self._shared, self._where, self._left = shared, where, FLAG.chars
+
+    def of(self, rule: Any, depth: int = FLAG.depth) -> Any:
+        """Return a rule without references."""
+        self._left -= 1
+        if depth < 0 or self._left < 0:
+            most = f"{FLAG.depth} levels" if depth < 0 else f"{FLAG.chars} parts"
+            what = "deeper" if depth < 0 else "larger"
+            message = f"{self._where}: its rules are {what} than {most}"
+            raise InvalidFlag(message, key=self._where)
+        if isinstance(rule, list):
+            return [self.of(item, depth - 1) for item in rule]
+        if not isinstance(rule, dict):
+            return rule
+        if set(rule) == {"$ref"}:
+            name = rule["$ref"]
+            if not isinstance(name, str) or name not in self._shared:
+                raise InvalidFlag(f"{self._where}: no $evaluators has {name!r}", key=self._where)
+            return self.of(self._shared[name], depth - 1)
+        return {key: self.of(item, depth - 1) for key, item in rule.items()}
 
 
 def _rule_findings(rule: Any, variants: Mapping[str, Any]) -> Iterator[str]:
@@ -218,7 +232,8 @@ def _rule_findings(rule: Any, variants: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _share_findings(operands: Any, variants: Mapping[str, Any]) -> Iterator[str]:
-    shares = [item for item in operands if isinstance(item, list)] if operands else []
+    given = operands if isinstance(operands, list) else []
+    shares = [item for item in given if isinstance(item, list)]
     for share in shares:
         name, weight = (*share, 1, None)[:2] if len(share) < 2 else share[:2]
         if isinstance(name, str) and name not in variants:
@@ -245,6 +260,13 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(made) != len(pairs):
         raise ValueError("an object has the same key twice")
     return made
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text} is too large a number")
+    return number
 
 
 def _no_number(name: str) -> Any:

@@ -78,7 +78,8 @@ class Gates:
             gate: The gate's name.
             run: What it found.
         """
-        one = run.figures["checks"] if gate == CHECK else [asdict(run)]
+        # One that was ended before it concluded has none of its checks to show.
+        one = run.figures.get("checks") or [asdict(run)]
         return self.releases.store.record_gate(
             Evidence(
                 release=release.digest,

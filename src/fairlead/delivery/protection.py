@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
-from fairlead.core.environments import APPROVAL, CHECK, EnvironmentRules
+from fairlead.core.environments import APPROVAL, CHECK, DRILL, EnvironmentRules
 from fairlead.core.release import Release
 from fairlead.delivery.gate import CheckRun, Conclusion
 from fairlead.ports.releases import Evidence
@@ -21,6 +21,12 @@ FREEZE = "freeze"
 
 WORDS_MAX = 1000
 """Words of people on one release that are looked at, the newest ones."""
+
+DRILLS_MAX = 100
+"""Drills of one release that are looked at, the newest ones."""
+
+PREVIOUS = "previous"
+"""Among the figures of a drill's evidence: digest of the release to which it went back."""
 
 AHEAD_S = 300.0
 """Seconds by which the clock that evidence was stored by may be ahead."""
@@ -49,6 +55,7 @@ class Passage:
         asker: Whom a token names as the one who asks; empty when none does, None while nobody
             asks: somebody only looks.
         now: Seconds since 1970.
+        previous: Digest of the release to which a rollback from there would go; empty for none.
     """
 
     release: Release
@@ -56,6 +63,7 @@ class Passage:
     rules: EnvironmentRules
     asker: str | None
     now: float
+    previous: str = ""
 
 
 def verdicts(passage: Passage, kept: Kept) -> tuple[CheckRun, ...]:
@@ -65,15 +73,18 @@ def verdicts(passage: Passage, kept: Kept) -> tuple[CheckRun, ...]:
         passage: What is to go where.
         kept: The evidence.
     """
-    found = [
-        approval_check(passage, kept(APPROVAL, WORDS_MAX))
-        if gate == APPROVAL
-        else stored_check(passage, gate, next(iter(kept(gate, 1)), None))
-        for gate in passage.rules.gates
-    ]
+    found = [_verdict(passage, gate, kept) for gate in passage.rules.gates]
     if passage.rules.freezes:
         found.append(freeze_check(passage))
     return tuple(found)
+
+
+def _verdict(passage: Passage, gate: str, kept: Kept) -> CheckRun:
+    if gate == APPROVAL:
+        return approval_check(passage, kept(gate, WORDS_MAX))
+    if gate == DRILL:
+        return drill_check(passage, kept(gate, DRILLS_MAX))
+    return stored_check(passage, gate, next(iter(kept(gate, 1)), None))
 
 
 def stored_check(passage: Passage, gate: str, evidence: Evidence | None) -> CheckRun:
@@ -101,6 +112,34 @@ def stored_check(passage: Passage, gate: str, evidence: Evidence | None) -> Chec
     return CheckRun(
         name=gate, conclusion="success", summary=f"passed; it holds for {length(most_s)}"
     )
+
+
+def drill_check(passage: Passage, drills: Sequence[Evidence]) -> CheckRun:
+    """Return what drills say by now: the newest that went to where a rollback would go counts.
+
+    Args:
+        passage: What is to go where.
+        drills: Their evidence, the newest first.
+    """
+    # One that could not be decided, and names no release, stands for every way back.
+    this_way = [one for one in drills if _went_to(one) in (None, passage.previous)]
+    newest = next(iter(this_way), None)
+    if newest is None and drills:
+        would = f"release {passage.previous[:12]}" if passage.previous else "no release"
+        went = f"release {(_went_to(drills[0]) or '')[:12]}"
+        return _required(DRILL, f"its drill went back to {went}, and a rollback would to {would}")
+    found = stored_check(passage, DRILL, newest)
+    if found.conclusion == "success" and newest is not None and not _went_to(newest):
+        return _required(DRILL, "its evidence does not say to which release it went back")
+    return found
+
+
+def _went_to(drill: Evidence) -> str | None:
+    """Return to which release a drill went back; None when it does not say."""
+    try:
+        return str(drill.checks[0]["figures"][PREVIOUS])
+    except (LookupError, TypeError):
+        return None
 
 
 def approval_check(passage: Passage, words: Sequence[Evidence]) -> CheckRun:

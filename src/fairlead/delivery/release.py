@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fairlead.core.archive import Archive
 from fairlead.core.baseline import Standing
 from fairlead.core.digests import Json
-from fairlead.core.environments import NO_RULES, EnvironmentRules
+from fairlead.core.environments import DRILL, NO_RULES, EnvironmentRules
 from fairlead.core.errors import (
     BaselineNotAccepted,
     EnvironmentFrozen,
@@ -166,12 +166,14 @@ class Releases:
             asker: Whom a token names as the one who asks for it to go there; empty when none does,
                 None while nobody asks.
         """
+        rules = self.rules(self.environment)
         passage = Passage(
             release=release,
             environment=self.environment,
-            rules=self.rules(self.environment),
+            rules=rules,
             asker=asker,
             now=self.clock.now(),
+            previous=self.previous(release.digest) if DRILL in rules.gates else "",
         )
         return verdicts(
             passage,
@@ -215,6 +217,31 @@ class Releases:
         message = f"release {release.id} may not go to {self.environment}: {said_of(unmet)}"
         raise refused(message, release=release.digest)
 
+    def refuse_unfit(self, release: Release) -> None:
+        """Refuse a release under which runs that began on another one are to go on.
+
+        One that was active here before is let in again, as by a rollback; a move must be possible
+        while something burns.
+
+        Args:
+            release: The release.
+
+        Raises:
+            GateRefused: It is marked bad, or a gate that the environment requires has not passed.
+            EnvironmentFrozen: No release gets traffic now.
+            BaselineNotAccepted: Its baseline is not accepted any more.
+        """
+        self.refuse_unaccepted(release)
+        were = [one.release for one in self.store.history(self.environment)]
+        if release.digest in were[-1:]:
+            return
+        if release.bad:
+            raise GateRefused(
+                f"release {release.id} was rolled back and is marked bad", release=release.digest
+            )
+        if release.digest not in were:
+            self.refuse_unmet(release, self.asker)
+
     def rollback(self, *, by: str, reason: str) -> tuple[str, Release]:
         """Put the previous good release back, and mark the active one bad.
 
@@ -234,20 +261,37 @@ class Releases:
         history = self.store.history(self.environment)
         if not history:
             raise NoPreviousRelease(f"no release is active in environment {self.environment!r}")
-        active = history[-1].release
-        standing = self.standing()
+        active, earlier = history[-1].release, self._way_back(history)
+        if earlier is None:
+            raise NoPreviousRelease(
+                f"no good release was active before {active[:12]}", release=active
+            )
+        # Whoever rolled it back a moment ago must not see the good one marked bad.
+        self._move(earlier, ("rollback", reason), by, instead_of=active)
+        return active, earlier
+
+    def previous(self, release: str) -> str:
+        """Return the digest of the release to which a rollback would go; empty for none.
+
+        Args:
+            release: Digest of the release from which: the active one, or one that is to be active.
+        """
+        history = self.store.history(self.environment)
+        if not history or history[-1].release != release:
+            return history[-1].release if history else ""
+        earlier = self._way_back(history)
+        return "" if earlier is None else earlier.digest
+
+    def _way_back(self, history: Sequence[Activation]) -> Release | None:
+        """Return the release to which a rollback from the active one goes; None for none."""
+        active, standing = history[-1].release, self.standing()
         sound = {
             release.digest: release
             for release in self.store.list()
-            if standing.accepts(_baseline_of(release))
+            if not release.bad and standing.accepts(_baseline_of(release))
         }
-        for activation in reversed(history[:-1]):
-            earlier = sound.get(activation.release)
-            if activation.release != active and earlier is not None and not earlier.bad:
-                # Whoever rolled it back a moment ago must not see the good one marked bad.
-                self._move(earlier, ("rollback", reason), by, instead_of=active)
-                return active, earlier
-        raise NoPreviousRelease(f"no good release was active before {active[:12]}", release=active)
+        earlier = (sound.get(one.release) for one in reversed(history) if one.release != active)
+        return next((one for one in earlier if one is not None), None)
 
     def diff(self, before: str, after: str) -> list[tuple[str, object, object]]:
         """List what differs between two releases: path, old value, new value."""

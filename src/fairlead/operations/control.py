@@ -194,16 +194,20 @@ def fork_run(
         ReasonMissing: The order says no reason.
         InvalidInput: There is no such call, or the release has other code.
         RoleMissing: The principal's roles do not allow it.
+        GateRefused: The environment does not let that other release in, or it is marked bad.
+        EnvironmentFrozen: No release gets traffic now, and that other one was never active.
         BaselineNotAccepted: The release's baseline is not accepted any more.
     """
     order = ordered(platform, "runs fork", order)
     if not order.reason.strip():
         raise ReasonMissing("to fork a run needs a reason")
     pinned = platform.release_store.get(release) if release else None
-    run_id = reached_run(platform, run_id).id
-    if pinned is not None:
+    run = reached_run(platform, run_id)
+    if pinned is not None and pinned.digest != run.release:
+        platform.releases.refuse_unfit(pinned)
+    elif pinned is not None:
         platform.releases.refuse_unaccepted(pinned)
-    return platform.control.fork(run_id, before, order, release=pinned)
+    return platform.control.fork(run.id, before, order, release=pinned)
 
 
 def send_signal(platform: Platform, signal: Signal) -> bool:

@@ -53,7 +53,9 @@ def rollback_readiness(platform: Platform, release: str | None = None) -> Rollba
     log = Log.of(platform.events.of_types(DELIVERY_TYPES))
     place = platform.settings.environment
     current, _ = log.standing(place)
-    pair = None if release in (None, current) else (str(release), current)
+    chosen = release or current
+    # As a rollback itself decides it, by what is accepted now.
+    pair = chosen, platform.releases.previous(chosen)
     return readiness_of(log, place, platform.clock.now(), pair)
 
 

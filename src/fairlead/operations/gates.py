@@ -8,7 +8,14 @@ from pathlib import Path
 
 from fairlead.bootstrap import Platform, make_gate
 from fairlead.core.access import permit_role
-from fairlead.core.environments import CHECK, DRILL, REPLAY, EnvironmentRules, environment_name
+from fairlead.core.environments import (
+    ANYWHERE,
+    CHECK,
+    DRILL,
+    REPLAY,
+    EnvironmentRules,
+    environment_name,
+)
 from fairlead.core.errors import (
     FairleadError,
     FourEyes,
@@ -20,7 +27,9 @@ from fairlead.core.release import Release, manifest_digest
 from fairlead.delivery.environment_file import read_environment
 from fairlead.delivery.gate import CheckRun, concludes
 from fairlead.delivery.gates import Gates, Measure, as_one
+from fairlead.delivery.protection import PREVIOUS
 from fairlead.delivery.replay import replay_check
+from fairlead.operations.gate_process import GATE_S, measured_apart
 from fairlead.operations.identity import allow, operator, ordered
 from fairlead.operations.making import Making
 from fairlead.operations.replay import replay_runs
@@ -63,17 +72,19 @@ class GatesReport:
         environment: The environment.
         gates: What each gate says.
         evidence: What is on record of them, the newest first.
+        ruled: Whether somebody has set rules that hold there.
     """
 
     release: Release
     environment: str
     gates: tuple[CheckRun, ...]
     evidence: Sequence[Evidence]
+    ruled: bool = True
 
     @property
     def passed(self) -> bool:
-        """Whether every gate is a success."""
-        return all(run.conclusion == "success" for run in self.gates)
+        """Whether every gate is a success, and the release is not marked bad."""
+        return not self.release.bad and all(run.conclusion == "success" for run in self.gates)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,16 +124,22 @@ def run_gates(
     environment: str | None = None,
     *,
     names: Sequence[str] = (),
+    timeout_s: float = GATE_S,
 ) -> GatesReport:
     """Let the gates that an environment requires run on a release, and keep the evidence.
+
+    Each runs in a process of its own, which is ended when it takes too long: code of the app may
+    hang in a way that nothing in its process can stop.
 
     Args:
         platform: The open platform.
         release: Its digest or a prefix.
         environment: Where it is to go; None for the environment of the settings.
         names: Only these gates; by default all that are required.
+        timeout_s: Seconds that each of them may take; then it is `timed_out`.
 
     Raises:
+        InvalidEnvironment: It is no name of one.
         UnknownRelease: There is no such release.
         UnknownGate: A gate that was named cannot run here.
         RoleMissing: The principal's roles do not allow it.
@@ -130,7 +147,7 @@ def run_gates(
     allow(platform, "gate run")
     there = _in(platform, environment)
     found = there.release_store.get(release)
-    return _report(there, found, _gates(there).run(found, names))
+    return _report(there, found, _gates(there, timeout_s).run(found, names))
 
 
 def show_gates(platform: Platform, release: str, environment: str | None = None) -> GatesReport:
@@ -266,8 +283,12 @@ def set_environment(
     return platform.environments.set(name, rules, order)
 
 
-def _measures(platform: Platform) -> Mapping[str, Measure]:
-    """Return the gates that can run here, by name: what is added here can be required."""
+def measures(platform: Platform) -> Mapping[str, Measure]:
+    """Return the gates that can run here, by name: what is added here can be required.
+
+    Args:
+        platform: The open platform.
+    """
 
     def check(release: Release, environment: str) -> CheckRun:
         del environment
@@ -287,7 +308,9 @@ def _measures(platform: Platform) -> Mapping[str, Measure]:
             return _elsewhere(REPLAY, error.message)
 
     def drill(release: Release, environment: str) -> CheckRun:
-        return drill_rollback(_in(platform, environment), release.digest).check
+        found = drill_rollback(_in(platform, environment), release.digest)
+        # It shows this one way back, and lets nothing through when a rollback would go elsewhere.
+        return replace(found.check, figures={**found.check.figures, PREVIOUS: found.previous})
 
     return {CHECK: check, REPLAY: replay, DRILL: drill}
 
@@ -297,20 +320,36 @@ def _elsewhere(gate: str, why: str) -> CheckRun:
     return CheckRun(name=gate, conclusion="skipped", summary=why, findings=(why,))
 
 
-def _gates(platform: Platform) -> Gates:
+def _gates(platform: Platform, timeout_s: float = GATE_S) -> Gates:
     principal = platform.principal
+
+    def apart(name: str) -> Measure:
+        return lambda release, environment: measured_apart(
+            _in(platform, environment), name, release.digest, timeout_s
+        )
+
     return Gates(
         releases=platform.releases,
-        measures=_measures(platform),
+        measures={name: apart(name) for name in measures(platform)},
         by=operator(platform),
         verified=principal is not None and principal.verified,
     )
 
 
 def _in(platform: Platform, environment: str | None) -> Platform:
-    """Return the platform in another environment."""
+    """Return the platform in another environment.
+
+    Raises:
+        InvalidEnvironment: It is no name of one.
+    """
     if environment is None:
         return platform
+    if environment == ANYWHERE:
+        raise InvalidEnvironment(f"{ANYWHERE!r} is every environment; name one of them")
+    try:
+        environment_name(environment)
+    except ValueError as error:
+        raise InvalidEnvironment(str(error)) from error
     return replace(platform, settings=replace(platform.settings, environment=environment))
 
 
@@ -322,4 +361,5 @@ def _report(platform: Platform, release: Release, gates: tuple[CheckRun, ...]) -
         environment=environment,
         gates=gates,
         evidence=[one for one in evidence if one.environment in ("", environment)],
+        ruled=any(platform.environments.standing(name) for name in (environment, ANYWHERE)),
     )

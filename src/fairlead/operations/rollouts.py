@@ -308,13 +308,16 @@ def move_runs(
     Raises:
         ReasonMissing: The order says no reason.
         InvalidInput: Nothing was selected.
+        GateRefused: The environment does not let the other release in, or it is marked bad.
+        EnvironmentFrozen: No release gets traffic now, and the other one was never active.
+        BaselineNotAccepted: The other release's baseline is not accepted any more.
         RoleMissing: The principal's roles do not allow it.
     """
     order = ordered(platform, "runs move", order)
     if not order.reason.strip():
         raise ReasonMissing("to move runs needs a reason")
     target = platform.release_store.get(to)
-    platform.releases.refuse_unaccepted(target)
+    platform.releases.refuse_unfit(target)
     found = select_runs(platform, "move", selection)
     chosen = [run for run in found if run.parent_id is None and run.release != target.digest]
     if dry_run:

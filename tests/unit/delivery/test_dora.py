@@ -257,6 +257,15 @@ def test_a_rollback_goes_to_the_last_release_that_is_not_bad(log: LogBook) -> No
     assert Log.of(log.events).standing("live") == ("c", "a")
 
 
+def test_what_was_rolled_back_elsewhere_is_no_way_back_here(log: LogBook) -> None:
+    log.activate(T0 + 1, "b", "a")
+    log.activate(T0 + 2, "c", "b")
+    assert Log.of(log.events).standing("live") == ("c", "b")
+    log.activate(T0 + 3, "b", "a", env="stage")
+    log.pointed_back(T0 + 4, "a", "b", env="stage")
+    assert Log.of(log.events).standing("live") == ("c", "a")
+
+
 def test_invariant_11_runs_of_one_fold_are_bounded(
     log: LogBook, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from dataclasses import replace
 from datetime import date
@@ -146,6 +147,9 @@ BAD_FILES = [
     (only(defaultVariant="cold"), "defaultVariant 'cold' is no variant"),
     (only(defaultVariant=True), "defaultVariant True is no variant"),
     (only(targeting=["warm"]), "targeting must be an object"),
+    (only(targeting={"fractional": 5}), "fractional needs shares"),
+    (only(targeting={"if": [{"$ref": ["x"]}]}), r"no \$evaluators has \['x'\]"),
+    (only(variants={"plain": "1e999"}).replace('"1e999"', "1e999"), "1e999 is too large a number"),
     (only(targeting={"iff": []}), "there is no operator 'iff'"),
     (only(targeting={"log": "x"}), "there is no operator 'log'"),
     (only(targeting={"if": [], "or": []}), "one operator, and one has if, or"),
@@ -171,6 +175,15 @@ BAD_FILES = [
 def test_a_file_that_is_wrong_is_refused(text: str, says: str) -> None:
     with pytest.raises(InvalidFlag, match=says):
         app_flags(files_of(text), {})
+
+
+def test_invariant_11_few_references_make_no_huge_rule() -> None:
+    names = "abcdefgh"
+    shared = {one: {"or": [{"$ref": two}] * 30} for one, two in itertools.pairwise(names)}
+    flag = json.loads(only(targeting={"or": [{"$ref": "a"}]})) | {"$evaluators": shared}
+    flag["$evaluators"]["h"] = {"var": "user"}
+    with pytest.raises(InvalidFlag, match="its rules are larger than 100000 parts"):
+        app_flags(files_of(json.dumps(flag)), {})
 
 
 def test_a_flag_is_declared_once_on_each_level() -> None:

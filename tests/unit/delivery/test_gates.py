@@ -72,6 +72,15 @@ def test_what_shows_nothing_is_kept_and_stands_in_the_way(measure: Any, said: st
     assert house.unmet() == {"replay": said}
 
 
+@pytest.mark.parametrize("error", [InvalidConfig("no"), TimeoutError("after 5 s")])
+def test_a_check_that_never_concluded_is_kept_as_well(error: Exception) -> None:
+    house = Gatehouse(EnvironmentRules(gates=("check",)))
+    [said] = run(house, check=raises(error)).values()
+    [kept] = house.store.evidence
+    assert (kept.gate, kept.conclusion) == ("check", said)
+    assert kept.checks[0]["findings"] == (str(error),)
+
+
 def test_what_cannot_be_looked_at_here_leaves_the_evidence_that_there_is() -> None:
     house = Gatehouse(EnvironmentRules(gates=("replay",)))
     assert run(house, replay=says("skipped")) == {"replay": "skipped"}

@@ -13,12 +13,15 @@ from fairlead.core.errors import EnvironmentFrozen, GateRefused, ReasonMissing
 from fairlead.core.release import Release
 from fairlead.delivery.protection import length
 from fairlead.delivery.release import Releases
-from fairlead.ports.releases import Evidence
+from fairlead.ports.releases import Activation, Evidence
 from fairlead.testing import FakeClock
 from tests.unit.runtime.bench import FakeReleases, manifest_of
 from tests.unit.runtime.test_admission import echo
 
 NOW = 1_800_000_000.0
+BEFORE = "b" * 64
+"""The release that is active before."""
+
 ALWAYS = Freeze(reason="a fair", weekly="mon 00:00 - sun 24:00")
 APPROVED = EnvironmentRules(gates=("approval",))
 
@@ -37,9 +40,18 @@ class Gatehouse:
         )
         self.release, _ = self.releases.create(manifest_of(echo))
         self.releases = replace(self.releases, asker=asker)
+        self.stands(BEFORE)
 
-    def record(self, gate: str, conclusion: str = "success", **given: Any) -> None:
-        checks: Json = [{"summary": "because"}]
+    def stands(self, release: str) -> None:
+        """Another release is the active one, and a rollback would go to it."""
+        move = Activation(release=release, kind="activate", reason="", by="eve", time=NOW)
+        self.store.moves.append(("production", move))
+
+    def record(
+        self, gate: str, conclusion: str = "success", *, previous: str = BEFORE, **given: Any
+    ) -> None:
+        figures = {"previous": previous} if gate == "rollback_drill" and previous else {}
+        checks: Json = [{"summary": "because", "figures": figures}]
         values: dict[str, Any] = {"environment": "production", "time": NOW, "verified": True}
         evidence = Evidence(
             release=self.release.digest,
@@ -92,7 +104,7 @@ def test_invariant_12_only_a_fresh_success_lets_a_release_through(
     assert house.unmet() == {gate: said}
     with pytest.raises(GateRefused, match=f"may not go to production: {gate}: "):
         house.activate()
-    assert house.store.moves == []
+    assert len(house.store.moves) == 1
     house.record(gate)
     assert house.activate() == house.release
 
@@ -113,6 +125,54 @@ def test_evidence_becomes_too_old() -> None:
     house.clock.time += 1.0
     assert house.unmet() == {"replay": "action_required"}
     assert house.why() == "its evidence is older than 1 hour"
+
+
+def test_a_drill_counts_for_the_release_to_which_a_rollback_would_go() -> None:
+    house = Gatehouse(EnvironmentRules(gates=("rollback_drill",)))
+    house.record("rollback_drill")
+    assert house.unmet() == {}
+    house.stands("c" * 64)
+    assert house.unmet() == {"rollback_drill": "action_required"}
+    assert house.why() == (
+        f"its drill went back to release {'b' * 12}, and a rollback would to release {'c' * 12}"
+    )
+    with pytest.raises(GateRefused, match="its drill went back to"):
+        house.activate()
+    house.record("rollback_drill", previous="c" * 64)
+    assert house.unmet() == {}
+    # What failed on another way says nothing of this one.
+    house.record("rollback_drill", "failure")
+    assert house.unmet() == {}
+    house.record("rollback_drill", "failure", previous="c" * 64)
+    assert house.unmet() == {"rollback_drill": "failure"}
+
+
+def test_a_drill_that_names_no_way_back_shows_none() -> None:
+    house = Gatehouse(EnvironmentRules(gates=("rollback_drill",)))
+    house.record("rollback_drill", previous="")
+    assert house.unmet() == {"rollback_drill": "action_required"}
+    assert house.why() == "its evidence does not say to which release it went back"
+    house.record("rollback_drill")
+    assert house.unmet() == {}
+    # It could not be decided, for whichever way.
+    house.record("rollback_drill", "neutral", previous="")
+    assert house.unmet() == {"rollback_drill": "neutral"}
+
+
+def test_a_drill_of_what_is_active_is_held_against_the_release_before_it() -> None:
+    house = Gatehouse(EnvironmentRules(gates=("rollback_drill",)))
+    terms = replace(house.release.manifest.workflows["echo"], prompt="before")
+    manifest = replace(house.release.manifest, workflows={"echo": terms})
+    earlier, _ = house.releases.create(manifest)
+    house.stands(earlier.digest)
+    house.stands(house.release.digest)
+    assert house.releases.previous(house.release.digest) == earlier.digest
+    house.record("rollback_drill", previous=earlier.digest)
+    assert house.unmet() == {}
+    house.store.records[earlier.digest] = replace(earlier, bad=True)
+    assert house.releases.previous(house.release.digest) == ""
+    assert house.unmet() == {"rollback_drill": "action_required"}
+    assert house.why().endswith("a rollback would to no release")
 
 
 def test_all_gates_that_are_missing_are_named() -> None:
@@ -230,7 +290,7 @@ def test_an_override_needs_a_reason_and_stands_for_gates_and_freezes() -> None:
     with pytest.raises(ReasonMissing):
         house.activate(" ")
     assert house.activate("the shop is down") == house.release
-    [(_, move)] = house.store.moves
+    [_, (_, move)] = house.store.moves
     assert (move.kind, move.reason) == ("override", "the shop is down")
 
 
@@ -259,4 +319,31 @@ def test_what_changes_while_it_is_activated_is_seen() -> None:
     house.releases = replace(house.releases, rules=lambda _: next(looks))
     with pytest.raises(EnvironmentFrozen):
         house.activate()
-    assert house.store.moves == []
+    assert len(house.store.moves) == 1
+
+
+# ------------------------------------------------------------------------- runs that are in flight
+
+
+def test_runs_in_flight_do_not_go_on_under_what_the_environment_does_not_let_in() -> None:
+    house = Gatehouse(EnvironmentRules(gates=("check",), freezes=(ALWAYS,)))
+    with pytest.raises(GateRefused, match="check: it has not been checked"):
+        house.releases.refuse_unfit(house.release)
+    house.record("check")
+    with pytest.raises(EnvironmentFrozen):
+        house.releases.refuse_unfit(house.release)
+    house.set = EnvironmentRules(gates=("check",))
+    house.releases.refuse_unfit(house.release)
+
+
+def test_what_was_active_before_takes_runs_in_flight_at_any_time_unless_it_is_bad() -> None:
+    house = Gatehouse(EnvironmentRules(gates=("check",), freezes=(ALWAYS,)))
+    house.stands(house.release.digest)
+    house.stands("c" * 64)
+    house.releases.refuse_unfit(house.release)
+    bad = house.store.records[house.release.digest] = replace(house.release, bad=True)
+    with pytest.raises(GateRefused, match="is marked bad"):
+        house.releases.refuse_unfit(bad)
+    # An admin let it in all the same.
+    house.stands(bad.digest)
+    house.releases.refuse_unfit(bad)

@@ -21,17 +21,22 @@ from fairlead.core.errors import (
 )
 from fairlead.core.identity import Role
 from fairlead.core.release import Release
+from fairlead.entrypoints.cli.views.environments import gates_view
 from fairlead.operations import (
     Order,
     Platform,
+    Selection,
     acting,
     activate_release,
     answer_gate,
+    fork_run,
     list_environments,
     load_settings,
+    move_runs,
     open_platform,
     read_environment_rules,
     roll_back_release,
+    run_gates,
     set_environment,
     show_environment,
     show_gates,
@@ -161,6 +166,25 @@ def test_an_override_is_an_admin_s_and_a_rollback_is_everybody_s_who_operates(wh
     assert roll_back_release(ann, reason="it was worse") == (second.digest, first)
 
 
+def test_runs_in_flight_are_no_way_around_a_gate(who: As) -> None:
+    ann, bob, root = who("ann", "operator"), who("bob", "approver"), who("root", "admin")
+    first, second = made(ann), made(ann, "b")
+    activate_release(root, first.digest, override="the first one")
+    run = ann.admission.start_routed("echo", "hello", principal=Principal(user="eve"))
+    chosen = Selection(ids=(run.id,))
+    for dry_run in (True, False):
+        with pytest.raises(GateRefused):
+            move_runs(ann, chosen, second.id, ORDER, dry_run=dry_run)
+    with pytest.raises(GateRefused):
+        fork_run(ann, run.id, 1, ORDER, release=second.id)
+    assert ann.runs.get(run.id).state == "queued"
+    assert fork_run(ann, run.id, 1, ORDER, release=first.id).release == first.digest
+    approve(bob, second)
+    [moved] = move_runs(ann, chosen, second.id, ORDER)
+    assert moved.error is None
+    assert ann.runs.get(moved.also[0]).release == second.digest
+
+
 def test_a_freeze_refuses_with_its_own_code(who: As) -> None:
     ann = who("ann", "operator")
     rules = EnvironmentRules(gates=(), freezes=(ALWAYS,))
@@ -169,6 +193,42 @@ def test_a_freeze_refuses_with_its_own_code(who: As) -> None:
         activate_release(ann, made(ann).id)
     with pytest.raises(EnvironmentFrozen):
         start_rollout(ann, made(ann).id)
+
+
+@pytest.mark.parametrize("name", ["", "*", "a b", "-x", "e" * 61])
+def test_what_names_no_environment_lets_nothing_through(who: As, name: str) -> None:
+    release = made(who("ann", "operator"))
+    for asked in (show_gates, run_gates):
+        with pytest.raises(InvalidEnvironment):
+            asked(who("ann", "operator"), release.id, name)
+    with pytest.raises(InvalidEnvironment):
+        answer_gate(who("bob", "approver"), release.id, True, ORDER, environment=name)
+
+
+def test_an_environment_without_rules_is_said_to_have_none(who: As) -> None:
+    release = made(who("ann", "operator"))
+    assert show_gates(who("vic", "viewer"), release.id).ruled
+    report = show_gates(who("vic", "viewer"), release.id, "prodution")
+    assert not report.ruled
+    said = "".join(str(part) for part in gates_view(report, 80))
+    assert "nobody has set rules for prodution: only `check` is asked" in said
+    set_environment(who("root", "admin"), "*", APPROVED, ORDER)
+    assert show_gates(who("vic", "viewer"), release.id, "prodution").ruled
+
+
+def test_a_bad_release_may_go_nowhere_whatever_its_gates_say(who: As) -> None:
+    ann, bob = who("ann", "operator"), who("bob", "approver")
+    first, second = made(ann), made(ann, "b")
+    for release in (first, second):
+        approve(bob, release)
+        activate_release(ann, release.id)
+    assert show_gates(ann, second.id).passed
+    roll_back_release(ann, reason="harm")
+    report = show_gates(ann, second.id)
+    assert not report.passed
+    said = "".join(str(part) for part in gates_view(report, 80))
+    assert "it was rolled back and is marked bad" in said
+    assert "may not go to production" in said
 
 
 def test_rules_are_listed_and_shown(who: As) -> None:

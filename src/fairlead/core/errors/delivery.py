@@ -89,6 +89,13 @@ class UnknownGate(FairleadError):
     hint = "`fairlead environment show` lists the gates that an environment requires."
 
 
+class GateBroken(FairleadError):
+    """The process in which a gate looked at a release ended without a word."""
+
+    code = "FL-943"
+    hint = "Look at what it said before; let the gate run again with `fairlead gate run`."
+
+
 class LogTooLong(FairleadError):
     """The event log holds more runs in that time than one fold takes."""
 

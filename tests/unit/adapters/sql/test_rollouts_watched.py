@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from fairlead.adapters.sql.database import Database
 from fairlead.adapters.sql.schema import workers
+from fairlead.adapters.sql.schema_delivery import rollouts
 from fairlead.adapters.sql.schema_releases import releases
 from fairlead.core.errors import ReleaseDamaged
 from tests.unit.adapters.sql.rolling import HELD, ORDER, Rolling
@@ -57,6 +58,8 @@ def test_what_was_missing_while_nobody_looked_is_no_harm(stage: Rolling) -> None
     assert stage.tick(rollout).unserved_at is not None
     stage.time.time += 3600.0
     stage.controller = stage.make_controller("next", stage.time)
+    with stage.database.transaction() as connection:
+        connection.execute(sa.update(rollouts).values(kept_until=0.0))
     assert stage.tick(rollout).decided_at is None
     found = [stage.tick(rollout) for _ in range(31)]
     assert [one.decided_at is None for one in found] == [True] * 30 + [False]

@@ -24,6 +24,12 @@ Names = Annotated[
     list[str] | None,
     typer.Option("--gate", metavar="NAME", help="Only this gate; may be given again."),
 ]
+Timeout = Annotated[
+    float,
+    typer.Option(
+        "--timeout", metavar="SECONDS", min=1.0, max=86_400.0, help="Longest time of each gate."
+    ),
+]
 Reason = Annotated[
     str, typer.Option("--reason", metavar="TEXT", help="Why; it is kept in the event log.")
 ]
@@ -40,6 +46,7 @@ def run(
     *,
     env: Where = None,
     gate: Names = None,
+    timeout: Timeout = 900.0,
     app: App = HERE,
     as_json: AsJson = False,
 ) -> None:
@@ -51,7 +58,7 @@ def run(
     with at_work(app, as_json=as_json) as (platform, screen):
         from fairlead.operations import run_gates
 
-        report = run_gates(platform, release, env, names=gate or ())
+        report = run_gates(platform, release, env, names=gate or (), timeout_s=timeout)
         _show(screen, report)
     if not report.passed:
         raise typer.Exit(1)
@@ -146,6 +153,8 @@ def _show(screen: Screen, report: GatesReport) -> None:
                 "release": report.release.digest,
                 "environment": report.environment,
                 "passed": report.passed,
+                "bad": report.release.bad,
+                "ruled": report.ruled,
                 "gates": [asdict(one) for one in report.gates],
                 "evidence": [asdict(one) for one in report.evidence],
             }

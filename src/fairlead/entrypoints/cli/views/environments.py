@@ -48,6 +48,12 @@ def gates_view(report: GatesReport, columns: int) -> list[RenderableType]:
             parts += [indented(plain(f"{mark_of(run.conclusion)} {one}")) for one in lines]
     if report.evidence:
         parts += [Text(), *evidence_view(report.evidence, columns)]
+    if report.release.bad:
+        parts += [Text(), plain("it was rolled back and is marked bad")]
+    if not report.ruled:
+        # A misspelt name looks as an environment of which nothing is asked.
+        none = f"nobody has set rules for {one_line(report.environment)}: only `check` is asked"
+        parts += [Text(), plain(none)]
     word = Text("may go", style="green") if report.passed else Text("may not go", style="red")
     where = f" to {one_line(report.environment)}"
     parts += [Text(), Text.assemble("release ", (report.release.id, "bold"), " ", word, where)]
