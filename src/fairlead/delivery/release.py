@@ -15,6 +15,7 @@ from fairlead.core.errors import (
     GateRefused,
     NoPreviousRelease,
     ReasonMissing,
+    RolledBackAlready,
     SecretInRelease,
     UnknownRelease,
 )
@@ -229,10 +230,15 @@ class Releases:
 
         Raises:
             NoPreviousRelease: No earlier release is good, and made with an accepted baseline.
+            RolledBackAlready: Another release became active at this moment.
         """
         history = self.store.history(self.environment)
         if not history:
-            raise NoPreviousRelease(f"no release is active in environment {self.environment!r}")
+            others = ", ".join(sorted(self.store.active())) or "none"
+            raise NoPreviousRelease(
+                f"no release is active in environment {self.environment!r}; "
+                f"environments that have one: {others}"
+            )
         active = history[-1].release
         standing = self.standing()
         sound = {
@@ -243,9 +249,19 @@ class Releases:
         for activation in reversed(history[:-1]):
             earlier = sound.get(activation.release)
             if activation.release != active and earlier is not None and not earlier.bad:
-                self._move(earlier, ("rollback", reason), by)
+                self._move(earlier, ("rollback", reason), by, lambda: self._refuse_moved(history))
                 return active, earlier
         raise NoPreviousRelease(f"no good release was active before {active[:12]}", release=active)
+
+    def _refuse_moved(self, seen: Sequence[Activation]) -> None:
+        """Refuse to mark a release that somebody else has put in place meanwhile."""
+        now = self.store.history(self.environment)
+        if len(now) != len(seen):
+            raise RolledBackAlready(
+                f"{now[-1].by} made release {now[-1].release[:12]} active in {self.environment} "
+                f"at this moment ({now[-1].kind}: {now[-1].reason})",
+                release=seen[-1].release,
+            )
 
     def diff(self, before: str, after: str) -> list[tuple[str, object, object]]:
         """List what differs between two releases: path, old value, new value."""
