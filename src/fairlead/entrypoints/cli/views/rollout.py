@@ -164,7 +164,9 @@ def _words(found: RolloutStatus) -> Iterator[tuple[str, str]]:
     rollout, verdict = found.rollout, found.verdict
     # Why it was given up is what was known then; what became known since says less.
     more = verdict.reasons and not (rollout.reason and rollout.decided_at)
-    yield "Verdict", f"{verdict.status}: {verdict.reasons[0]}" if more else verdict.status
+    over = rollout.decided_at is not None and verdict.status == "Running"
+    status = "none: it was given up before there was one" if over else verdict.status
+    yield "Verdict", f"{status}: {verdict.reasons[0]}" if more else status
     if rollout.reason:
         yield "Why", rollout.reason
     if rollout.phase in ("aborting", "aborted", "rolled_back") and rollout.decided_at:

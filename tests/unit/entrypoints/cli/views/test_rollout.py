@@ -115,6 +115,12 @@ def test_a_rollback_shows_what_was_known_when_it_was_decided() -> None:
     assert "In flight safe 1.50 s after it" in lines
 
 
+def test_what_was_given_up_without_a_verdict_is_not_said_to_go_on() -> None:
+    lines = drawn(abort(rollout(), 1060.0, "no worker was ready", bad=False))
+    assert "Verdict   none: it was given up before there was one" in lines
+    assert "Why       no worker was ready" in lines
+
+
 def test_a_promoted_one_says_who_stays_behind() -> None:
     said = "\n".join(drawn(promote(rollout(), 1060.0)))
     assert "5% stay behind" in said
