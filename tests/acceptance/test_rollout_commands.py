@@ -124,6 +124,8 @@ def test_runs_that_wait_are_moved_in_bulk_with_a_count_before(cli: Cli) -> None:
     assert "would move 3 runs; nothing was done" in dry
     moved = cli("runs", "move", *chosen).stdout
     assert all(f"run {one} goes on as run " in moved for one in runs)
+    none = cli("runs", "move", *chosen, "--state", "queued").stdout
+    assert none == "there is no such run to move; nothing was done\n"
     queued = [one for one in cli.json("runs", "list") if one["state"] == "queued"]
     assert {one["release"] for one in queued} == {release}
     assert len(queued) == 3
