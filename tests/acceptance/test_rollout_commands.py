@@ -136,6 +136,8 @@ def test_runs_that_wait_are_moved_in_bulk_with_a_count_before(cli: Cli) -> None:
     # Those that are there by now are no part of what would be moved.
     by_workflow = ("--workflow", "answer", *chosen[2:])
     assert "would move 0 runs" in cli("runs", "move", *by_workflow, "--dry-run").stdout
+    none = cli("runs", "move", *by_workflow).stdout
+    assert none == "there is no such run to move; nothing was done\n"
     queued = [one for one in cli.json("runs", "list") if one["state"] == "queued"]
     assert {one["release"] for one in queued} == {release}
     assert len(queued) == 3

@@ -260,7 +260,11 @@ class Releases:
         """
         history = self.store.history(self.environment)
         if not history:
-            raise NoPreviousRelease(f"no release is active in environment {self.environment!r}")
+            others = ", ".join(sorted(self.store.active())) or "none"
+            raise NoPreviousRelease(
+                f"no release is active in environment {self.environment!r}; "
+                f"environments that have one: {others}"
+            )
         active, earlier = history[-1].release, self._way_back(history)
         if earlier is None:
             raise NoPreviousRelease(

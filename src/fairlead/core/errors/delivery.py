@@ -68,6 +68,13 @@ class ReleaseActive(FairleadError):
     hint = "Make another release with `fairlead release create`, and roll that out."
 
 
+class RolledBackAlready(FairleadError):
+    """A rollback was asked for, and what it was meant for gets no new runs any more."""
+
+    code = "FL-975"
+    hint = "Nothing was done. When the active one harms too, use `fairlead rollback --release ID`."
+
+
 class EnvironmentFrozen(FairleadError):
     """No release gets new traffic in the environment now."""
 

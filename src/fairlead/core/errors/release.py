@@ -30,7 +30,7 @@ class NoPreviousRelease(FairleadError):
     """There is no earlier good release to go back to."""
 
     code = "FL-303"
-    hint = "Activate a good release with `fairlead release activate`."
+    hint = "Activate a good release, or stop this one with `fairlead kill release ID --reason WHY`."
 
 
 class ReasonMissing(FairleadError):

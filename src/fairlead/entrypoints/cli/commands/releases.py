@@ -152,7 +152,12 @@ Drill = Annotated[
 ]
 Drilled = Annotated[
     str | None,
-    typer.Option("--release", metavar="ID", help="With --drill: from this one to the active one."),
+    typer.Option(
+        "--release",
+        metavar="ID",
+        help="The one that harms; else what new runs start on. With --drill: the one that is "
+        "tried before it is active.",
+    ),
 ]
 
 
@@ -172,14 +177,12 @@ def rollback(
     if drill:
         _drill(release, app, as_json)
         return
-    if release is not None or as_json:
-        raise typer.BadParameter(
-            "it needs --drill", param_hint="--release" if release else "--json"
-        )
+    if as_json:
+        raise typer.BadParameter("it needs --drill", param_hint="--json")
     with at_work(app) as (platform, screen):
         from fairlead.operations import roll_back_release
 
-        bad, good = roll_back_release(platform, reason=reason)
+        bad, good = roll_back_release(platform, reason=reason, release=release)
         environment = platform.settings.environment
         again = "no release" if good is None else f"release {good.id}"
         screen.line(f"{again} is active again in {environment}; {bad[:12]} is marked bad")

@@ -291,6 +291,8 @@ def _control(
                 screen.line(f"run {one.run.id} {one.run.workflow} {one.run.state}")
             screen.line(f"would {verb} {len(done)} runs; nothing was done")
             return
+        if not done:
+            screen.line(f"there is no such run to {verb}; nothing was done")
         for one in done:
             if one.error is not None:
                 explain(one.error)
