@@ -28,6 +28,7 @@ from fairlead.core.release import Release
 from fairlead.core.replay import Course, ReplayTerms
 from fairlead.ports.recordings import Recording
 from fairlead.runtime.execute import Runner, Stores
+from fairlead.runtime.replay.flags import StageFlags
 from fairlead.runtime.replay.memory import PastMemory
 from fairlead.runtime.replay.stage import (
     StageClock,
@@ -190,6 +191,7 @@ class Player:
             terms=self.terms,
             model=model,
             memory=before.memory == now.memory,
+            flags=_declared_otherwise(before, now, recording.run.workflow),
             embeds=model == "live" or not self.remote_embedder(now.memory.embedder),
             ask=self.ask,
         )
@@ -221,6 +223,7 @@ class Player:
             "switches": real.switches if live else ledgers,
             "memory": memory,
             "answers": tape,
+            "flags": real.flags if self.runner.app.flags is None else StageFlags(tape=tape),
         }
         stores: Any = {
             "runs": runs,
@@ -273,6 +276,14 @@ def _asked(manifest: Any, workflow: str) -> tuple[Any, ...] | None:
     read = [(one.name, one.description, one.parameters) for one in contracts if one is not None]
     asked = (terms.model, terms.model_settings, terms.fallbacks, terms.prompt, terms.output_schema)
     return (*asked, read)
+
+
+def _declared_otherwise(before: Any, now: Any, workflow: str) -> frozenset[str]:
+    """Return the flags that two releases declare each in its own way for a workflow."""
+    told, tried = (
+        one.workflows[workflow].flags if workflow in one.workflows else {} for one in (before, now)
+    )
+    return frozenset(key for key in {*told, *tried} if told.get(key) != tried.get(key))
 
 
 def _workflows(recording: Recording) -> list[str]:

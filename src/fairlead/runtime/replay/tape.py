@@ -61,6 +61,7 @@ class Modes:
         memory: Whether the candidate's memory is declared as the recorded release's was: then the
             same question has the same answer.
         embeds: Whether a question that is not on record may be embedded.
+        flags: Flags that the candidate declares otherwise: they are evaluated anew.
         ask: Asks somebody, where `on_miss` says so.
     """
 
@@ -68,6 +69,7 @@ class Modes:
     model: ModelMode = "recorded"
     memory: bool = True
     embeds: bool = True
+    flags: frozenset[str] = frozenset()
     ask: Asker | None = None
 
     @property
@@ -214,6 +216,14 @@ class Tape:
         """Return the next recorded value of a step, in a tuple of one; None when there is none."""
         found = self._steps.get(name)
         return (found.popleft(),) if found else None
+
+    def flag(self, key: str) -> tuple[Json] | None:
+        """Return what the run was told of a flag; None when it is to be evaluated anew.
+
+        Args:
+            key: The flag.
+        """
+        return None if key in self._modes.flags else self.step(f"flag {key}")
 
     def note(self, reason: str) -> None:
         """Note why the replay cannot be decided; the first reason stands."""
