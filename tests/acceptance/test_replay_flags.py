@@ -1,4 +1,4 @@
-"""Flags in a replay: those of the release are tried with it, and nobody outside is asked for one."""
+"""Flags in a replay: those of the release are tried with it, and nobody outside is asked."""
 
 from __future__ import annotations
 

@@ -2,7 +2,8 @@
 
 First each run is played on the release that it was made with (A/A): what differs there is noise of
 the replay itself. Then it is played on the candidate. Whether the recorded run passed and whether
-its replay did are a pair; `core/pairs.py` says when the pairs are evidence enough.
+its replay did are a pair; `core/pairs.py` says when the pairs are evidence enough. A run that does
+not come to its recorded result on its own release is undecided: the replay is to blame for that.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from time import monotonic
 from typing import TypeAlias, get_args
 
@@ -34,6 +35,7 @@ AT_ONCE = 8
 """Replays that are made side by side where somebody is really asked, such as a model."""
 
 _NO_TIME = "no time was left for it"
+_NOISE = "on its own release it does not come to the recorded result either"
 
 Passed: TypeAlias = Callable[[Recording, Course], bool]
 """Says whether a run passed, by what it did and came to."""
@@ -203,6 +205,11 @@ class Comparison:
                 why=recording.unusable,
             )
         recorded = recorded_course(recording)
+        before = self.passed(recording, recorded)
+        again = before if own.course is None else self.passed(recording, own.course)
+        if after.course is not None and again != before:
+            # What its own release does not come to again says nothing of another one.
+            after = replace(after, course=None, why=_NOISE)
         verdict, found = _verdict(recorded, after)
         return RunReplay(
             run_id=run.id,
@@ -211,7 +218,7 @@ class Comparison:
             verdict=verdict,
             why=after.why,
             differences=found,
-            before=self.passed(recording, recorded),
+            before=before,
             after=None if after.course is None else self.passed(recording, after.course),
             noise=_verdict(recorded, own)[0] if own.made else None,
             noise_why=own.why,
