@@ -224,6 +224,15 @@ def test_memory_is_read_as_of_the_recorded_time(stage: Scene) -> None:
     assert [each.what for each in one.differences] == ["call"]
 
 
+def test_what_another_run_did_under_a_business_key_is_not_undone(stage: Scene) -> None:
+    played(stage, ("charged", "A-1"))
+    (run_id,) = played(stage, ("charged", "A-1 fail"))
+    written = lines(stage.folder)
+    assert (written.count("charge"), written.count("unpay")) == (1, 0)
+    (one,) = replayed(stage, stage.release.digest, run_id).runs
+    assert (one.verdict, one.differences, one.noise) == ("same", (), "same")
+
+
 def test_other_code_is_refused(stage: Scene) -> None:
     (run_id,) = played(stage, ("talk", "hello"))
     before = stage.release.digest

@@ -244,7 +244,7 @@ def _repeatable(call: Call, result: Result) -> Result | None:
     if isinstance(result, Done):
         # Labels come from the candidate's contracts, verdicts from its guardrails.
         labels = result.labels if call.kind == "memory" else {}
-        return replace(result, found="executed", labels=labels, checks=())
+        return replace(result, labels=labels, checks=())
     if isinstance(result, Refused):
         return replace(result, checks=()) if result.code in _CIRCUMSTANCES else None
     if isinstance(result, Failed):
