@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ import sqlalchemy as sa
 from fairlead import Principal
 from fairlead.adapters.sql.schema import blobs, calls
 from fairlead.adapters.sql.schema_memory import erased_blobs
+from fairlead.core.calls import Call
 from fairlead.core.errors import (
     ReplayInvalid,
     ReplayOtherCode,
@@ -199,6 +201,8 @@ def test_tools_are_stubbed_or_live_only_when_they_read(stage: Scene) -> None:
         replayed(stage, digest, run_id, tools={"pay": ToolPolicy(mode="live")})
     with pytest.raises(ReplayInvalid, match="no tool 'pray'"):
         replayed(stage, digest, run_id, tools={"pray": ToolPolicy()})
+    with pytest.raises(ReplayInvalid, match="the stub of tool pay is nothing that it returns"):
+        replayed(stage, digest, run_id, tools={"pay": ToolPolicy(mode="stub", value={"a": 1})})
     with pytest.raises(ReplayInvalid):
         replay_runs(stage.platform, digest, ReplaySelection(runs=0))
     with pytest.raises(UnknownWorkflow):
@@ -245,6 +249,27 @@ def test_other_code_is_refused(stage: Scene) -> None:
     assert [(one.verdict, one.noise) for one in report.runs] == [("changed", None)]
     assert "made by other code" in report.runs[0].noise_why
     assert report.noise == {"same": 0, "changed": 0, "diverged": 0}
+
+
+def test_somebody_who_is_asked_may_take_time_and_be_wrong(stage: Scene) -> None:
+    played(stage, ("talk", "hello"), ("talk", "wrong"), ("talk", "bye"))
+    stage.edit(
+        "app.py", "return [turn.question", "await run.call(look, words)\n    return [turn.question"
+    )
+    digest = stage.release_again().digest
+
+    async def person(call: Call) -> tuple[Any]:
+        time.sleep(0.8)  # noqa: ASYNC251 - as a prompt at a terminal does
+        return (7,) if call.arguments["order"] == "wrong" else ({"order": "found"},)
+
+    options = ReplayOptions(terms=ReplayTerms(on_miss="ask", run_wall_s=0.6), ask=person)
+    report = replay_runs(stage.platform, digest, ReplaySelection(), options)
+    assert [(one.verdict, one.after) for one in report.runs] == [
+        ("changed", True),
+        ("diverged", None),
+        ("changed", True),
+    ]
+    assert "tool look, call 1, is not on record at all" in report.runs[1].why
 
 
 def test_a_secret_that_a_run_returned_is_no_difference(stage: Scene) -> None:

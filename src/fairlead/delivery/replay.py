@@ -160,7 +160,9 @@ class Comparison:
         """
         begun, until = monotonic(), monotonic() + self.terms.wall_s
         noise = await _each(recordings, lambda one: self._on_own(one, until))
-        played = await _each(recordings, lambda one: self._on(self.player, one, until))
+        # Somebody who is asked is asked of one run at a time, and the others do not wait meanwhile.
+        at_once = 1 if self.terms.on_miss == "ask" else AT_ONCE
+        played = await _each(recordings, lambda one: self._on(self.player, one, until), at_once)
         pairs, runs = Pairs(), []
         for recording, own, after in zip(recordings, noise, played, strict=True):
             made = self._judged(recording, own, after)
@@ -249,9 +251,11 @@ def replay_check(report: ReplayReport) -> CheckRun:
 
 
 async def _each(
-    recordings: Sequence[Recording], play: Callable[[Recording], Awaitable[Played]]
+    recordings: Sequence[Recording],
+    play: Callable[[Recording], Awaitable[Played]],
+    at_once: int = AT_ONCE,
 ) -> list[Played]:
-    room = asyncio.Semaphore(AT_ONCE)
+    room = asyncio.Semaphore(at_once)
 
     async def one(recording: Recording) -> Played:
         async with room:

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
-from fairlead.core.calls import Result
+from fairlead.core.calls import Call, Result
+from fairlead.core.digests import Json
 from fairlead.core.errors import (
     CodeMismatch,
     DeadlineExceeded,
@@ -135,7 +136,8 @@ class Player:
         gone = [one for one in _workflows(recording) if one not in manifest.workflows]
         if why or gone:
             return Played(course=None, why=why or f"the release has no workflow {gone[0]}")
-        modes = self._modes(recording, recorded)
+        bound = asyncio.timeout(self.terms.run_wall_s)
+        modes = self._modes(recording, recorded, bound)
         begun_at = recording.run.started_at or recording.run.created_at
         tape = Tape(recording, modes, TapeClock(at=begun_at))
         engine, journal = StageEngine(tape=tape), StageJournal()
@@ -153,7 +155,7 @@ class Player:
         stage = Stage(tape=tape, engine=engine, journal=journal, runs=runs)
         runner = self._staged(recording, stage, live=modes.live)
         try:
-            async with asyncio.timeout(self.terms.run_wall_s):
+            async with bound:
                 await runner.execute(engine, run.id)
         except TimeoutError:
             return Played(course=None, why=f"the replay took over {self.terms.run_wall_s:g} s")
@@ -181,7 +183,7 @@ class Player:
         course = _course(ending.state, outcome, steps, tuple(engine.sent))
         return Played(course=replace(course, cost_usd=journal.cost_usd))
 
-    def _modes(self, recording: Recording, recorded: Release) -> Modes:
+    def _modes(self, recording: Recording, recorded: Release, bound: asyncio.Timeout) -> Modes:
         model = self.terms.model
         before, now = recorded.manifest, self.release.manifest
         if model is None:
@@ -193,7 +195,7 @@ class Player:
             memory=before.memory == now.memory,
             flags=_declared_otherwise(before, now, recording.run.workflow),
             embeds=model == "live" or not self.remote_embedder(now.memory.embedder),
-            ask=self.ask,
+            ask=None if self.ask is None else _in_their_time(self.ask, bound),
         )
 
     def _staged(self, recording: Recording, on: Stage, *, live: bool) -> Runner:
@@ -238,6 +240,20 @@ class Player:
             seats=StageSeat(waits=waits),
             _releases=self.compiled,
         )
+
+
+def _in_their_time(ask: Asker, bound: asyncio.Timeout) -> Asker:
+    """Ask somebody, and stop the clock of the replay meanwhile."""
+
+    async def asked(call: Call) -> tuple[Json] | None:
+        loop, when = asyncio.get_running_loop(), bound.when()
+        begun = loop.time()
+        bound.reschedule(None)
+        said = await ask(call)
+        bound.reschedule(None if when is None else when + loop.time() - begun)
+        return said
+
+    return asked
 
 
 def recorded_course(recording: Recording) -> Course:
