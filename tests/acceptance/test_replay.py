@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -43,6 +44,12 @@ from tests.databases import KINDS, address
 
 pytestmark = pytest.mark.acceptance
 
+ENDLESS = """while words == "for ever":
+        try:
+            pass
+        except Exception:
+            pass
+    """
 ORDER = {"order": "A-1"}
 
 
@@ -270,6 +277,18 @@ def test_somebody_who_is_asked_may_take_time_and_be_wrong(stage: Scene) -> None:
         ("changed", True),
     ]
     assert "tool look, call 1, is not on record at all" in report.runs[1].why
+
+
+def test_a_candidate_that_never_lets_go_is_undecided_and_ends(stage: Scene) -> None:
+    played(stage, ("talk", "hello"), ("talk", "for ever"))
+    stage.edit("app.py", "return [turn.question", ENDLESS + "return [turn.question")
+    handler = signal.getsignal(signal.SIGALRM)
+    report = replayed(stage, stage.release_again().digest, run_wall_s=0.5)
+    assert [(one.verdict, one.after, one.why) for one in report.runs] == [
+        ("diverged", None, "the app's code held up the replay for over 0.5 s"),
+        ("same", True, ""),
+    ]
+    assert signal.getsignal(signal.SIGALRM) is handler
 
 
 def test_a_secret_that_a_run_returned_is_no_difference(stage: Scene) -> None:

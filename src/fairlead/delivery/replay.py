@@ -28,7 +28,7 @@ from fairlead.core.release import Release
 from fairlead.core.replay import Course, Difference, ReplayTerms, Verdict, compare
 from fairlead.delivery.gate import CheckRun, Conclusion
 from fairlead.ports.recordings import Recording
-from fairlead.runtime.replay import Played, Player
+from fairlead.runtime.replay import Played, Player, let_go
 from fairlead.runtime.replay.play import recorded_course
 
 AT_ONCE = 8
@@ -159,10 +159,8 @@ class Comparison:
             recordings: What is on record of the runs.
         """
         begun, until = monotonic(), monotonic() + self.terms.wall_s
-        noise = await _each(recordings, lambda one: self._on_own(one, until))
-        # Somebody who is asked is asked of one run at a time, and the others do not wait meanwhile.
-        at_once = 1 if self.terms.on_miss == "ask" else AT_ONCE
-        played = await _each(recordings, lambda one: self._on(self.player, one, until), at_once)
+        async with let_go(self.terms.run_wall_s):
+            noise, played = await self._played(recordings, until)
         pairs, runs = Pairs(), []
         for recording, own, after in zip(recordings, noise, played, strict=True):
             made = self._judged(recording, own, after)
@@ -178,6 +176,16 @@ class Comparison:
             terms=self.evidence,
             replays=sum(one.made for one in (*noise, *played)),
             seconds=monotonic() - begun,
+        )
+
+    async def _played(
+        self, recordings: Sequence[Recording], until: float
+    ) -> tuple[list[Played], list[Played]]:
+        noise = await _each(recordings, lambda one: self._on_own(one, until))
+        # Somebody who is asked is asked of one run at a time, and the others do not wait meanwhile.
+        at_once = 1 if self.terms.on_miss == "ask" else AT_ONCE
+        return noise, await _each(
+            recordings, lambda one: self._on(self.player, one, until), at_once
         )
 
     async def _on_own(self, recording: Recording, until: float) -> Played:

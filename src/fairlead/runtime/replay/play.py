@@ -30,6 +30,7 @@ from fairlead.core.replay import Course, ReplayTerms
 from fairlead.ports.recordings import Recording
 from fairlead.runtime.execute import Runner, Stores
 from fairlead.runtime.replay.flags import StageFlags
+from fairlead.runtime.replay.held import playing
 from fairlead.runtime.replay.memory import PastMemory
 from fairlead.runtime.replay.stage import (
     StageClock,
@@ -155,8 +156,9 @@ class Player:
         stage = Stage(tape=tape, engine=engine, journal=journal, runs=runs)
         runner = self._staged(recording, stage, live=modes.live)
         try:
-            async with bound:
-                await runner.execute(engine, run.id)
+            with playing(tape):
+                async with bound:
+                    await runner.execute(engine, run.id)
         except TimeoutError:
             return Played(course=None, why=f"the replay took over {self.terms.run_wall_s:g} s")
         except asyncio.CancelledError:
@@ -249,7 +251,8 @@ def _in_their_time(ask: Asker, bound: asyncio.Timeout) -> Asker:
         loop, when = asyncio.get_running_loop(), bound.when()
         begun = loop.time()
         bound.reschedule(None)
-        said = await ask(call)
+        with playing(None):
+            said = await ask(call)
         bound.reschedule(None if when is None else when + loop.time() - begun)
         return said
 
