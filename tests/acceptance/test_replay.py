@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +13,6 @@ import sqlalchemy as sa
 from fairlead import Principal
 from fairlead.adapters.sql.schema import blobs, calls
 from fairlead.adapters.sql.schema_memory import erased_blobs
-from fairlead.core.calls import Call
 from fairlead.core.errors import (
     ReplayInvalid,
     ReplayOtherCode,
@@ -44,12 +41,6 @@ from tests.databases import KINDS, address
 
 pytestmark = pytest.mark.acceptance
 
-ENDLESS = """while words == "for ever":
-        try:
-            pass
-        except Exception:
-            pass
-    """
 ORDER = {"order": "A-1"}
 
 
@@ -235,15 +226,6 @@ def test_memory_is_read_as_of_the_recorded_time(stage: Scene) -> None:
     assert [each.what for each in one.differences] == ["call"]
 
 
-def test_what_another_run_did_under_a_business_key_is_not_undone(stage: Scene) -> None:
-    played(stage, ("charged", "A-1"))
-    (run_id,) = played(stage, ("charged", "A-1 fail"))
-    written = lines(stage.folder)
-    assert (written.count("charge"), written.count("unpay")) == (1, 0)
-    (one,) = replayed(stage, stage.release.digest, run_id).runs
-    assert (one.verdict, one.differences, one.noise) == ("same", (), "same")
-
-
 def test_other_code_is_refused(stage: Scene) -> None:
     (run_id,) = played(stage, ("talk", "hello"))
     before = stage.release.digest
@@ -256,39 +238,6 @@ def test_other_code_is_refused(stage: Scene) -> None:
     assert [(one.verdict, one.noise) for one in report.runs] == [("changed", None)]
     assert "made by other code" in report.runs[0].noise_why
     assert report.noise == {"same": 0, "changed": 0, "diverged": 0}
-
-
-def test_somebody_who_is_asked_may_take_time_and_be_wrong(stage: Scene) -> None:
-    played(stage, ("talk", "hello"), ("talk", "wrong"), ("talk", "bye"))
-    stage.edit(
-        "app.py", "return [turn.question", "await run.call(look, words)\n    return [turn.question"
-    )
-    digest = stage.release_again().digest
-
-    async def person(call: Call) -> tuple[Any]:
-        time.sleep(0.8)  # noqa: ASYNC251 - as a prompt at a terminal does
-        return (7,) if call.arguments["order"] == "wrong" else ({"order": "found"},)
-
-    options = ReplayOptions(terms=ReplayTerms(on_miss="ask", run_wall_s=0.6), ask=person)
-    report = replay_runs(stage.platform, digest, ReplaySelection(), options)
-    assert [(one.verdict, one.after) for one in report.runs] == [
-        ("changed", True),
-        ("diverged", None),
-        ("changed", True),
-    ]
-    assert "tool look, call 1, is not on record at all" in report.runs[1].why
-
-
-def test_a_candidate_that_never_lets_go_is_undecided_and_ends(stage: Scene) -> None:
-    played(stage, ("talk", "hello"), ("talk", "for ever"))
-    stage.edit("app.py", "return [turn.question", ENDLESS + "return [turn.question")
-    handler = signal.getsignal(signal.SIGALRM)
-    report = replayed(stage, stage.release_again().digest, run_wall_s=0.5)
-    assert [(one.verdict, one.after, one.why) for one in report.runs] == [
-        ("diverged", None, "the app's code held up the replay for over 0.5 s"),
-        ("same", True, ""),
-    ]
-    assert signal.getsignal(signal.SIGALRM) is handler
 
 
 def test_a_secret_that_a_run_returned_is_no_difference(stage: Scene) -> None:

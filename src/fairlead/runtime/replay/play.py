@@ -195,6 +195,9 @@ class Player:
             terms=self.terms,
             model=model,
             memory=before.memory == now.memory,
+            writes=frozenset(
+                name for name, one in before.contracts.items() if one.effect != "read"
+            ),
             flags=_declared_otherwise(before, now, recording.run.workflow),
             embeds=model == "live" or not self.remote_embedder(now.memory.embedder),
             ask=None if self.ask is None else _in_their_time(self.ask, bound),

@@ -61,6 +61,8 @@ class Modes:
         memory: Whether the candidate's memory is declared as the recorded release's was: then the
             same question has the same answer.
         embeds: Whether a question that is not on record may be embedded.
+        writes: Tools with an effect by the recorded release: a candidate that calls one of them a
+            `read` tool may be wrong, which is what a replay is made to find out.
         flags: Flags that the candidate declares otherwise: they are evaluated anew.
         ask: Asks somebody, where `on_miss` says so.
     """
@@ -69,6 +71,7 @@ class Modes:
     model: ModelMode = "recorded"
     memory: bool = True
     embeds: bool = True
+    writes: frozenset[str] = frozenset()
     flags: frozenset[str] = frozenset()
     ask: Asker | None = None
 
@@ -160,8 +163,13 @@ class Tape:
         return await self._not_on_record(call)
 
     def _may_be_executed(self, call: Call) -> None:
-        if call.effect != "read":
-            self.miss(f"{call.kind} {call.name} has effect {call.effect}: it is never executed")
+        if not self._reads(call):
+            effect = "an effect on record" if call.effect == "read" else f"effect {call.effect}"
+            self.miss(f"{call.kind} {call.name} has {effect}: it is never executed")
+
+    def _reads(self, call: Call) -> bool:
+        """Say whether a tool only reads, by the candidate and by the recorded release."""
+        return call.effect == "read" and call.name not in self._modes.writes
 
     def _match(self, call: Call) -> Result | None:
         """Return the next answer to exactly this; None when there is none."""
@@ -191,7 +199,7 @@ class Tape:
 
     async def _not_on_record(self, call: Call) -> Result | None:
         on_miss = self._modes.terms.on_miss
-        reads = call.kind == "retrieval" or (call.kind == "tool" and call.effect == "read")
+        reads = call.kind == "retrieval" or (call.kind == "tool" and self._reads(call))
         if on_miss == "live-read" and reads:
             return None
         if on_miss == "ask" and self._modes.ask is not None:
