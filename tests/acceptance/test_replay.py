@@ -199,6 +199,8 @@ def test_tools_are_stubbed_or_live_only_when_they_read(stage: Scene) -> None:
         replayed(stage, digest, run_id, tools={"pay": ToolPolicy(mode="live")})
     with pytest.raises(ReplayInvalid, match="no tool 'pray'"):
         replayed(stage, digest, run_id, tools={"pray": ToolPolicy()})
+    with pytest.raises(ReplayInvalid, match="the stub of tool pay is nothing that it returns"):
+        replayed(stage, digest, run_id, tools={"pay": ToolPolicy(mode="stub", value={"a": 1})})
     with pytest.raises(ReplayInvalid):
         replay_runs(stage.platform, digest, ReplaySelection(runs=0))
     with pytest.raises(UnknownWorkflow):

@@ -8,6 +8,7 @@ from typing import Any, cast
 from fairlead.authoring.app import App
 from fairlead.bootstrap.embedding import MINILM, NONE
 from fairlead.bootstrap.platform import Platform
+from fairlead.ports.flags import NO_FLAGS
 from fairlead.ports.mcp import NO_MCP
 from fairlead.runtime.execute import Runner, Stores
 
@@ -22,6 +23,7 @@ def replay_runner(platform: Platform, app: App, code: str, *, live: bool) -> Run
         live: Whether tools may be really asked: only then is there a way to MCP servers.
     """
     from fairlead.adapters.cedar.authorizer import compile_policies
+    from fairlead.adapters.openfeature.flags import OpenFeatureFlags
     from fairlead.adapters.otel.null import NullTelemetry
     from fairlead.adapters.pydantic_ai.generator import PydanticGenerator
     from fairlead.ports.faults import NO_FAULTS
@@ -31,6 +33,8 @@ def replay_runner(platform: Platform, app: App, code: str, *, live: bool) -> Run
         telemetry=NullTelemetry(),
         faults=NO_FAULTS,
         mcp=platform.mcp if live else NO_MCP,
+        # A provider of the app's own is somewhere else; flags of a release are evaluated here.
+        flags=OpenFeatureFlags(app.name) if app.flags is None else NO_FLAGS,
     )
     return Runner(
         app=app,

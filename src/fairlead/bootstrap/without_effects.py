@@ -29,4 +29,4 @@ def without_effects(services: Services, app: App, releases: ReleaseStore) -> Ser
             f"environment {DRILL} executes no effects, and releases are active here in "
             f"{', '.join(real[:5])}"
         )
-    return replace(services, faults=StandIns(app.tools))
+    return replace(services, faults=StandIns(app.tools, releases.list))

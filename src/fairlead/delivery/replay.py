@@ -2,7 +2,8 @@
 
 First each run is played on the release that it was made with (A/A): what differs there is noise of
 the replay itself. Then it is played on the candidate. Whether the recorded run passed and whether
-its replay did are a pair; `core/pairs.py` says when the pairs are evidence enough.
+its replay did are a pair; `core/pairs.py` says when the pairs are evidence enough. A run that does
+not come to its recorded result on its own release is undecided: the replay is to blame for that.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from time import monotonic
 from typing import TypeAlias, get_args
 
@@ -27,13 +28,14 @@ from fairlead.core.release import Release
 from fairlead.core.replay import Course, Difference, ReplayTerms, Verdict, compare
 from fairlead.delivery.gate import CheckRun, Conclusion
 from fairlead.ports.recordings import Recording
-from fairlead.runtime.replay import Played, Player
+from fairlead.runtime.replay import Played, Player, let_go
 from fairlead.runtime.replay.play import recorded_course
 
 AT_ONCE = 8
 """Replays that are made side by side where somebody is really asked, such as a model."""
 
 _NO_TIME = "no time was left for it"
+_NOISE = "on its own release it does not come to the recorded result either"
 
 Passed: TypeAlias = Callable[[Recording, Course], bool]
 """Says whether a run passed, by what it did and came to."""
@@ -157,8 +159,8 @@ class Comparison:
             recordings: What is on record of the runs.
         """
         begun, until = monotonic(), monotonic() + self.terms.wall_s
-        noise = await _each(recordings, lambda one: self._on_own(one, until))
-        played = await _each(recordings, lambda one: self._on(self.player, one, until))
+        async with let_go(self.terms.run_wall_s):
+            noise, played = await self._played(recordings, until)
         pairs, runs = Pairs(), []
         for recording, own, after in zip(recordings, noise, played, strict=True):
             made = self._judged(recording, own, after)
@@ -174,6 +176,16 @@ class Comparison:
             terms=self.evidence,
             replays=sum(one.made for one in (*noise, *played)),
             seconds=monotonic() - begun,
+        )
+
+    async def _played(
+        self, recordings: Sequence[Recording], until: float
+    ) -> tuple[list[Played], list[Played]]:
+        noise = await _each(recordings, lambda one: self._on_own(one, until))
+        # Somebody who is asked is asked of one run at a time, and the others do not wait meanwhile.
+        at_once = 1 if self.terms.on_miss == "ask" else AT_ONCE
+        return noise, await _each(
+            recordings, lambda one: self._on(self.player, one, until), at_once
         )
 
     async def _on_own(self, recording: Recording, until: float) -> Played:
@@ -203,6 +215,11 @@ class Comparison:
                 why=recording.unusable,
             )
         recorded = recorded_course(recording)
+        before = self.passed(recording, recorded)
+        again = before if own.course is None else self.passed(recording, own.course)
+        if after.course is not None and again != before:
+            # What its own release does not come to again says nothing of another one.
+            after = replace(after, course=None, why=_NOISE)
         verdict, found = _verdict(recorded, after)
         return RunReplay(
             run_id=run.id,
@@ -211,7 +228,7 @@ class Comparison:
             verdict=verdict,
             why=after.why,
             differences=found,
-            before=self.passed(recording, recorded),
+            before=before,
             after=None if after.course is None else self.passed(recording, after.course),
             noise=_verdict(recorded, own)[0] if own.made else None,
             noise_why=own.why,
@@ -242,9 +259,11 @@ def replay_check(report: ReplayReport) -> CheckRun:
 
 
 async def _each(
-    recordings: Sequence[Recording], play: Callable[[Recording], Awaitable[Played]]
+    recordings: Sequence[Recording],
+    play: Callable[[Recording], Awaitable[Played]],
+    at_once: int = AT_ONCE,
 ) -> list[Played]:
-    room = asyncio.Semaphore(AT_ONCE)
+    room = asyncio.Semaphore(at_once)
 
     async def one(recording: Recording) -> Played:
         async with room:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
+from fairlead.authoring.app import App
 from fairlead.bootstrap import (
     Platform,
     is_remote_embedder,
@@ -15,7 +16,10 @@ from fairlead.bootstrap import (
     read_app_files,
     replay_runner,
 )
+from fairlead.core.calls import Call
+from fairlead.core.digests import Json
 from fairlead.core.errors import (
+    InvalidInput,
     ReleaseDamaged,
     ReplayInvalid,
     ReplayOtherCode,
@@ -33,6 +37,7 @@ from fairlead.operations.identity import allow, operator, reach, reached_run
 from fairlead.ports.recordings import Choice, Recording
 from fairlead.runtime.replay import Player
 from fairlead.runtime.replay.tape import Asker
+from fairlead.runtime.tools import result_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,6 +109,11 @@ def replay_runs(
             f"in {platform.settings.folder} has {code[:12]}",
             release=release.digest,
         )
+    for name, policy in how.terms.tools.items():
+        if policy.mode == "stub" and not _fits(app, name, policy.value):
+            # Else the candidate would be blamed for it.
+            what = f"the stub of tool {name} is nothing that it returns"
+            raise ReplayInvalid(what, tool=name)
     modes = {policy.mode for policy in how.terms.tools.values()}
     live = "live" in modes or how.terms.on_miss == "live-read"
     runner = replay_runner(platform, app, code, live=live)
@@ -112,7 +122,7 @@ def replay_runs(
         release=release,
         terms=how.terms,
         remote_embedder=is_remote_embedder,
-        ask=how.ask,
+        ask=None if how.ask is None else _asking(app, how.ask),
     )
     # What an A/A replay measures is the replay: so models answer from the recording there.
     recorded = replace(player, terms=ReplayTerms(model="recorded", run_wall_s=how.terms.run_wall_s))
@@ -187,6 +197,28 @@ def _check(release: Release, chosen: ReplaySelection, how: ReplayOptions) -> Non
             raise ReplayUnsafe(
                 f"tool {name} has effect {contract.effect}, and a replay executes none", tool=name
             )
+
+
+def _fits(app: App, name: str, value: Json) -> bool:
+    """Say whether a tool could return a value; of one that is none of the app's, nobody knows."""
+    if name not in app.tools:
+        return True
+    try:
+        result_of(app.tools[name]).load(value)
+    except InvalidInput:
+        return False
+    return True
+
+
+def _asking(app: App, ask: Asker) -> Asker:
+    """Ask somebody, and take what a tool could not return for no answer."""
+
+    async def asked(call: Call) -> tuple[Json] | None:
+        said = await ask(call)
+        fits = said is None or call.kind != "tool" or _fits(app, call.name, said[0])
+        return said if fits else None
+
+    return asked
 
 
 def _recordings(

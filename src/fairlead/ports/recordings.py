@@ -42,8 +42,8 @@ class Recording:
         calls: Its calls, in order.
         decisions: What the policies said of each call, with the rules, by the call's number.
         waits: Its waits, in the order in which they were opened.
-        steps: What it got that is no call, in order: times, random values, what it read of its
-            conversation, and what it let out.
+        steps: What it got that is no call, in order: times, random values, flags, what it read of
+            its conversation, and what it let out.
         history: What it read of its conversation, by name.
         family: Its ancestors and its children, by id.
         unusable: Why it cannot be replayed; empty when it can.

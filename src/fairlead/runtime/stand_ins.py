@@ -5,12 +5,14 @@ Everything else of a call is as ever: contract, policy, approval, budget, intent
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from fairlead.core.calls import Call
 from fairlead.core.context import Context
 from fairlead.core.digests import Json
+from fairlead.core.release import Release
 from fairlead.core.stand_ins import stand_in
 from fairlead.guardrails.shapes import SchemaCheck
 from fairlead.ports.boundary import Driven, Driver, DriverError
@@ -21,13 +23,17 @@ from fairlead.runtime.tools import AnyTool, result_of
 class StandIns(NoFaults):
     """Takes the place of the body of each tool that is `idempotent` or `once`."""
 
-    def __init__(self, tools: Mapping[str, AnyTool]) -> None:
+    def __init__(
+        self, tools: Mapping[str, AnyTool], releases: Callable[[], Sequence[Release]] = tuple
+    ) -> None:
         """Know the results that are to be stood in for.
 
         Args:
-            tools: The app's tools by name. One of an MCP server is not among them: it fails.
+            tools: The app's tools by name.
+            releases: Returns the releases, newest first: they hold what a server's tool promises.
         """
         self._tools = tools
+        self._releases = releases
 
     def body(self, call: Call, driver: Driver) -> Driver:
         """Return a body that executes nothing, for a tool with an effect."""
@@ -37,14 +43,29 @@ class StandIns(NoFaults):
         tool = self._tools.get(call.name)
 
         async def answer(_: Context) -> Driven:
-            if tool is None:
+            if tool is not None:
+                return Driven(value=_answer(call.name, result_of(tool).schema))
+            schema = await asyncio.to_thread(self._promised, call.name)
+            if schema is None:
                 raise DriverError(
                     f"a drill executes no effect, and tool {call.name} has no stand-in",
                     transient=False,
                 )
-            return Driven(value=_answer(call.name, result_of(tool).schema))
+            return Driven(value=_answer(call.name, schema))
 
         return answer
+
+    def _promised(self, name: str) -> Mapping[str, Any] | None:
+        """Return what a server's tool promises to return: its text, unless it says otherwise."""
+        for release in self._releases():
+            contract = release.manifest.contracts.get(name)
+            if contract is not None and contract.mcp is not None:
+                pin = contract.mcp
+                return pin.definition["outputSchema"] if pin.answers_structured else _TEXT
+        return None
+
+
+_TEXT = {"type": "string"}
 
 
 def _answer(name: str, schema: Mapping[str, Any]) -> Json:

@@ -69,6 +69,13 @@ async def pay(ctx: fl.Context, order: str, cents: int) -> str:
     return f"paid {order} {cents}"
 
 
+@fl.tool(effect="once", scope="money:write", targets=["order"], key=["order"], compensate=unpay)
+async def charge(ctx: fl.Context, order: str) -> str:
+    """Charge an order once, whoever asks for it."""
+    note("charge")
+    return "charged " + order
+
+
 def stamped() -> str:
     """A step of the workflow's own code."""
     note("step")
@@ -153,6 +160,15 @@ async def regret(run: fl.Run[str], order: str) -> str:
     raise ValueError("no")
 
 
+@fl.workflow(**COMMON, input=str, output=str, tools=[charge, unpay])
+async def charged(run: fl.Run[str], words: str) -> str:
+    """Charge the order, which another run may have done."""
+    said = await run.call(charge, words.split()[0])
+    if "fail" in words:
+        raise ValueError("no")
+    return said
+
+
 @fl.workflow(**COMMON, input=str, output=Any, tools=[look])
 async def talk(run: fl.Run[Any], words: str) -> Any:
     """Say what was said before."""
@@ -165,7 +181,7 @@ async def echo(run: fl.Run[str], words: str) -> str:
     return "the key is ghp_" + "a1B2c3D4e5" * 3 + "f6G7h8"
 
 
-app = fl.App("desk", workflows=[reply, clerk, everything, ask, regret, talk, echo])
+app = fl.App("desk", workflows=[reply, clerk, everything, ask, regret, charged, talk, echo])
 '''
 
 

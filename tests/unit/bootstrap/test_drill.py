@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -17,6 +18,7 @@ from fairlead.core.errors import DrillForeign
 from fairlead.ports.releases import ReleaseStore
 from fairlead.runtime.stand_ins import StandIns
 from fairlead.settings import DRILL, Settings, load_settings
+from tests.unit.runtime.test_stand_ins import CALL, RELEASE
 
 
 @pytest.fixture
@@ -35,6 +37,9 @@ class Active:
     def active(self) -> dict[str, str]:
         return self._found
 
+    def list(self) -> list[Any]:
+        return [RELEASE]
+
 
 def taken(settings: Settings, active: dict[str, str]) -> Any:
     with open_platform(replace(settings, otlp_endpoint=None)) as platform:
@@ -45,6 +50,14 @@ def taken(settings: Settings, active: dict[str, str]) -> Any:
 @pytest.mark.parametrize("active", [{}, {DRILL: "d"}])
 def test_effects_are_stood_in_for_in_a_scratch_place(settings: Settings, active: Any) -> None:
     assert isinstance(taken(settings, active), StandIns)
+
+
+def test_what_a_server_s_tool_promises_is_read_from_the_releases(settings: Settings) -> None:
+    async def body(_: Any) -> Any:
+        raise AssertionError("it is executed")
+
+    driver = taken(settings, {}).body(replace(CALL, name="s__send"), body)
+    assert asyncio.run(driver(None)).value == ""
 
 
 def test_a_place_with_another_environment_is_refused(settings: Settings) -> None:

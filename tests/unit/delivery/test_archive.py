@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
+import struct
 import tomllib
+import zipfile
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fairlead.core.archive import Archive, pack, unpack
+from fairlead.core.digests import digest_bytes
 from fairlead.core.errors import ArchiveDamaged, ArchiveTooLarge, CodeMismatch, SecretInRelease
 from fairlead.core.release import Release
 from fairlead.delivery.archive import _toml, archive_of, files_of
@@ -35,6 +39,23 @@ def release_of(files: AppFiles, **values: Any) -> Release:
         bundle_digest=bundle_digest(files, read_config(files)),
     )
     return Release(digest="d" * 64, manifest=replace(manifest, **values), created_at=0.0)
+
+
+def test_members_that_lie_in_each_other_are_refused_before_they_are_read() -> None:
+    """Each is whole, and they share their bytes: a small archive would be a large folder."""
+    inner = pack({"code/b.py": b"x" * 10_000}).data
+    inner = inner[: inner.index(b"PK\x01\x02")]
+    outer = bytearray(pack({"code/a.py": inner, "code/b.py": b""}).data)
+    entry = outer.rindex(b"PK\x01\x02")
+    with zipfile.ZipFile(io.BytesIO(pack({"code/b.py": b"x" * 10_000}).data)) as known:
+        crc = known.infolist()[0].CRC
+    struct.pack_into("<III", outer, entry + 16, crc, 10_000, 10_000)
+    struct.pack_into("<I", outer, entry + 42, outer.index(b"PK\x03\x04", 4))
+    data = bytes(outer)
+    with zipfile.ZipFile(io.BytesIO(data)) as made:
+        assert made.read("code/b.py") == b"x" * 10_000
+    with pytest.raises(ValueError, match="lie in each other"):
+        unpack(Archive(digest=digest_bytes(data), data=data))
 
 
 def test_both_digests_follow_from_what_is_unpacked() -> None:

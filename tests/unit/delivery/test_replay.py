@@ -68,6 +68,19 @@ def test_noise_stands_beside_what_the_candidate_does() -> None:
     assert report.runs[2].why == "gone"
 
 
+def test_what_its_own_release_does_not_come_to_again_is_no_evidence() -> None:
+    """As of code that looks at the real time: no candidate is to blame, and none is to thank."""
+    runs = [*map(recorded, range(20)), *(recorded(number, "failed") for number in range(20, 110))]
+    other = [course(number, "failed") for number in range(20)]
+    other += [course(number) for number in range(20, 110)]
+    report = compared(player(*other), player(*other), *runs)
+    assert (report.conclusion, report.pairs.decided) == ("inconclusive", 0)
+    assert (report.verdicts["diverged"], report.noise["changed"]) == (110, 110)
+    assert {(one.after, one.why) for one in report.runs} == {
+        (None, "on its own release it does not come to the recorded result either")
+    }
+
+
 def test_undecided_runs_never_count_as_passed() -> None:
     report = compared("other code", player(*["gone"] * 200), *map(recorded, range(200)))
     assert (report.conclusion, report.pairs.decided) == ("inconclusive", 0)

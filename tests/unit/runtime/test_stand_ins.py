@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Annotated, Any
 
 import pytest
@@ -13,6 +14,8 @@ import fairlead as fl
 from fairlead.core.calls import Call
 from fairlead.core.context import Context
 from fairlead.core.identity import Principal
+from fairlead.core.mcp import McpPin
+from fairlead.core.release import ToolContract
 from fairlead.ports.boundary import Driven, DriverError
 from fairlead.runtime.stand_ins import StandIns
 
@@ -31,6 +34,29 @@ async def odd(ctx: fl.Context, name: str) -> Annotated[str, Field(pattern="^[a-z
     return "a-1"
 
 
+def of_a_server(name: str, **promised: Any) -> ToolContract:
+    """Return the contract of a tool of an MCP server."""
+    definition = {"inputSchema": {}, **promised}
+    pin = McpPin(server="s", tool=name, digest="d", definition=definition)
+    return ToolContract(
+        name=f"s__{name}",
+        description="",
+        effect="once",
+        scope="a:write",
+        targets=(),
+        parameters={},
+        mcp=pin,
+    )
+
+
+SERVED = [
+    of_a_server("pay", outputSchema={"type": "object", "required": ["n"],
+        "properties": {"n": {"type": "integer", "minimum": 3}}}),
+    of_a_server("send"),
+]  # fmt: skip
+RELEASE: Any = SimpleNamespace(
+    manifest=SimpleNamespace(contracts={one.name: one for one in SERVED})
+)
 CALL = Call(run_id="r", number=1, kind="tool", name="pay", arguments={}, effect="once", lineage="r")
 CONTEXT = Context(run_id="r", principal=Principal(), workflow="w", release="f" * 64)
 
@@ -41,13 +67,19 @@ def answered(call: Call) -> Any:
         return Driven(value="executed")
 
     DONE.clear()
-    driver = StandIns({"pay": pay, "odd": odd}).body(call, body)
+    driver = StandIns({"pay": pay, "odd": odd}, lambda: [RELEASE]).body(call, body)
     return asyncio.run(driver(CONTEXT)).value  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("effect", ["once", "idempotent"])
 def test_a_stand_in_answers_and_nothing_is_executed(effect: Any) -> None:
     assert answered(replace(CALL, effect=effect)) == {}
+    assert DONE == []
+
+
+@pytest.mark.parametrize(("name", "value"), [("s__pay", {"n": 3}), ("s__send", "")])
+def test_a_server_s_tool_answers_what_its_definition_promises(name: str, value: Any) -> None:
+    assert answered(replace(CALL, name=name)) == value
     assert DONE == []
 
 

@@ -165,14 +165,14 @@ class DbosRunQueue:
     def steps(self, run_ids: Sequence[str]) -> Mapping[str, Sequence[tuple[str, Json]]]:
         """Return what is on record of runs that is no call, by run and in order.
 
-        Times, random values, what was read of a conversation, and what was let out. A row that is
-        not our JSON is left out: reading a pickled one executes code.
+        Times, random values, flags, what was read of a conversation, and what was let out. A row
+        that is not our JSON is left out: reading a pickled one executes code.
         """
         schema = None if self._engine.dialect.name == "sqlite" else "dbos"
         names = ("workflow_uuid", "function_id", "function_name", "output", "serialization")
         table = sa.table("operation_outputs", *map(sa.column, names), schema=schema)
         name = table.c.function_name
-        own = name.in_(("now", "random", "uuid", "history"))
+        own = name.in_(("now", "random", "uuid", "history")) | name.startswith("flag ")
         out = name.startswith("send ") | name.startswith("stream ")
         query = sa.select(table.c.workflow_uuid, name, table.c.output).where(
             (own | out) & (table.c.serialization == PORTABLE)

@@ -77,14 +77,15 @@ def _make(root: Path, place: Path, files: Mapping[str, bytes]) -> None:
     with _locked(made, fcntl.LOCK_SH) as mine:
         if not mine:
             return  # Somebody tidied up; it is made again.
-        for path, data in files.items():
-            file = made / path
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_bytes(data)
-        made.chmod(0o755)
         try:
+            for path, data in files.items():
+                file = made / path
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_bytes(data)
+            made.chmod(0o755)
             made.rename(place)
         except OSError as error:
+            # Also of a full disk: who tries again must not fill it further.
             shutil.rmtree(made, ignore_errors=True)
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                 raise

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
-from fairlead.core.calls import Result
+from fairlead.core.calls import Call, Result
+from fairlead.core.digests import Json
 from fairlead.core.errors import (
     CodeMismatch,
     DeadlineExceeded,
@@ -28,6 +29,8 @@ from fairlead.core.release import Release
 from fairlead.core.replay import Course, ReplayTerms
 from fairlead.ports.recordings import Recording
 from fairlead.runtime.execute import Runner, Stores
+from fairlead.runtime.replay.flags import StageFlags
+from fairlead.runtime.replay.held import playing
 from fairlead.runtime.replay.memory import PastMemory
 from fairlead.runtime.replay.stage import (
     StageClock,
@@ -134,7 +137,8 @@ class Player:
         gone = [one for one in _workflows(recording) if one not in manifest.workflows]
         if why or gone:
             return Played(course=None, why=why or f"the release has no workflow {gone[0]}")
-        modes = self._modes(recording, recorded)
+        bound = asyncio.timeout(self.terms.run_wall_s)
+        modes = self._modes(recording, recorded, bound)
         begun_at = recording.run.started_at or recording.run.created_at
         tape = Tape(recording, modes, TapeClock(at=begun_at))
         engine, journal = StageEngine(tape=tape), StageJournal()
@@ -152,8 +156,9 @@ class Player:
         stage = Stage(tape=tape, engine=engine, journal=journal, runs=runs)
         runner = self._staged(recording, stage, live=modes.live)
         try:
-            async with asyncio.timeout(self.terms.run_wall_s):
-                await runner.execute(engine, run.id)
+            with playing(tape):
+                async with bound:
+                    await runner.execute(engine, run.id)
         except TimeoutError:
             return Played(course=None, why=f"the replay took over {self.terms.run_wall_s:g} s")
         except asyncio.CancelledError:
@@ -180,7 +185,7 @@ class Player:
         course = _course(ending.state, outcome, steps, tuple(engine.sent))
         return Played(course=replace(course, cost_usd=journal.cost_usd))
 
-    def _modes(self, recording: Recording, recorded: Release) -> Modes:
+    def _modes(self, recording: Recording, recorded: Release, bound: asyncio.Timeout) -> Modes:
         model = self.terms.model
         before, now = recorded.manifest, self.release.manifest
         if model is None:
@@ -190,8 +195,12 @@ class Player:
             terms=self.terms,
             model=model,
             memory=before.memory == now.memory,
+            writes=frozenset(
+                name for name, one in before.contracts.items() if one.effect != "read"
+            ),
+            flags=_declared_otherwise(before, now, recording.run.workflow),
             embeds=model == "live" or not self.remote_embedder(now.memory.embedder),
-            ask=self.ask,
+            ask=None if self.ask is None else _in_their_time(self.ask, bound),
         )
 
     def _staged(self, recording: Recording, on: Stage, *, live: bool) -> Runner:
@@ -221,6 +230,7 @@ class Player:
             "switches": real.switches if live else ledgers,
             "memory": memory,
             "answers": tape,
+            "flags": real.flags if self.runner.app.flags is None else StageFlags(tape=tape),
         }
         stores: Any = {
             "runs": runs,
@@ -235,6 +245,21 @@ class Player:
             seats=StageSeat(waits=waits),
             _releases=self.compiled,
         )
+
+
+def _in_their_time(ask: Asker, bound: asyncio.Timeout) -> Asker:
+    """Ask somebody, and stop the clock of the replay meanwhile."""
+
+    async def asked(call: Call) -> tuple[Json] | None:
+        loop, when = asyncio.get_running_loop(), bound.when()
+        begun = loop.time()
+        bound.reschedule(None)
+        with playing(None):
+            said = await ask(call)
+        bound.reschedule(None if when is None else when + loop.time() - begun)
+        return said
+
+    return asked
 
 
 def recorded_course(recording: Recording) -> Course:
@@ -273,6 +298,14 @@ def _asked(manifest: Any, workflow: str) -> tuple[Any, ...] | None:
     read = [(one.name, one.description, one.parameters) for one in contracts if one is not None]
     asked = (terms.model, terms.model_settings, terms.fallbacks, terms.prompt, terms.output_schema)
     return (*asked, read)
+
+
+def _declared_otherwise(before: Any, now: Any, workflow: str) -> frozenset[str]:
+    """Return the flags that two releases declare each in its own way for a workflow."""
+    told, tried = (
+        one.workflows[workflow].flags if workflow in one.workflows else {} for one in (before, now)
+    )
+    return frozenset(key for key in {*told, *tried} if told.get(key) != tried.get(key))
 
 
 def _workflows(recording: Recording) -> list[str]:

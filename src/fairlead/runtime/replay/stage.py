@@ -93,6 +93,10 @@ class StageEngine:
             self.sent.append(name)
             said = self.tape.step(name)
             return None if said is None else said[0]
+        if name.startswith("flag "):
+            told = self.tape.flag(name.removeprefix("flag "))
+            if told is not None:
+                return told[0]
         value = await body()
         if self.tape.missed:
             raise Missed(self.tape.missed)

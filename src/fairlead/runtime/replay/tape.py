@@ -61,6 +61,9 @@ class Modes:
         memory: Whether the candidate's memory is declared as the recorded release's was: then the
             same question has the same answer.
         embeds: Whether a question that is not on record may be embedded.
+        writes: Tools with an effect by the recorded release: a candidate that calls one of them a
+            `read` tool may be wrong, which is what a replay is made to find out.
+        flags: Flags that the candidate declares otherwise: they are evaluated anew.
         ask: Asks somebody, where `on_miss` says so.
     """
 
@@ -68,6 +71,8 @@ class Modes:
     model: ModelMode = "recorded"
     memory: bool = True
     embeds: bool = True
+    writes: frozenset[str] = frozenset()
+    flags: frozenset[str] = frozenset()
     ask: Asker | None = None
 
     @property
@@ -158,8 +163,13 @@ class Tape:
         return await self._not_on_record(call)
 
     def _may_be_executed(self, call: Call) -> None:
-        if call.effect != "read":
-            self.miss(f"{call.kind} {call.name} has effect {call.effect}: it is never executed")
+        if not self._reads(call):
+            effect = "an effect on record" if call.effect == "read" else f"effect {call.effect}"
+            self.miss(f"{call.kind} {call.name} has {effect}: it is never executed")
+
+    def _reads(self, call: Call) -> bool:
+        """Say whether a tool only reads, by the candidate and by the recorded release."""
+        return call.effect == "read" and call.name not in self._modes.writes
 
     def _match(self, call: Call) -> Result | None:
         """Return the next answer to exactly this; None when there is none."""
@@ -189,7 +199,7 @@ class Tape:
 
     async def _not_on_record(self, call: Call) -> Result | None:
         on_miss = self._modes.terms.on_miss
-        reads = call.kind == "retrieval" or (call.kind == "tool" and call.effect == "read")
+        reads = call.kind == "retrieval" or (call.kind == "tool" and self._reads(call))
         if on_miss == "live-read" and reads:
             return None
         if on_miss == "ask" and self._modes.ask is not None:
@@ -215,6 +225,14 @@ class Tape:
         found = self._steps.get(name)
         return (found.popleft(),) if found else None
 
+    def flag(self, key: str) -> tuple[Json] | None:
+        """Return what the run was told of a flag; None when it is to be evaluated anew.
+
+        Args:
+            key: The flag.
+        """
+        return None if key in self._modes.flags else self.step(f"flag {key}")
+
     def note(self, reason: str) -> None:
         """Note why the replay cannot be decided; the first reason stands."""
         self.missed = self.missed or reason
@@ -234,7 +252,7 @@ def _repeatable(call: Call, result: Result) -> Result | None:
     if isinstance(result, Done):
         # Labels come from the candidate's contracts, verdicts from its guardrails.
         labels = result.labels if call.kind == "memory" else {}
-        return replace(result, found="executed", labels=labels, checks=())
+        return replace(result, labels=labels, checks=())
     if isinstance(result, Refused):
         return replace(result, checks=()) if result.code in _CIRCUMSTANCES else None
     if isinstance(result, Failed):

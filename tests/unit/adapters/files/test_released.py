@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -105,6 +106,23 @@ def test_what_another_process_made_anew_meanwhile_is_not_taken_away(root: Path) 
 def test_what_is_never_right_is_an_error_and_no_endless_loop(root: Path) -> None:
     with pytest.raises(ReleaseUnwritable, match="does not stay"):
         materialise(root, "code", FILES, lambda _: False)
+
+
+def test_a_full_disk_is_an_error_and_leaves_nothing_behind(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else each try of a worker that is started again and again would fill it further."""
+    write = Path.write_bytes
+
+    def full(path: Path, data: bytes) -> int:
+        if path.name == "a.csv":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(path, data)
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(ReleaseUnwritable, match="No space left"):
+        materialise(root, "code", FILES, whole)
+    assert list(root.iterdir()) == []
 
 
 def test_a_place_that_cannot_be_written_is_an_error(root: Path) -> None:
