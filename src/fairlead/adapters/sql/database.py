@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Protocol
@@ -78,6 +79,7 @@ class Database:
             self._server = SqliteServer(url, busy_timeout_s=busy_timeout_s, synchronous=synchronous)
         self.url, self.where = self._server.url, self._server.where
         self.engine = self.make_engine()
+        self._held = threading.local()
         try:
             with translated(self.where):
                 self._migrate()
@@ -108,11 +110,29 @@ class Database:
             connection.begin(),
         ):
             self._server.begin(connection, write=True)
-            yield connection
+            before, self._held.connection = self._own(), connection
+            try:
+                yield connection
+            finally:
+                self._held.connection = before
+
+    def _own(self) -> sa.Connection | None:
+        """Return the connection of this thread's writing transaction; None when it has none."""
+        own: sa.Connection | None = getattr(self._held, "connection", None)
+        return own
 
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
-        """Open a reading transaction on one consistent view."""
+        """Open a reading transaction on one consistent view.
+
+        Within a writing transaction of the same thread it is that one: it sees what was written,
+        and whoever holds locks waits for no second connection, which those may have who wait for
+        the locks.
+        """
+        own = self._own()
+        if own is not None:
+            yield own
+            return
         with (
             translated(self.where),
             self.engine.connect().execution_options(**self._server.reading) as connection,
@@ -126,8 +146,13 @@ class Database:
         """Open a connection for reads that each see what is committed at their own moment.
 
         For a read of one row, or of what does not change any more: on PostgreSQL it costs a third
-        of `reading`, which begins and ends a transaction.
+        of `reading`, which begins and ends a transaction. Within a writing transaction of the same
+        thread it is that one.
         """
+        own = self._own()
+        if own is not None:
+            yield own
+            return
         with (
             translated(self.where),
             self.engine.connect().execution_options(**self._server.glance) as connection,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from threading import Thread
 from time import time
 
 import pytest
@@ -88,3 +90,38 @@ def test_a_file_that_another_process_makes_a_wal_file_of_is_waited_for() -> None
     assert connection.left == 0
     with pytest.raises(sqlite3.OperationalError):
         _use_wal(Busy(times=9), timeout_s=0.0)  # type: ignore[arg-type]
+
+
+def test_who_holds_locks_waits_for_no_second_connection(database: Database) -> None:
+    """All others may be held by those who wait for the locks."""
+    numbers = sa.Table("numbers", sa.MetaData(), sa.Column("n", sa.Integer))
+    pool: sa.pool.QueuePool = database.engine.pool  # type: ignore[assignment]
+    with ExitStack() as opened:
+        connection = opened.enter_context(database.transaction())
+        numbers.create(connection)
+        connection.execute(sa.insert(numbers).values(n=7))
+        busy = pool.checkedout()
+        for look in (database.reading, database.glance):
+            with look() as own:
+                assert own is connection
+                assert own.execute(sa.select(numbers.c.n)).scalars().all() == [7]
+        assert pool.checkedout() == busy
+        connection.execute(sa.insert(numbers).values(n=8))
+    with database.reading() as other:
+        assert other is not connection
+        assert other.execute(sa.select(numbers.c.n)).scalars().all() == [7, 8]
+
+
+def test_another_thread_reads_what_is_committed(database: Database) -> None:
+    seen: list[bool] = []
+
+    def look() -> None:
+        with database.reading() as connection:
+            seen.append(sa.inspect(connection).has_table("numbers"))
+
+    with database.transaction() as connection:
+        connection.exec_driver_sql("CREATE TABLE numbers (n INTEGER)")
+        thread = Thread(target=look)
+        thread.start()
+        thread.join()
+    assert seen == [False]
