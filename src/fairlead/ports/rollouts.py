@@ -103,6 +103,8 @@ class Ended:
         calls: Calls that it and its children made.
         failed_checks: Names of the guardrails that did not pass.
         code: Code of the error that ended it; empty for none.
+        unread: Why its outcome, and so what its checks and its code were, cannot be read; empty
+            when it can.
     """
 
     state: RunState
@@ -111,6 +113,7 @@ class Ended:
     calls: int
     failed_checks: tuple[str, ...] = ()
     code: str = ""
+    unread: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
