@@ -243,6 +243,18 @@ def test_invariant_08_no_verdict_is_promoted_by_an_override_alone(stage: Rolling
     assert stage.verbs.promote(OVERRIDE, override=True).phase == "observing"
 
 
+def test_what_later_words_made_a_verdict_goes_on_without_an_override(stage: Rolling) -> None:
+    terms = replace(TERMS, analysis=replace(TERMS.analysis, max_time_s=50.0))
+    rollout = stage.ramp(terms)
+    running = [stage.begin() for _ in range(12)]
+    stage.time.time += 50.0
+    assert stage.tick(rollout).waits == "analysis"
+    for run in running:
+        stage.end(run)
+    assert stage.tick(rollout).waits == "analysis"
+    assert (stage.verbs.promote(ORDER).step, stage.tick(rollout).step) == (1, 3)
+
+
 def test_what_is_aborted_and_turns_out_bad_is_marked_so(stage: Rolling) -> None:
     rollout = stage.ramp()
     stage.begin()
