@@ -28,7 +28,7 @@ from fairlead.core.analysis import (
     verdict,
 )
 from fairlead.core.analysis import Counted as CountedAs
-from fairlead.core.analysis.terms import RUNS_MAX
+from fairlead.core.analysis.terms import FEEDBACK, RUNS_MAX
 from fairlead.core.digests import Json
 from fairlead.core.rollout import Finding, Rollout, advance
 from fairlead.core.routing import Arm
@@ -40,7 +40,7 @@ BREACH = "breach:"
 VOID = "void"
 """Stands for a unit of which nothing is known but a run that a person stopped."""
 
-FEEDBACK, CHECK = "feedback:", "check:"
+CHECK = "check:"
 SOURCES = ("outcome", "denied", "escalated", "latency", "cost", "calls")
 """Where outcomes come from, beside `check:NAME` and `feedback:NAME`."""
 

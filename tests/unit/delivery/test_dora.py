@@ -105,7 +105,7 @@ def test_harm_is_what_the_outcome_metric_of_an_analysis_counts_as_bad(log: LogBo
     states = ("succeeded", "cancelled", "escalated", "denied", "failed")
     for place, state in enumerate(states):
         log.run(T0 + 110 + place, state, "b", state, rollout="ro", arm="canary")
-    # What did not succeed stays bad, whatever somebody says of it, and of words the last one counts.
+    # What did not succeed stays bad, whatever is said of it, and of words the last one counts.
     log.word(T0 + 200, "escalated", "good")
     for word in ("bad", "good"):
         log.word(T0 + 200, "succeeded", word)

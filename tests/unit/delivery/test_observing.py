@@ -213,6 +213,22 @@ def test_what_never_comes_is_counted_at_its_deadline(
     assert watch.known() == then
 
 
+def test_a_guardrail_of_feedback_promotes_by_those_who_were_judged() -> None:
+    helpful = MetricTerms(name="helpful", source="feedback:helpful", p_max=0.2, deadline_s=60.0)
+    watch = Watch((SUCCESS, helpful))
+    for place in range(120):
+        number = watch.run()
+        watch.end(number)
+        watch.end(watch.run("baseline"))
+        if place % 3 == 0:
+            watch.say(number, "helpful", "good")
+    watch.look()
+    assert watch.rollout.promoted_at is None
+    watch.look(T0 + 60.0)
+    assert watch.known("helpful") == (40, 0, 0, 0)
+    assert watch.rollout.promoted_at is not None
+
+
 def test_the_next_deadline_is_the_earliest_of_what_is_missing() -> None:
     watch = Watch((SUCCESS, HELPFUL))
     number = watch.run()

@@ -191,7 +191,7 @@ def overdue(terms: MetricTerms, age_s: float) -> Result | None:
     """
     if age_s < terms.deadline_s:
         return None
-    return terms.absent
+    return terms.absent_as
 
 
 def is_open(evidence: Evidence, place: int) -> bool:
