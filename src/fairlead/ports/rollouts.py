@@ -249,6 +249,23 @@ class Feedback:
     id: str = ""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Heard:
+    """What became of a word on a run.
+
+    Attributes:
+        new: False when it was said before under its id: then nothing was changed.
+        run_id: The run that it is on; for a child's its root.
+        rollout: The rollout that this run is in; empty for none.
+        counts: Whether that rollout goes on, and counts words.
+    """
+
+    new: bool
+    run_id: str
+    rollout: str = ""
+    counts: bool = False
+
+
 class RolloutStore(Protocol):
     """Keeps rollouts; each change with its events, the deployments and the pointer."""
 
@@ -319,6 +336,9 @@ class RolloutStore(Protocol):
         """Return ids of runs that it gave to its candidate and that have not ended, in order."""
         ...
 
-    def say(self, feedback: Feedback) -> bool:
-        """Record what somebody says of a run, with its event; False when it was said before."""
+    def say(self, feedback: Feedback) -> Heard:
+        """Record what somebody says of a run, with its event, unless it was said before.
+
+        A word on a child is one on its root: that was given to a side.
+        """
         ...

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -12,6 +11,7 @@ import sqlalchemy as sa
 from fairlead.adapters.sql.blobs import get_json
 from fairlead.adapters.sql.references import chunks
 from fairlead.adapters.sql.rollout_breaches import read_breaches
+from fairlead.adapters.sql.rollout_words import read_words
 from fairlead.adapters.sql.schema import runs
 from fairlead.adapters.sql.schema_delivery import assignments, feedback, observed, rollouts
 from fairlead.core.analysis import Invariant
@@ -44,7 +44,7 @@ def read_look(
         rollout: The rollout.
         now: Seconds since 1970.
     """
-    said = _said(connection, rollout)
+    said = read_words(connection, rollout, SAMPLES_MAX)
     mine = assignments.c.rollout == rollout.id
     fresh = mine & assignments.c.place.is_(None)
     ended = mine & ~assignments.c.ended & runs.c.state.in_(FINAL_STATES)
@@ -68,23 +68,6 @@ def read_look(
         for _, row in sorted(found.items())
     )
     return samples, _counted(connection, rollout, {one.unit or one.run_id for one in samples})
-
-
-def _said(connection: sa.Connection, rollout: Rollout) -> dict[str, list[Said]]:
-    mine = sa.exists().where(
-        assignments.c.run_id == feedback.c.run_id, assignments.c.rollout == rollout.id
-    )
-    query = (
-        sa.select(feedback)
-        .where(~feedback.c.counted, mine)
-        .order_by(feedback.c.number)
-        .limit(SAMPLES_MAX)
-    )
-    found: dict[str, list[Said]] = {}
-    for row in connection.execute(query):
-        word = Said(number=row.number, name=row.name, value=json.loads(row.value))
-        found.setdefault(row.run_id, []).append(word)
-    return found
 
 
 def _sample(

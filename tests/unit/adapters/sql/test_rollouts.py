@@ -162,8 +162,8 @@ def test_a_late_word_rolls_back_what_is_promoted(stage: Rolling) -> None:
     assert stage.tick(rollout).phase == "observing"
     for number, (_, run) in enumerate(runs):
         word = Feedback(run_id=run.id, name="outcome", value="bad", order=ORDER, id=f"f{number}")
-        assert stage.rollouts.say(word)
-        assert not stage.rollouts.say(word)
+        assert stage.rollouts.say(word).new
+        assert not stage.rollouts.say(word).new
     ended = stage.tick(rollout)
     assert (ended.phase, stage.pointer()) == ("rolled_back", stage.a)
     assert ended.analysis.metrics["success"].canary_bad == 30
