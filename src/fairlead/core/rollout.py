@@ -26,7 +26,8 @@ Wait: TypeAlias = Literal[
 ]
 """What a rollout waits for: workers of the candidate; a person, and why; or its environment."""
 
-_NO_VERDICT: tuple[Status, ...] = ("Inconclusive", "NoData", "Error")
+NO_VERDICT: tuple[Status, ...] = ("Inconclusive", "NoData", "Error")
+"""What an analysis says when only a person can say how it goes on."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -235,7 +236,7 @@ def _step(rollout: Rollout, seen: Finding) -> Rollout:
     if step is None or step.kind == "analysis":
         return _judged(rollout, seen, step)
     if step.kind == "set_weight":
-        if seen.status in _NO_VERDICT:
+        if seen.status in NO_VERDICT:
             return _undecided(rollout, seen)
         if seen.held:
             return _held(rollout, seen.held)
@@ -250,7 +251,7 @@ def _step(rollout: Rollout, seen: Finding) -> Rollout:
 
 def _judged(rollout: Rollout, seen: Finding, step: Step | None) -> Rollout:
     """Go on, or promote behind the last step, only while the analysis says that all is well."""
-    if seen.status in _NO_VERDICT:
+    if seen.status in NO_VERDICT:
         return _undecided(rollout, seen)
     if seen.status != "Successful":
         return rollout
@@ -338,16 +339,16 @@ def pause(rollout: Rollout, reason: str) -> Rollout:
 def go_on(rollout: Rollout, now: float) -> Rollout:
     """Let a rollout that waits for a person go on.
 
-    What was held goes on at its step, and so does what a signal held: it is not held again. A step
-    that waits for a person is over; so is an analysis that came to no verdict, which only an
-    override may say.
+    What was held goes on at its step, and so does what a signal held: it is not held again. An
+    analysis that came to no verdict goes on at its step as well, and is judged anew. A step that
+    waits for a person is over.
     """
     if rollout.phase != "paused":
         return rollout
     if rollout.weight == 0.0:
         # It was held before it had a worker, or traffic.
         return replace(rollout, phase="progressing", waits="workers", reason="", step_began_at=now)
-    if rollout.waits in ("operator", "signal"):
+    if rollout.waits in ("operator", "signal", "analysis"):
         heeded = rollout.heeded or rollout.waits == "signal"
         return replace(rollout, phase="progressing", waits="", reason="", heeded=heeded)
     return _next(rollout, now)

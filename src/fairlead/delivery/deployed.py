@@ -280,6 +280,15 @@ class Log:
             all_safe_at=_safe_at(given_up, ended, "in_flight_safe_s"),
         )
 
+    def _breaches(self) -> None:
+        """Note which runs broke what must never be broken, as an analysis found on record."""
+        for events in self._rollouts.values():
+            given_up = events.get("rollout.rolled_back")
+            evidence = {} if given_up is None else _table(given_up.data.get("evidence"))
+            for one in evidence.get("breaches", ()):
+                if (run := self._runs.get(str(_table(one).get("run")))) is not None:
+                    run.breached = True
+
     def _place(self, run: Run) -> str:
         """Return the environment in which a run began; empty when the log does not say."""
         started = self._rollouts.get(run.rollout, {}).get(_STARTED)
@@ -293,6 +302,7 @@ class Log:
         by_release: dict[str, list[Deployment]] = defaultdict(list)
         for one in sorted(found, key=lambda one: one.began_at):
             by_release[one.release].append(one)
+        self._breaches()
         mine: dict[str, list[Run]] = defaultdict(list)
         for run in self._runs.values():
             if run.counts:

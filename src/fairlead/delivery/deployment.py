@@ -25,7 +25,7 @@ class Deployment:
         began_at: When it began, in seconds since 1970; so are all times.
         full_at: When it became the current release; None while it is not.
         runs: Runs of users that began on it.
-        harmed: Those of them that failed, or of which somebody said that they were bad.
+        harmed: Those of them that an analysis counts as bad; see `Run.harmed`.
         first_harm_at: When the first of them ended.
         end: failed (given up because it harmed), withdrawn (given up before it did), or empty.
         caught: Where a failed one was caught; empty for none.
@@ -67,7 +67,7 @@ class Run:
         ended_at: When it ended; None while it goes on.
         state: How.
         said: The last word on its outcome; empty for none.
-        breached: Whether somebody said that it broke what must never be broken.
+        breached: Whether it broke what must never be broken, by a word or by the record.
     """
 
     release: str = ""
@@ -83,8 +83,13 @@ class Run:
 
     @property
     def harmed(self) -> bool:
-        """Whether it failed, or somebody said that it was bad; the last word counts."""
-        return self.breached or (self.said or self.state) in ("failed", "bad")
+        """Whether it is bad by the outcome metric of an analysis, which a good word mends nowhere.
+
+        That is what did not succeed, unless a person stopped it, and what was said to be bad; the
+        last word counts.
+        """
+        unsuccessful = self.state not in ("", "succeeded", "cancelled")
+        return self.breached or unsuccessful or self.said == "bad"
 
 
 def began_on(run: Run, deployments: Sequence[Deployment], place: str) -> list[Deployment]:

@@ -24,10 +24,11 @@ from fairlead.core.analysis import (
     is_open,
     learn,
     overdue,
+    unmeasured,
     verdict,
 )
 from fairlead.core.analysis import Counted as CountedAs
-from fairlead.core.analysis.terms import RUNS_MAX
+from fairlead.core.analysis.terms import FEEDBACK, RUNS_MAX
 from fairlead.core.digests import Json
 from fairlead.core.rollout import Finding, Rollout, advance
 from fairlead.core.routing import Arm
@@ -39,7 +40,7 @@ BREACH = "breach:"
 VOID = "void"
 """Stands for a unit of which nothing is known but a run that a person stopped."""
 
-FEEDBACK, CHECK = "feedback:", "check:"
+CHECK = "check:"
 SOURCES = ("outcome", "denied", "escalated", "latency", "cost", "calls")
 """Where outcomes come from, beside `check:NAME` and `feedback:NAME`."""
 
@@ -111,6 +112,7 @@ class _Count:
         if sample.ended is not None and not sample.was_counted:
             self.ended.append(sample.number)
         for metric in self._terms.metrics:
+            self._unmeasured(metric, sample)
             for result in _results(metric, sample):
                 self._count(metric, sample, assigned, result)
         self._stopped(sample)
@@ -163,7 +165,13 @@ class _Count:
                 self.analysis = breach(self.analysis, one, sample.run_id)
 
     def _count(
-        self, metric: MetricTerms, sample: Sample, assigned: Assigned, result: Result
+        self,
+        metric: MetricTerms,
+        sample: Sample,
+        assigned: Assigned,
+        result: Result,
+        *,
+        measured: bool = True,
     ) -> None:
         known = self._told(metric, sample)
         place = -1 if assigned.place is None else assigned.place
@@ -174,7 +182,8 @@ class _Count:
         action = action_for(metric, before, result)
         if action == "skip":
             return
-        self._learn(metric, assigned, result, corrects=action == "correct")
+        corrects = action == "correct"
+        self._learn(metric, assigned, result, corrects=corrects, measured=measured)
         self._note(metric.name, sample, result if isinstance(result, str) else "number", place)
 
     def _count_moved(
@@ -199,10 +208,24 @@ class _Count:
             good = known.counted == result == "good"
             self._learn(metric, assigned, "good" if good else "excluded", corrects=False)
 
+    def _unmeasured(self, metric: MetricTerms, sample: Sample) -> None:
+        """Note that a metric's source says nothing of a run's end, though it should."""
+        if sample.ended is None or sample.was_counted:
+            return
+        if why := _unread(metric, sample.ended):
+            said = f"run {sample.run_id}: {why}"
+            self.analysis = unmeasured(self._terms, self.analysis, metric.name, said)
+
     def _learn(
-        self, metric: MetricTerms, assigned: Assigned, result: Result, *, corrects: bool
+        self,
+        metric: MetricTerms,
+        assigned: Assigned,
+        result: Result,
+        *,
+        corrects: bool,
+        measured: bool = True,
     ) -> None:
-        one = Observation(assigned=assigned, result=result, corrects=corrects)
+        one = Observation(assigned=assigned, result=result, corrects=corrects, measured=measured)
         self.analysis = learn(self._terms, self.analysis, metric.name, [one])
 
     def _open(self, metric: MetricTerms, place: int | None) -> bool:
@@ -223,7 +246,7 @@ class _Count:
             if late is None:
                 waiting.append(sample.admitted_at + metric.deadline_s)
             else:
-                self._count(metric, sample, assigned, late)
+                self._count(metric, sample, assigned, late, measured=False)
         self.due[sample.number] = min(waiting, default=None)
 
     def _told(self, metric: MetricTerms, sample: Sample) -> Counted | None:
@@ -267,6 +290,25 @@ def _is_number(value: Json) -> bool:
     return -sys.float_info.max <= value <= sys.float_info.max
 
 
+_NUMBERS: dict[str, Callable[[Ended], float]] = {
+    "latency": lambda ended: ended.duration_s,
+    "cost": lambda ended: ended.cost_usd,
+    "calls": lambda ended: float(ended.calls),
+}
+
+
+def _unread(metric: MetricTerms, ended: Ended) -> str:
+    """Return why a metric cannot be measured by a run's end, in words; empty when it can."""
+    if ended.state == "cancelled":
+        return ""
+    if metric.source.startswith(CHECK):
+        return ended.unread
+    if metric.source not in _NUMBERS:
+        return ""
+    number = _NUMBERS[metric.source](ended)
+    return "" if _is_number(number) else f"its {metric.source} is {number!r}, which is no number"
+
+
 def _of_end(metric: MetricTerms, ended: Ended) -> Result | None:
     """Return what a run's end says for a metric; None for nothing."""
     source = metric.source
@@ -275,12 +317,10 @@ def _of_end(metric: MetricTerms, ended: Ended) -> Result | None:
     if ended.state == "cancelled":
         # A person stopped it: that says nothing of the release.
         return "excluded"
-    if source == "latency":
-        return ended.duration_s
-    if source == "cost":
-        return ended.cost_usd
-    if source == "calls":
-        return float(ended.calls)
+    if _unread(metric, ended):
+        return None
+    if source in _NUMBERS:
+        return _NUMBERS[source](ended)
     if source.startswith(CHECK):
         return "bad" if source.removeprefix(CHECK) in ended.failed_checks else "good"
     if source in ("denied", "escalated"):

@@ -8,10 +8,11 @@ from __future__ import annotations
 from typing import Any
 
 from fairlead.core.analysis import AnalysisTerms, MetricTerms, terms_from_json
+from fairlead.core.analysis.terms import FEEDBACK
 from fairlead.core.errors import InvalidConfig, InvalidRollout
 from fairlead.core.release import Manifest
 from fairlead.core.rollout import RolloutTerms, Step
-from fairlead.delivery.observing import CHECK, FEEDBACK, SOURCES
+from fairlead.delivery.observing import CHECK, SOURCES
 from fairlead.delivery.strict_yaml import read_yaml
 
 ROLLOUT_FILE = "rollout.yaml"

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from fairlead.core.analysis import begin
+from fairlead.core.analysis import begin, verdict
 from fairlead.core.environments import GATES
 from fairlead.core.errors import (
     FairleadError,
@@ -19,7 +19,7 @@ from fairlead.core.errors import (
     RolloutEnded,
     UnknownRollout,
 )
-from fairlead.core.rollout import Rollout, RolloutTerms, abort, go_on, pause, promote
+from fairlead.core.rollout import NO_VERDICT, Rollout, RolloutTerms, abort, go_on, pause, promote
 from fairlead.delivery.observing import observe_rollout
 from fairlead.delivery.protection import FREEZE
 from fairlead.delivery.release import Releases, said_of
@@ -166,10 +166,7 @@ class Rollouts:
                     rollout=rollout.id,
                 )
             if rollout.waits == "analysis":
-                raise PromotionRefused(
-                    f"rollout {rollout.id} came to no verdict: {rollout.reason}",
-                    rollout=rollout.id,
-                )
+                _refuse_undecided(rollout, now)
             return go_on(rollout, now)
 
         return self.store.change(self.current().id, change, order, "promote")
@@ -241,6 +238,20 @@ def _refuse_aborting(rollout: Rollout) -> None:
     if rollout.phase == "aborting":
         message = f"rollout {rollout.id} is being aborted: {rollout.reason}"
         raise RolloutEnded(message, rollout=rollout.id)
+
+
+def _refuse_undecided(rollout: Rollout, now: float) -> None:
+    """Refuse what has no verdict still: words that came since may have brought one."""
+    said = verdict(
+        rollout.terms.analysis,
+        rollout.analysis,
+        elapsed_s=rollout.analysed_s(now),
+        heeded=rollout.heeded,
+    )
+    if said.status in NO_VERDICT:
+        why = said.reasons[0] if said.reasons else rollout.reason
+        message = f"rollout {rollout.id} came to no verdict: {said.status}, {why}"
+        raise PromotionRefused(message, rollout=rollout.id)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -176,7 +176,7 @@ from fairlead.ports.environments import Ruled
 from fairlead.ports.memory import MemoryStats, Reach, Roots
 from fairlead.ports.memory_exports import MemoryExport
 from fairlead.ports.pruning import Pruned
-from fairlead.ports.rollouts import Deployment
+from fairlead.ports.rollouts import Deployment, Heard
 from fairlead.ports.runs import Order, RunRecord
 from fairlead.ports.waits import Signal
 from fairlead.ports.workers import WorkerRecord
@@ -192,7 +192,7 @@ __all__ = [
     "CheckRun", "Controlled", "Conversation", "ConversationRecord", "Deployment",
     "DifferenceGroup", "EffectRecord", "Embedded", "EnvironmentReport", "EnvironmentRules",
     "Erasure", "ErasureReport", "ExportOrder", "ExportScope", "GateReport", "GatesReport", "Grant",
-    "ImportOrder", "Imported", "Ingested", "Kill", "Live", "MemoryExport", "MemoryFound",
+    "Heard", "ImportOrder", "Imported", "Ingested", "Kill", "Live", "MemoryExport", "MemoryFound",
     "MemoryItem", "MemoryStats", "Order", "PairTerms", "Platform", "PolicyContext", "Pruned",
     "Pulled", "Reach", "Release", "ReleaseChange", "ReplayOptions", "ReplayReport",
     "ReplaySelection", "ReplayTerms", "RestoreOptions", "Restored", "Retraction", "RollbackDrill",

@@ -19,7 +19,7 @@ from fairlead.delivery.observing import BREACH
 from fairlead.delivery.rollout_file import ROLLOUT_FILE, read_rollout, usual_rollout
 from fairlead.operations.control import Controlled, Selection, select_runs
 from fairlead.operations.identity import allow, operator, ordered, reached_run
-from fairlead.ports.rollouts import Deployment, Feedback
+from fairlead.ports.rollouts import Deployment, Feedback, Heard
 from fairlead.ports.runs import Order
 
 FILE_BYTES_MAX = 1_000_000
@@ -238,12 +238,12 @@ def give_feedback(
     name: str = "outcome",
     order: Order,
     id: str = "",
-) -> bool:
-    """Say how good a run was, after its end; it counts in a rollout that goes on.
+) -> Heard:
+    """Say how good a run was, after its end; it counts in the rollout that the run is in.
 
     Args:
         platform: The open platform.
-        run_id: The run's id or a prefix.
+        run_id: The run's id or a prefix; a word on a child is one on its root.
         value: `good`, `bad`, or a number.
         name: What it is about: `outcome` corrects a run that succeeded and was wrong; any other
             name is for the metric whose source is `feedback:NAME`; `breach:policy_bypass`,
@@ -252,7 +252,7 @@ def give_feedback(
         id: Makes a second telling the same; empty for a new one.
 
     Returns:
-        False when it was said before under the id.
+        What became of it: whether it is new, and which rollout counts it.
 
     Raises:
         FeedbackUnfit: It is neither good nor bad nor a number, nothing would count it, the run has

@@ -103,6 +103,8 @@ class Ended:
         calls: Calls that it and its children made.
         failed_checks: Names of the guardrails that did not pass.
         code: Code of the error that ended it; empty for none.
+        unread: Why its outcome, and so what its checks and its code were, cannot be read; empty
+            when it can.
     """
 
     state: RunState
@@ -111,6 +113,7 @@ class Ended:
     calls: int
     failed_checks: tuple[str, ...] = ()
     code: str = ""
+    unread: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -246,6 +249,23 @@ class Feedback:
     id: str = ""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Heard:
+    """What became of a word on a run.
+
+    Attributes:
+        new: False when it was said before under its id: then nothing was changed.
+        run_id: The run that it is on; for a child's its root.
+        rollout: The rollout that this run is in; empty for none.
+        counts: Whether that rollout goes on, and counts words.
+    """
+
+    new: bool
+    run_id: str
+    rollout: str = ""
+    counts: bool = False
+
+
 class RolloutStore(Protocol):
     """Keeps rollouts; each change with its events, the deployments and the pointer."""
 
@@ -316,6 +336,9 @@ class RolloutStore(Protocol):
         """Return ids of runs that it gave to its candidate and that have not ended, in order."""
         ...
 
-    def say(self, feedback: Feedback) -> bool:
-        """Record what somebody says of a run, with its event; False when it was said before."""
+    def say(self, feedback: Feedback) -> Heard:
+        """Record what somebody says of a run, with its event, unless it was said before.
+
+        A word on a child is one on its root: that was given to a side.
+        """
         ...

@@ -175,6 +175,9 @@ def test_invariant_08_no_verdict_waits_for_a_person(status: Status) -> None:
     one = advance(ramping(), at(3, status, reason="why"))
     assert (one.phase, one.waits, one.weight, one.reason) == ("paused", "analysis", 0.1, "why")
     assert advance(one, at(4, "Successful")) is one
+    # Who lets it go on lets it be judged anew, where it was.
+    assert advance(go_on(one, T0 + 4), at(4, status, reason="why")) == one
+    assert advance(go_on(one, T0 + 4), at(4, "Running")).step == one.step
     assert advance(ramping(), at(3, status)).reason == f"the analysis is {status}"
 
 

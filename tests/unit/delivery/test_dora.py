@@ -98,6 +98,36 @@ def test_a_canary_that_is_rolled_back_failed_and_did_not_escape(log: LogBook) ->
     assert (found.traffic.median_s, found.runs.median_s) == (41.0, 49.0)
 
 
+def test_harm_is_what_the_outcome_metric_of_an_analysis_counts_as_bad(log: LogBook) -> None:
+    log.release(T0, "b")
+    log.rollout(T0 + 100, "ro", AB)
+    log.run(T0 + 110, "open", "b", "", rollout="ro", arm="canary")
+    states = ("succeeded", "cancelled", "escalated", "denied", "failed")
+    for place, state in enumerate(states):
+        log.run(T0 + 110 + place, state, "b", state, rollout="ro", arm="canary")
+    # What did not succeed stays bad, whatever is said of it, and of words the last one counts.
+    log.word(T0 + 200, "escalated", "good")
+    for word in ("bad", "good"):
+        log.word(T0 + 200, "succeeded", word)
+    log.given_up(T0 + 300, "ro", AB)
+    found = told(log)
+    assert (found.deployments[0].runs, found.harmed["canary"]) == (6, 3)
+    # The first one that was harmed ended at 172.
+    assert found.deployments[0].first_harm_at == T0 + 172
+    assert found.traffic.median_s == 129.0
+
+
+def test_what_an_analysis_found_on_record_is_harm(log: LogBook) -> None:
+    log.release(T0, "b")
+    log.rollout(T0 + 100, "ro", AB)
+    log.run(T0 + 110, "leak", "b", rollout="ro", arm="canary")
+    breach = {"invariant": "secret_leaked", "run": "leak"}
+    evidence = {"breaches": [breach, {**breach, "run": "of nobody"}]}
+    data = {"environment": "live", "candidate": "b", "baseline": "a", "bad": True}
+    log.say(T0 + 300, "rollout:ro", "rollout.rolled_back", **data, evidence=evidence)
+    assert told(log).harmed["canary"] == 1
+
+
 def test_a_rollback_after_the_promotion_escaped(log: LogBook) -> None:
     log.release(T0, "b")
     log.rollout(T0 + 100, "ro", AB)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -70,6 +71,45 @@ def test_a_check_that_failed_is_bad_by_its_name() -> None:
     watch.end(watch.run(), "failed")
     watch.look()
     assert watch.known("cites") == (3, 1, 0, 0)
+
+
+CITES = MetricTerms(name="cites", source="check:cites", p_max=0.5, deadline_s=60.0)
+MONEY = MetricTerms(name="money", kind="cost", source="cost", p_max=0.5, limit=1.0)
+
+
+@pytest.mark.parametrize(
+    ("metric", "broken", "said"),
+    [
+        (CITES, {"unread": "the payload abc was changed"}, "the payload abc was changed"),
+        (MONEY, {"cost_usd": math.inf}, "its cost is inf, which is no number"),
+        (MONEY, {"cost_usd": math.nan}, "its cost is nan, which is no number"),
+    ],
+)
+def test_what_cannot_be_read_is_an_error_of_the_metrics_that_need_it(
+    metric: MetricTerms, broken: dict[str, Any], said: str
+) -> None:
+    watch = Watch((SUCCESS, metric, LATENCY))
+    for _ in range(4):
+        watch.end(watch.run(), **broken)
+        watch.look()
+    # Somebody stopped it: it has nothing that could be measured.
+    watch.end(watch.run(), "cancelled", **broken)
+    watch.look()
+    assert watch.rollout.phase == "progressing"
+    assert (watch.known(), watch.known(metric.name)) == ((4, 0, 0, 0), (0, 0, 0, 0))
+    assert len(watch.evidence("latency").window) == 4
+    watch.end(watch.run(), **broken)
+    watch.look()
+    assert (watch.rollout.phase, watch.rollout.waits) == ("paused", "analysis")
+    assert watch.rollout.reason == (
+        f"metric {metric.name} could not be measured 5 times in a row by its source, "
+        f"{metric.source}; the last time: run r6: {said}"
+    )
+    # It is not read again and again, and a run without an outcome counts as such when it is late.
+    assert watch.look().ended == ()
+    watch.look(T0 + 10**6)
+    assert watch.known(metric.name) == (5, 5, 0, 0)
+    assert watch.evidence(metric.name).errors == 5
 
 
 def test_numbers_of_a_run_are_ranked() -> None:
@@ -171,6 +211,22 @@ def test_what_never_comes_is_counted_at_its_deadline(
     watch.end(number, "failed")
     watch.look(T0 + 70.0)
     assert watch.known() == then
+
+
+def test_a_guardrail_of_feedback_promotes_by_those_who_were_judged() -> None:
+    helpful = MetricTerms(name="helpful", source="feedback:helpful", p_max=0.2, deadline_s=60.0)
+    watch = Watch((SUCCESS, helpful))
+    for place in range(120):
+        number = watch.run()
+        watch.end(number)
+        watch.end(watch.run("baseline"))
+        if place % 3 == 0:
+            watch.say(number, "helpful", "good")
+    watch.look()
+    assert watch.rollout.promoted_at is None
+    watch.look(T0 + 60.0)
+    assert watch.known("helpful") == (40, 0, 0, 0)
+    assert watch.rollout.promoted_at is not None
 
 
 def test_the_next_deadline_is_the_earliest_of_what_is_missing() -> None:

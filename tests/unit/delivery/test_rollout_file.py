@@ -91,6 +91,17 @@ def test_a_file_says_all_of_it() -> None:
     }
 
 
+def test_a_run_that_nobody_judged_is_left_out_of_feedback_unless_the_file_says_otherwise() -> None:
+    steps = "steps: [{setWeight: 10}, analysis]\nanalysis:\n  metrics:\n"
+    terms = read(
+        steps
+        + "    - {name: success, p_max: 0.05}\n"
+        + "    - {name: helpful, source: 'feedback:helpful', p_max: 0.2}\n"
+        + "    - {name: kind, source: 'feedback:kind', absent: bad}\n"
+    )
+    assert [one.absent_as for one in terms.analysis.metrics] == ["bad", "excluded", "bad"]
+
+
 def test_what_is_left_out_is_usual() -> None:
     terms = read("steps: [{setWeight: 10}, analysis]")
     usual = usual_rollout(manifest())

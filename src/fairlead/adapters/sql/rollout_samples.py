@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,9 +11,11 @@ import sqlalchemy as sa
 from fairlead.adapters.sql.blobs import get_json
 from fairlead.adapters.sql.references import chunks
 from fairlead.adapters.sql.rollout_breaches import read_breaches
+from fairlead.adapters.sql.rollout_words import read_words
 from fairlead.adapters.sql.schema import runs
 from fairlead.adapters.sql.schema_delivery import assignments, feedback, observed, rollouts
 from fairlead.core.analysis import Invariant
+from fairlead.core.errors import StoreCorrupt
 from fairlead.core.outcome import FINAL_STATES, OPEN_STATES
 from fairlead.core.rollout import Rollout
 from fairlead.ports.rollouts import Counted, Ended, Said, Sample, Tally
@@ -42,7 +44,7 @@ def read_look(
         rollout: The rollout.
         now: Seconds since 1970.
     """
-    said = _said(connection, rollout)
+    said = read_words(connection, rollout, SAMPLES_MAX)
     mine = assignments.c.rollout == rollout.id
     fresh = mine & assignments.c.place.is_(None)
     ended = mine & ~assignments.c.ended & runs.c.state.in_(FINAL_STATES)
@@ -68,44 +70,13 @@ def read_look(
     return samples, _counted(connection, rollout, {one.unit or one.run_id for one in samples})
 
 
-def _said(connection: sa.Connection, rollout: Rollout) -> dict[str, list[Said]]:
-    mine = sa.exists().where(
-        assignments.c.run_id == feedback.c.run_id, assignments.c.rollout == rollout.id
-    )
-    query = (
-        sa.select(feedback)
-        .where(~feedback.c.counted, mine)
-        .order_by(feedback.c.number)
-        .limit(SAMPLES_MAX)
-    )
-    found: dict[str, list[Said]] = {}
-    for row in connection.execute(query):
-        word = Said(number=row.number, name=row.name, value=json.loads(row.value))
-        found.setdefault(row.run_id, []).append(word)
-    return found
-
-
 def _sample(
     connection: sa.Connection,
     row: sa.Row[Any],
     said: Sequence[Said],
     breaches: Sequence[Invariant],
 ) -> Sample:
-    ended = None
-    if row.state in FINAL_STATES:
-        outcome = get_json(connection, row.outcome_digest) if row.outcome_digest else None
-        data = outcome if isinstance(outcome, dict) else {}
-        held_s = row.held_s or 0.0
-        ended = Ended(
-            state=row.state,
-            duration_s=max((row.finished_at or row.admitted_at) - row.admitted_at - held_s, 0.0),
-            cost_usd=row.spent_usd,
-            calls=row.spent_calls,
-            failed_checks=tuple(
-                str(check["name"]) for check in data.get("checks", ()) if not check["passed"]
-            ),
-            code=str(data.get("code", "")),
-        )
+    ended = _ended(connection, row) if row.state in FINAL_STATES else None
     return Sample(
         number=row.number,
         run_id=row.run_id,
@@ -119,6 +90,26 @@ def _sample(
         said=tuple(said),
         breaches=tuple(breaches),
     )
+
+
+def _ended(connection: sa.Connection, row: sa.Row[Any]) -> Ended:
+    held_s = row.held_s or 0.0
+    ended = Ended(
+        state=row.state,
+        duration_s=max((row.finished_at or row.admitted_at) - row.admitted_at - held_s, 0.0),
+        cost_usd=row.spent_usd,
+        calls=row.spent_calls,
+    )
+    try:
+        outcome = get_json(connection, row.outcome_digest)
+        data = outcome if isinstance(outcome, dict) else {}
+        failed = [str(check["name"]) for check in data.get("checks", ()) if not check["passed"]]
+    except StoreCorrupt as error:
+        # Of one run; all others, and what else is known of this one, are counted all the same.
+        return replace(ended, unread=error.message)
+    except (KeyError, TypeError, ValueError) as error:
+        return replace(ended, unread=f"its outcome has another form: {error!r}")
+    return replace(ended, failed_checks=tuple(failed), code=str(data.get("code", "")))
 
 
 def _counted(

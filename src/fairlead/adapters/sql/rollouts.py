@@ -20,18 +20,19 @@ from fairlead.adapters.sql.rollout_samples import (
     read_look,
     write_tally,
 )
+from fairlead.adapters.sql.rollout_words import drop_words, say
 from fairlead.adapters.sql.routes import active_query, read_routes
 from fairlead.adapters.sql.schema import runs
-from fairlead.adapters.sql.schema_delivery import feedback, observed, rollouts
+from fairlead.adapters.sql.schema_delivery import observed, rollouts
 from fairlead.core.analysis import state_to_json
-from fairlead.core.digests import Json, canonical_json
-from fairlead.core.errors import FeedbackUnfit, RolloutEnded, RouteClosed, UnknownRollout
+from fairlead.core.digests import Json
+from fairlead.core.errors import RolloutEnded, RouteClosed, UnknownRollout
 from fairlead.core.event import Fact
 from fairlead.core.rollout import Rollout
 from fairlead.core.routing import Routes
 from fairlead.ports.clock import Clock
 from fairlead.ports.releases import Activation
-from fairlead.ports.rollouts import Change, Decide, Feedback, Look
+from fairlead.ports.rollouts import Change, Decide, Feedback, Heard, Look
 from fairlead.ports.runs import Order
 
 _ROLLOUT = TypeAdapter(Rollout)
@@ -162,33 +163,10 @@ class SqlRolloutStore:
         with self._database.reading() as connection:
             return list(connection.execute(query).scalars())
 
-    def say(self, feedback_: Feedback) -> bool:
-        """Record what somebody says of a run, with its event; False when it was said before."""
-        said = feedback_.id or self._clock.id()
-        order = feedback_.order
+    def say(self, feedback: Feedback) -> Heard:
+        """Record what somebody says of a run, with its event, unless it was said before."""
         with self._database.transaction() as connection:
-            serialize(connection, f"feedback:{said}")
-            known = sa.select(feedback.c.run_id).where(feedback.c.id == said)
-            if (of := connection.execute(known).scalar()) == feedback_.run_id:
-                return False
-            if of is not None:
-                raise FeedbackUnfit(f"the id {said!r} was given to a word on run {of}")
-            connection.execute(
-                sa.insert(feedback).values(
-                    id=said,
-                    run_id=feedback_.run_id,
-                    name=feedback_.name,
-                    value=canonical_json(feedback_.value),
-                    reason=order.reason,
-                    by=order.by,
-                    at=self._clock.now(),
-                    counted=False,
-                )
-            )
-            data = {**order.fact(), "name": feedback_.name, "value": feedback_.value}
-            fact = Fact(chain=f"run:{feedback_.run_id}", type="feedback.given", data=data)
-            append(connection, self._clock, fact)
-        return True
+            return say(connection, self._clock, feedback)
 
     def _held(self, connection: sa.Connection, rollout_id: str) -> Rollout:
         """Read a rollout, and hold it and its environment until the transaction ends."""
@@ -242,6 +220,7 @@ class SqlRolloutStore:
             end_trial(connection, self._clock, after.candidate, move, keep=False)
         if after.final:
             connection.execute(sa.delete(observed).where(observed.c.rollout == after.id))
+            drop_words(connection, after)
         return after
 
     def _give_back(

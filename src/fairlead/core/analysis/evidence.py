@@ -88,11 +88,13 @@ class Observation:
         assigned: How the run was assigned.
         result: What it turned out to be.
         corrects: It was counted as good before, and is bad.
+        measured: Whether a source said it, and not that a deadline is over.
     """
 
     assigned: Assigned
     result: Result
     corrects: bool = False
+    measured: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +113,8 @@ class Evidence:
         settled: All places below this one are counted.
         ahead: One letter for each place from there on: open, good, bad or excluded.
         window: The last numbers, the oldest first.
-        errors: Failed measurements since the last outcome.
+        errors: Failed measurements since the last one that did not.
+        error: Why the last of them failed, and of which run; empty for none.
     """
 
     harm: Logs
@@ -126,6 +129,7 @@ class Evidence:
     ahead: str = ""
     window: tuple[float, ...] = ()
     errors: int = 0
+    error: str = ""
 
 
 def no_evidence(terms: MetricTerms) -> Evidence:
@@ -187,7 +191,7 @@ def overdue(terms: MetricTerms, age_s: float) -> Result | None:
     """
     if age_s < terms.deadline_s:
         return None
-    return terms.absent
+    return terms.absent_as
 
 
 def is_open(evidence: Evidence, place: int) -> bool:
@@ -261,7 +265,7 @@ class _Fold:
         }
         self._settled, self._ahead = evidence.settled, list(evidence.ahead)
         self._window, self._sorted = list(evidence.window), sorted(evidence.window)
-        self._errors = evidence.errors
+        self._errors, self._error = evidence.errors, evidence.error
 
     def done(self) -> Evidence:
         return Evidence(
@@ -277,6 +281,7 @@ class _Fold:
             ahead="".join(self._ahead),
             window=tuple(self._window[-WINDOW:]),
             errors=self._errors,
+            error=self._error,
         )
 
     def take(self, one: Observation) -> None:
@@ -285,7 +290,8 @@ class _Fold:
         assigned = one.assigned
         if assigned.place is not None and assigned.place < RUNS_MAX:
             self._place(assigned.place, mark, corrects=one.corrects)
-        self._errors = 0
+        if mark != _EXCLUDED and one.measured:
+            self._errors, self._error = 0, ""
         if mark == _EXCLUDED:
             return
         if not one.corrects:

@@ -40,7 +40,7 @@ class Expected:
         harm_runs: Canary runs until the candidate is failed if they go on as they are.
         hours_least: Hours for `runs_least` at the present traffic.
         hours_likely: Hours until the likely verdict at the present traffic.
-        words: The same for a person.
+        words: The same for a person, and whether the analysis ends before that.
         shorter: What would shorten it, in words; empty when nothing needs to.
     """
 
@@ -94,7 +94,8 @@ def expected(
         harm_runs=harm,
         hours_least=_hours(least, per_hour),
         hours_likely=_hours(verdict, per_hour),
-        words=_words((least, likely, harm), good, runs_per_hour, weight),
+        words=_words((least, likely, harm), good, runs_per_hour, weight)
+        + _before_that(terms, verdict, _hours(verdict, per_hour)),
         shorter=_shorter(terms, verdict, runs_per_hour, weight),
     )
 
@@ -216,6 +217,17 @@ def _span(runs: int, per_hour: float) -> str:
     return f"{hours * 60.0:,.0f} minutes" if hours * 60.0 >= 1.5 else "about a minute"
 
 
+def _before_that(terms: AnalysisTerms, verdict: int | None, hours: float | None) -> str:
+    """Return what ends the analysis before there is a verdict, in words; empty for nothing."""
+    if verdict is None:
+        return f"; it ends without one after {terms.max_runs:,} canary runs"
+    if verdict > terms.max_runs:
+        return f"; but it ends without a verdict after {terms.max_runs:,}"
+    if hours is not None and hours * 3600.0 > terms.max_time_s:
+        return f"; but {terms.max_time_s / 3600.0:.4g} hours are over before that"
+    return ""
+
+
 def _shorter(
     terms: AnalysisTerms, verdict: int | None, runs_per_hour: float, weight: float
 ) -> tuple[str, ...]:
@@ -225,13 +237,6 @@ def _shorter(
     hours = _hours(verdict, runs_per_hour * weight)
     if hours is not None and hours < SOON_H and verdict is not None and verdict <= terms.max_runs:
         return ()
-    late = hours is None or hours * 3600.0 > terms.max_time_s
-    if verdict is None or verdict > terms.max_runs:
-        said.append(
-            f"as it is, the analysis ends Inconclusive after {terms.max_runs:,} canary runs"
-        )
-    elif late:
-        said.append(f"as it is, {terms.max_time_s / 3600.0:.4g} hours are over before that")
     if weight < FASTER:
         said.append(f"a weight of {FASTER:.0%}")
     said.append("replay of recorded runs before the rollout, which costs no user anything")

@@ -22,6 +22,9 @@ from fairlead.core.digests import Json
 BREACHES_MAX = 10
 """So many breaches are kept; one is enough for the verdict."""
 
+ERROR_CHARS_MAX = 200
+"""So much is kept of why a measurement failed."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Breach:
@@ -107,20 +110,23 @@ def learn(
     return replace(analysis, metrics={**analysis.metrics, name: evidence})
 
 
-def unmeasured(terms: AnalysisTerms, analysis: Analysis, name: str) -> Analysis:
+def unmeasured(terms: AnalysisTerms, analysis: Analysis, name: str, why: str) -> Analysis:
     """Take into account that the source of a metric gave an error instead of an outcome.
+
+    The unit stays without an outcome, and counts as such at its deadline.
 
     Args:
         terms: The terms.
         analysis: The state.
         name: The metric's name.
+        why: What is wrong, and with which run.
 
     Raises:
         ValueError: there is no such metric.
     """
     terms.metric(name)
     before = analysis.metrics[name]
-    after = replace(before, errors=before.errors + 1)
+    after = replace(before, errors=before.errors + 1, error=why[:ERROR_CHARS_MAX])
     return replace(analysis, metrics={**analysis.metrics, name: after})
 
 

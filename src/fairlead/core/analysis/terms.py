@@ -35,6 +35,9 @@ SHARE_MIN = 1e-6
 ALPHA_MIN = 1e-9
 """Least chance of a wrong verdict that can be asked for."""
 
+FEEDBACK = "feedback:"
+"""How the source of a metric begins that people judge."""
+
 WEIGHT_MIN, WEIGHT_MAX = 0.001, 1000.0
 _NAME = re.compile(r"[a-z][a-z0-9_.-]{0,63}")
 
@@ -58,7 +61,8 @@ class MetricTerms:
         margin: How many times as many bad runs as the baseline are still no harm; only for binary.
         deadline_s: Seconds from a run's admission until its outcome is overdue.
         absent: What a run without an outcome is after that: `bad`, `good`, or `excluded`, which is
-            right only where being without one has nothing to do with the release.
+            right only where being without one has nothing to do with the release. None for the
+            usual of its source; see `absent_as`.
     """
 
     name: str
@@ -72,7 +76,7 @@ class MetricTerms:
     limit: float | None = None
     margin: float = 1.0
     deadline_s: float = 3600.0
-    absent: Absent = "bad"
+    absent: Absent | None = None
 
     def __post_init__(self) -> None:
         # Values come from a file as well, where nothing has checked their types.
@@ -125,6 +129,15 @@ class MetricTerms:
         return 1.0 if (self.direction or usual) == "higher_is_worse" else -1.0
 
     @property
+    def absent_as(self) -> Absent:
+        """What a run without an outcome is at its deadline.
+
+        Most runs are judged by nobody, so for feedback they are left out when nobody says; a run
+        whose end never came is bad.
+        """
+        return self.absent or ("excluded" if self.source.startswith(FEEDBACK) else "bad")
+
+    @property
     def ranks(self) -> bool:
         """Whether harm is looked for in the ranks of numbers."""
         return self.kind != "binary" and self.against == "baseline"
@@ -135,7 +148,7 @@ _CHOICES: dict[str, tuple[object, ...]] = {
     "direction": (None, *get_args(Direction)),
     "role": get_args(Role),
     "against": get_args(Against),
-    "absent": get_args(Absent),
+    "absent": (None, *get_args(Absent)),
 }
 
 

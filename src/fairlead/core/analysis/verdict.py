@@ -132,11 +132,14 @@ def _status(
         return "Failed", tuple(
             f"{one.invariant} by run {one.run}: this must never happen" for one in analysis.breaches
         )
-    if error := _error(terms, analysis):
+    if error := _router_error(terms, analysis):
         return "Error", (error,)
     guardrails = [one for one in metrics if one.role == "guardrail"]
     if harmful := [one for one in guardrails if one.harmful]:
         return "Failed", tuple(f"the candidate is worse by {one.words}" for one in harmful)
+    # Harm that was shown stays shown: a source that fails must not keep a rollback up.
+    if errors := _source_errors(terms, analysis):
+        return "Error", errors
     few = [
         one
         for one in terms.metrics
@@ -157,7 +160,7 @@ def _status(
     return "Running", tuple(one.words for one in guardrails)
 
 
-def _error(terms: AnalysisTerms, analysis: Analysis) -> str | None:
+def _router_error(terms: AnalysisTerms, analysis: Analysis) -> str | None:
     """Return why nothing that was measured can be relied on; None when it can."""
     if analysis.ratio_peak >= -math.log(terms.ratio_alpha):
         whole = analysis.canary + analysis.baseline
@@ -165,14 +168,18 @@ def _error(terms: AnalysisTerms, analysis: Analysis) -> str | None:
             f"the router gave {analysis.canary:,} of {whole:,} runs to the canary, which does not"
             " fit the probabilities that it recorded; find out why before anything is compared"
         )
-    for metric in terms.metrics:
-        errors = analysis.metrics[metric.name].errors
-        if metric.role == "guardrail" and errors > terms.errors_max:
-            return (
-                f"metric {metric.name} could not be measured {errors} times in a row;"
-                f" look at its source, {metric.source}"
-            )
     return None
+
+
+def _source_errors(terms: AnalysisTerms, analysis: Analysis) -> tuple[str, ...]:
+    """Return which guardrails cannot be measured any more, and why."""
+    found = [(one, analysis.metrics[one.name]) for one in terms.metrics if one.role == "guardrail"]
+    return tuple(
+        f"metric {one.name} could not be measured {evidence.errors} times in a row by its source,"
+        f" {one.source}; the last time: {evidence.error}"
+        for one, evidence in found
+        if evidence.errors > terms.errors_max
+    )
 
 
 def _end(terms: AnalysisTerms, analysis: Analysis, elapsed_s: float) -> str:

@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from fairlead.adapters.sql.database import Database
-from fairlead.adapters.sql.schema import runs
+from fairlead.adapters.sql.schema import blobs, runs
 from fairlead.adapters.sql.schema_delivery import assignments
 from fairlead.core.analysis import MetricTerms
 from fairlead.core.errors import RouteClosed
@@ -97,6 +97,31 @@ def test_what_a_run_cost_and_which_checks_failed_is_read(stage: Rolling) -> None
     found = stage.tick(rollout).analysis.metrics
     assert [found[name].window for name in ("slow", "money", "calls")] == [(5.0,), (0.25,), (3.0,)]
     assert found["cites"].canary_bad == 1
+
+
+@pytest.mark.parametrize("broken", ["changed", "gone", "another form"])
+def test_a_run_of_which_the_outcome_cannot_be_read_stops_no_look(
+    stage: Rolling, broken: str
+) -> None:
+    cites = MetricTerms(name="cites", source="check:cites", p_max=0.5)
+    metrics = (*TERMS.analysis.metrics, cites)
+    rollout = stage.ramp(replace(TERMS, analysis=replace(TERMS.analysis, metrics=metrics)))
+    first, second = stage.begin(), stage.begin()
+    checks: Any = [{"other": "form"}] if broken == "another form" else []
+    stage.end(first, checks=checks, reason="of the first")
+    stage.end(second, checks=[])
+    mine = sa.select(runs.c.outcome_digest).where(runs.c.id == first.id).scalar_subquery()
+    if broken != "another form":
+        with stage.database.transaction() as connection:
+            stored = blobs.c.digest == mine
+            gone = sa.delete(blobs).where(stored)
+            changed = sa.update(blobs).where(stored).values(data=b"{}")
+            connection.execute(gone if broken == "gone" else changed)
+    found = stage.tick(rollout).analysis.metrics
+    assert (found["success"].canary, found["success"].canary_bad) == (2, 0)
+    assert found["cites"].ahead == "?g"
+    # The second one was read, so the row of errors is over.
+    assert (found["cites"].canary, found["cites"].errors) == (1, 0)
 
 
 def test_what_never_ends_is_counted_when_it_is_overdue(stage: Rolling) -> None:

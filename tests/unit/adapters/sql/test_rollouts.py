@@ -162,8 +162,8 @@ def test_a_late_word_rolls_back_what_is_promoted(stage: Rolling) -> None:
     assert stage.tick(rollout).phase == "observing"
     for number, (_, run) in enumerate(runs):
         word = Feedback(run_id=run.id, name="outcome", value="bad", order=ORDER, id=f"f{number}")
-        assert stage.rollouts.say(word)
-        assert not stage.rollouts.say(word)
+        assert stage.rollouts.say(word).new
+        assert not stage.rollouts.say(word).new
     ended = stage.tick(rollout)
     assert (ended.phase, stage.pointer()) == ("rolled_back", stage.a)
     assert ended.analysis.metrics["success"].canary_bad == 30
@@ -241,6 +241,18 @@ def test_invariant_08_no_verdict_is_promoted_by_an_override_alone(stage: Rolling
     stage.verbs.promote(ORDER)
     assert stage.tick(rollout).waits == "analysis"
     assert stage.verbs.promote(OVERRIDE, override=True).phase == "observing"
+
+
+def test_what_later_words_made_a_verdict_goes_on_without_an_override(stage: Rolling) -> None:
+    terms = replace(TERMS, analysis=replace(TERMS.analysis, max_time_s=50.0))
+    rollout = stage.ramp(terms)
+    running = [stage.begin() for _ in range(12)]
+    stage.time.time += 50.0
+    assert stage.tick(rollout).waits == "analysis"
+    for run in running:
+        stage.end(run)
+    assert stage.tick(rollout).waits == "analysis"
+    assert (stage.verbs.promote(ORDER).step, stage.tick(rollout).step) == (1, 3)
 
 
 def test_what_is_aborted_and_turns_out_bad_is_marked_so(stage: Rolling) -> None:

@@ -22,7 +22,7 @@ from fairlead.core.analysis import (
     state_to_json,
     unmeasured,
 )
-from fairlead.core.analysis.state import BREACHES_MAX
+from fairlead.core.analysis.state import BREACHES_MAX, ERROR_CHARS_MAX
 from fairlead.core.digests import canonical_json
 
 TERMS = AnalysisTerms(
@@ -107,11 +107,18 @@ def test_breaches_are_kept_up_to_a_bound() -> None:
 
 
 def test_an_outcome_ends_a_row_of_errors() -> None:
-    analysis = unmeasured(TERMS, unmeasured(TERMS, begin(TERMS), "errors"), "errors")
-    assert analysis.metrics["errors"].errors == 2
+    analysis = unmeasured(TERMS, begin(TERMS), "errors", "run r1: gone")
+    analysis = kept(unmeasured(TERMS, analysis, "errors", "run r2: " + 1000 * "x"))
+    failed = analysis.metrics["errors"]
+    assert (failed.errors, failed.error[:8], len(failed.error)) == (2, "run r2: ", ERROR_CHARS_MAX)
     analysis, assigned = admit(analysis, "baseline", 0.1)
+    # Neither a deadline that is over nor what a person stopped says that the source works again.
+    late = Observation(assigned=assigned, result="bad", measured=False)
+    stopped = Observation(assigned=assigned, result="excluded")
+    analysis = learn(TERMS, analysis, "errors", [late, stopped])
+    assert analysis.metrics["errors"].errors == 2
     analysis = learn(TERMS, analysis, "errors", [Observation(assigned=assigned, result="good")])
-    assert analysis.metrics["errors"].errors == 0
+    assert (analysis.metrics["errors"].errors, analysis.metrics["errors"].error) == (0, "")
 
 
 def test_an_unknown_metric_is_refused() -> None:
@@ -120,4 +127,4 @@ def test_an_unknown_metric_is_refused() -> None:
     with pytest.raises(ValueError, match="no metric 'tone'"):
         learn(TERMS, begin(TERMS), "tone", [])
     with pytest.raises(ValueError, match="no metric 'tone'"):
-        unmeasured(TERMS, begin(TERMS), "tone")
+        unmeasured(TERMS, begin(TERMS), "tone", "gone")

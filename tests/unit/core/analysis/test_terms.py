@@ -116,7 +116,7 @@ metrics = st.builds(
     margin=st.floats(1.0, 10.0),
     weight=st.floats(0.01, 100.0),
     against=st.sampled_from(["baseline", "bound"]),
-    absent=st.sampled_from(["bad", "good", "excluded"]),
+    absent=st.sampled_from([None, "bad", "good", "excluded"]),
 ) | st.builds(
     MetricTerms,
     name=st.from_regex(r"[a-z][a-z0-9_.-]{0,20}", fullmatch=True),

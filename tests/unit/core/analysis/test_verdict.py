@@ -181,11 +181,23 @@ def test_a_broken_router_is_an_error() -> None:
 def test_a_guardrail_that_cannot_be_measured_is_an_error(name: str, status: str) -> None:
     analysis = begin(BOTH)
     for _ in range(BOTH.errors_max):
-        analysis = unmeasured(BOTH, analysis, name)
+        analysis = unmeasured(BOTH, analysis, name, "run r1: gone")
     assert judged(BOTH, analysis).status == "Running"
-    said = judged(BOTH, unmeasured(BOTH, analysis, name))
+    analysis = unmeasured(BOTH, analysis, name, "run r2: gone")
+    said = judged(BOTH, analysis)
     assert said.status == status
-    assert status == "Running" or "look at its source, outcome" in said.reasons[0]
+    if status == "Error":
+        assert said.reasons[0] == (
+            "metric errors could not be measured 5 times in a row by its source, outcome; "
+            "the last time: run r2: gone"
+        )
+
+
+def test_a_source_that_fails_does_not_hide_harm_that_was_shown() -> None:
+    analysis = seen(BOTH, begin(BOTH), bad=30)
+    for _ in range(BOTH.errors_max + 1):
+        analysis = unmeasured(BOTH, analysis, "errors", "run r1: gone")
+    assert judged(BOTH, analysis).status == "Failed"
 
 
 def test_without_a_baseline_the_bound_decides() -> None:

@@ -16,7 +16,7 @@ from fairlead.entrypoints.cli.workplace import at_work
 
 if TYPE_CHECKING:
     from fairlead.entrypoints.cli.screen import Screen
-    from fairlead.operations import Platform, Rollout, RolloutStatus
+    from fairlead.operations import Heard, Platform, Rollout, RolloutStatus
 
 Release = Annotated[str, typer.Argument(metavar="RELEASE", help="Its id, or how it begins.")]
 Plan = Annotated[
@@ -201,8 +201,16 @@ def feedback(
         from fairlead.operations import Order, give_feedback, operator
 
         order = Order(by=operator(platform), reason=reason)
-        new = give_feedback(platform, run, _value(value), name=name, order=order, id=id)
-        screen.line("noted" if new else "it was said before; nothing was changed")
+        heard = give_feedback(platform, run, _value(value), name=name, order=order, id=id)
+        screen.line(_heard(heard) if heard.new else "it was said before; nothing was changed")
+
+
+def _heard(heard: Heard) -> str:
+    if heard.counts:
+        return "noted"
+    if heard.rollout:
+        return f"noted; rollout {heard.rollout} has ended, so it does not count this"
+    return f"noted; run {heard.run_id} is in no rollout, so none counts it"
 
 
 def _value(text: str) -> str | float:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from textwrap import wrap
 
+from rich.console import Console
 from rich.text import Text
 
 from fairlead.core.rollout import Rollout, Step
@@ -27,6 +28,8 @@ _PHASE_STYLES = {
 _NAME = 16
 _WORD = 10
 _BAR_MIN, _BAR_MAX = 10, 40
+_SIDE = 16
+"""Cells of the odds beside a bar."""
 
 
 def rollout_view(found: RolloutStatus, drawing: Drawing) -> list[Text]:
@@ -53,7 +56,19 @@ def _title(rollout: Rollout, drawing: Drawing) -> Iterator[Text]:
     if title.cell_len + named.cell_len <= drawing.columns:
         yield title.append_text(named)
     else:
-        yield from (title, named)
+        yield from (*_folded(title, drawing), *_folded(named, drawing))
+
+
+def _folded(line: Text, drawing: Drawing) -> Iterator[Text]:
+    """Yield a line, or more than one where the screen is narrow; the indent stays."""
+    indent = len(line.plain) - len(line.plain.lstrip())
+    if line.cell_len <= drawing.columns:
+        yield line
+        return
+    first = line.divide([indent])[-1]
+    for part in first.wrap(Console(), max(drawing.columns - indent, 1), overflow="fold"):
+        part.rstrip()
+        yield Text(" " * indent).append_text(part)
 
 
 def _steps(rollout: Rollout, drawing: Drawing) -> Iterator[Text]:
@@ -70,12 +85,13 @@ def _steps(rollout: Rollout, drawing: Drawing) -> Iterator[Text]:
             mark, style = mark_of("failed", unicode=drawing.unicode), "red"
         else:
             mark, style = " ", "bright_black"
-        yield Text(f"  {mark} {said}", style=style)
+        yield from _folded(Text(f"  {mark} {said}", style=style), drawing)
     if rollout.promoted_at is not None:
         after = rollout.terms.observe_s
         kept = f"observed for {span(after).strip()}, {rollout.terms.holdback:.0%} stay behind"
         mark = mark_of("done" if rollout.phase == "healthy" else "running", unicode=drawing.unicode)
-        yield Text(f"  {mark} promoted {moment(rollout.promoted_at)} UTC; {kept}")
+        said = f"  {mark} promoted {moment(rollout.promoted_at)} UTC; {kept}"
+        yield from _folded(Text(said), drawing)
 
 
 _WAITS = {
@@ -104,8 +120,10 @@ def step_words(step: Step) -> str:
 def _shares(found: RolloutStatus, drawing: Drawing) -> Iterator[Text]:
     rollout = found.rollout
     share = rollout.weight if rollout.baseline else float(rollout.weight > 0)
-    width = max(_BAR_MIN, min(_BAR_MAX, drawing.columns - 48))
+    width = min(_BAR_MAX, max(drawing.columns - 48, min(_BAR_MIN, drawing.columns - 36)))
     analysis = rollout.analysis
+    sticky = rollout.terms.sticky
+    what = "began" if sticky == "run" else f"{sticky}s"
     yield heading(fit("New runs", _NAME))
     sides = [("candidate", share, analysis.canary, "cyan")]
     if rollout.baseline:
@@ -113,20 +131,27 @@ def _shares(found: RolloutStatus, drawing: Drawing) -> Iterator[Text]:
     for name, part, runs, style in sides:
         line = Text(f"  {fit(name, _NAME - 2)}")
         line.append(_bar(part, width, drawing.unicode), style=style)
-        yield line.append(f" {part:>6.1%}  {runs:,} counted")
+        # More than have an outcome: those that are under way are among them.
+        yield line.append(f" {part:>6.1%}  {runs:,} {what}")
 
 
 def _evidence(found: RolloutStatus, drawing: Drawing) -> Iterator[Text]:
+    # On a narrow screen one below the other.
+    narrow = drawing.columns < _NAME + 2 * (_BAR_MIN + _SIDE)
     half = max(_BAR_MIN, min(24, (drawing.columns - _NAME - 40) // 2))
-    side = half + 16
-    yield heading(fit("Evidence", _NAME) + fit("that it harms", side) + "that it is good enough")
+    titles = fit("Evidence", _NAME), fit("that it harms", half + _SIDE), "that it is good enough"
+    yield heading("Evidence that it harms; that it is good" if narrow else "".join(titles))
     for metric in found.verdict.metrics:
-        line = Text(f"  {fit(metric.name, _NAME - 3)} ")
+        line = Text(f"  {fit(metric.name, _NAME - 3, drawing.unicode)} ")
         doubtful = "yellow" if metric.harm > 0.5 * metric.harm_needed else ""
         style = "red" if metric.harmful else doubtful
         line.append_text(
             _odds(metric.harm, metric.harm_needed, half, unicode=drawing.unicode, style=style)
         )
+        if narrow:
+            line.rstrip()
+            yield line
+            line = Text(" " * _NAME)
         if metric.safety_needed is None:
             line.append(
                 "signal: it only pauses" if metric.role == "signal" else "-", "bright_black"
@@ -138,6 +163,7 @@ def _evidence(found: RolloutStatus, drawing: Drawing) -> Iterator[Text]:
                     metric.safety, metric.safety_needed, half, unicode=drawing.unicode, style=good
                 )
             )
+        line.rstrip()
         yield line
 
 
@@ -148,7 +174,8 @@ def _odds(log: float, needed: float, width: int, *, unicode: bool, style: str) -
     said = f"{odds:.0f}" if odds >= 9.5 else f"{odds:.1f}"
     said = "1000+" if odds >= 1000 else said
     line = Text(_bar(part, width, unicode), style=style)
-    return line.append(fit(f" {said}:1 of {math.exp(needed):.0f}", 16), style="")
+    words = f" {said}:1 of {math.exp(needed):.0f}"
+    return line.append(fit(words, _SIDE, unicode), style="")
 
 
 def _bar(part: float, width: int, unicode: bool) -> str:
@@ -192,7 +219,7 @@ def _words(found: RolloutStatus) -> Iterator[tuple[str, str]]:
 def _fold(said: tuple[str, str], drawing: Drawing) -> Iterator[Text]:
     """Lines that hang together below their name."""
     name, words = said
-    width = max(drawing.columns - _WORD, _BAR_MAX)
+    width = max(drawing.columns - _WORD, _BAR_MIN)
     for number, line in enumerate(wrap(one_line(words), width) or [""]):
         yield Text(fit("" if number else name, _WORD), style="bold").append(line, style="not bold")
 

@@ -19,7 +19,7 @@ from fairlead.core.analysis import (
     verdict,
 )
 from fairlead.core.rollout import Rollout, RolloutTerms, Step, abort, pause, promote
-from fairlead.entrypoints.cli.views.rollout import rollout_view
+from fairlead.entrypoints.cli.views.rollout import rollout_view, rollouts_view
 from fairlead.entrypoints.cli.views.waterfall import Drawing
 from fairlead.operations import RolloutStatus
 
@@ -59,7 +59,7 @@ def rollout(*, bad: int = 0) -> Rollout:
     )
 
 
-def drawn(one: Rollout, columns: int = 100) -> list[str]:
+def drawn(one: Rollout, columns: int = 100, *, unicode: bool = True) -> list[str]:
     terms = one.terms.analysis
     ahead = expected(terms, one.analysis, runs_per_hour=40.0, weight=0.4)
     found = RolloutStatus(
@@ -69,11 +69,11 @@ def drawn(one: Rollout, columns: int = 100) -> list[str]:
         runs_per_hour=40.0,
         in_flight=3,
     )
-    drawing = Drawing(columns=columns, unicode=True, now=1060.0)
+    drawing = Drawing(columns=columns, unicode=unicode, now=1060.0)
     return [line.plain for line in rollout_view(found, drawing)]
 
 
-@pytest.mark.parametrize("columns", [80, 100, 140])
+@pytest.mark.parametrize("columns", [40, 50, 60, 67, 68, 80, 100, 140])
 @pytest.mark.parametrize("bad", [0, 2, 30])
 def test_lines_fit_and_hang_together_below_their_name(columns: int, bad: int) -> None:
     lines = drawn(rollout(bad=bad), columns)
@@ -101,6 +101,42 @@ def test_a_long_name_does_not_run_into_its_evidence() -> None:
     one = replace(rollout(), terms=replace(TERMS, analysis=analysis), analysis=begin(analysis))
     [line] = [line for line in drawn(one) if line.startswith("  aaa")]
     assert "a… ░" in line
+
+
+def test_what_is_drawn_in_ascii_is_ascii() -> None:
+    long = MetricTerms(name="a" * 40, p_max=0.2)
+    analysis = replace(TERMS.analysis, metrics=(long,), alpha=1e-9, promote_alpha=1e-9)
+    one = replace(rollout(), terms=replace(TERMS, analysis=analysis), analysis=begin(analysis))
+    for columns in (50, 100):
+        assert all(line.isascii() for line in drawn(one, columns, unicode=False))
+
+
+@pytest.mark.parametrize("state", ["paused", "observing"])
+def test_a_narrow_screen_shows_all_of_it(state: str) -> None:
+    one = pause(rollout(bad=30), "lunch") if state == "paused" else promote(rollout(), 1060.0)
+    lines = drawn(one, 50)
+    assert max(map(cell_len, lines)) <= 50
+    said = " ".join(" ".join(lines).split())
+    assert "of 20" in said and "signal: it only pauses" in said
+    assert ("it was paused" if state == "paused" else "5% stay behind") in said
+
+
+def test_what_began_is_more_than_what_is_known_and_says_so() -> None:
+    before = rollout()
+    analysis, _ = admit(before.analysis, "canary", 0.4)
+    assert any(
+        line.endswith("40.0%  1 began") for line in drawn(replace(before, analysis=analysis))
+    )
+    sticky = replace(before, terms=replace(TERMS, sticky="user"), analysis=analysis)
+    assert any(line.endswith("40.0%  1 users") for line in drawn(sticky))
+
+
+def test_a_list_has_one_line_for_each_rollout() -> None:
+    one = replace(rollout(), reason="because\nof " + 50 * "many words ")
+    for width in (100, 4000):
+        lines = rollouts_view([one, one], width)
+        assert len(lines) == 3
+        assert all("\n" not in line.plain and line.cell_len <= width for line in lines)
 
 
 def test_a_signal_promotes_nothing() -> None:
