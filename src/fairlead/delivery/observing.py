@@ -40,6 +40,9 @@ BREACH = "breach:"
 VOID = "void"
 """Stands for a unit of which nothing is known but a run that a person stopped."""
 
+ASIDE = "aside"
+"""Stands for a unit that is good elsewhere, and whose place on this side is left out."""
+
 CHECK = "check:"
 SOURCES = ("outcome", "denied", "escalated", "latency", "cost", "calls")
 """Where outcomes come from, beside `check:NAME` and `feedback:NAME`."""
@@ -175,7 +178,8 @@ class _Count:
     ) -> None:
         known = self._told(metric, sample)
         place = -1 if assigned.place is None else assigned.place
-        if known is not None and (known.arm, known.place) != (sample.arm, place):
+        moved = known is not None and (known.arm, known.place) != (sample.arm, place)
+        if known is not None and (moved or known.counted == ASIDE):
             self._count_moved(metric, sample, assigned, (known, result))
             return
         before = None if known is None else cast(CountedAs, known.counted)
@@ -198,15 +202,22 @@ class _Count:
         With the arm and the probability of the run that failed: by them it was drawn.
         """
         known, result = said
+        place = -1 if assigned.place is None else assigned.place
         opened = self._open(metric, assigned.place)
-        if known.counted == "good" and result == "bad":
+        so_far_good = known.counted in ("good", ASIDE)
+        if so_far_good and result == "bad":
             counted_here = assigned.place is not None and not opened
+            if counted_here and known.counted == ASIDE:
+                # What was left out cannot be corrected: it is harm, and stands behind all places.
+                assigned, counted_here = replace(assigned, place=RUNS_MAX), False
             self._learn(metric, assigned, result, corrects=counted_here)
-            self._note(metric.name, sample, "bad", -1 if assigned.place is None else assigned.place)
+            self._note(metric.name, sample, "bad", place)
         elif opened:
             # Its place must not stay open: that would count as a failure.
-            good = known.counted == result == "good"
+            good = so_far_good and result == "good"
             self._learn(metric, assigned, "good" if good else "excluded", corrects=False)
+            if so_far_good and not good:
+                self._note(metric.name, sample, ASIDE, place)
 
     def _unmeasured(self, metric: MetricTerms, sample: Sample) -> None:
         """Note that a metric's source says nothing of a run's end, though it should."""

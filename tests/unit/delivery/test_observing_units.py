@@ -109,3 +109,21 @@ def test_where_a_unit_goes_says_nothing_of_the_router() -> None:
     moved.look()
     plain.look()
     assert moved.analysis.ratio == plain.analysis.ratio
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_a_failure_behind_a_stopped_run_of_a_unit_that_moved_is_harm(at_once: bool) -> None:
+    """Its place was left out for the run that a person stopped, and cannot be corrected."""
+    watch = Watch()
+    watch.end(watch.run("baseline", "ada"))
+    watch.look()
+    stopped = watch.run("canary", "ada")
+    watch.end(stopped, "cancelled")
+    if not at_once:
+        watch.look()
+    watch.end(watch.run("canary", "ada"), "failed")
+    watch.look()
+    evidence = watch.analysis.metrics["success"]
+    assert (evidence.canary, evidence.canary_bad) == (1, 1)
+    assert evidence.harm_peak > 0.0
+    assert [one.counted for one in watch.counted.values() if one.metric == "success"] == ["bad"]
