@@ -12,12 +12,11 @@ from fairlead.bootstrap import Platform
 from fairlead.core.access import permit_role
 from fairlead.core.analysis import AnalysisVerdict, Expected, Invariant, expected, verdict
 from fairlead.core.digests import Json
-from fairlead.core.errors import FairleadError, FeedbackUnfit, InvalidRollout, ReasonMissing
+from fairlead.core.errors import FeedbackUnfit, InvalidRollout
 from fairlead.core.outcome import FINAL_STATES
 from fairlead.core.rollout import Rollout, RolloutTerms
 from fairlead.delivery.observing import BREACH
 from fairlead.delivery.rollout_file import ROLLOUT_FILE, read_rollout, usual_rollout
-from fairlead.operations.control import Controlled, Selection, select_runs
 from fairlead.operations.identity import allow, operator, ordered, reached_run
 from fairlead.ports.rollouts import Deployment, Feedback
 from fairlead.ports.runs import Order
@@ -287,47 +286,3 @@ def _refuse_unheard(run_id: str, name: str, value: Json) -> None:
             f"an outcome is good or bad, not {value!r}; a number needs the name of its metric",
             run=run_id,
         )
-
-
-def move_runs(
-    platform: Platform, selection: Selection, to: str, order: Order, *, dry_run: bool = False
-) -> Sequence[Controlled]:
-    """Let runs go on under another release; each leaves an event with who and why.
-
-    Args:
-        platform: The open platform.
-        selection: Which runs.
-        to: Digest or prefix of the release under which they go on.
-        order: Who and why.
-        dry_run: Only return what would be concerned.
-
-    Returns:
-        A line for each run; one that cannot be moved carries its error, and the others are moved
-        all the same.
-
-    Raises:
-        ReasonMissing: The order says no reason.
-        InvalidInput: Nothing was selected.
-        GateRefused: The environment does not let the other release in, or it is marked bad.
-        EnvironmentFrozen: No release gets traffic now, and the other one was never active.
-        BaselineNotAccepted: The other release's baseline is not accepted any more.
-        RoleMissing: The principal's roles do not allow it.
-    """
-    order = ordered(platform, "runs move", order)
-    if not order.reason.strip():
-        raise ReasonMissing("to move runs needs a reason")
-    target = platform.release_store.get(to)
-    platform.releases.refuse_unfit(target)
-    found = select_runs(platform, "move", selection)
-    chosen = [run for run in found if run.parent_id is None and run.release != target.digest]
-    if dry_run:
-        return [Controlled(run=run) for run in chosen]
-    done = []
-    for run in chosen:
-        try:
-            source = platform.release_store.get(run.release)
-            fresh = platform.control.move(run.id, (source, target), order)
-            done.append(Controlled(run=run, also=(fresh.id,)))
-        except FairleadError as error:
-            done.append(Controlled(run=run, error=error))
-    return done
