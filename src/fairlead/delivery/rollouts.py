@@ -10,6 +10,7 @@ from fairlead.core.environments import GATES
 from fairlead.core.errors import (
     FairleadError,
     NoPreviousRelease,
+    OtherRollout,
     PromotionRefused,
     ReasonMissing,
     ReleaseActive,
@@ -90,13 +91,23 @@ class Rollouts:
         self.store.start(rollout)
         return rollout
 
-    def current(self) -> Rollout:
+    def current(self, named: str | None = None) -> Rollout:
         """Return the rollout that goes on.
+
+        Args:
+            named: The one that it must be, by its id or a prefix; None for any.
 
         Raises:
             UnknownRollout: None does.
+            OtherRollout: It is not the one that was named.
         """
         rollout = self.store.open(self.environment)
+        if named is not None and not (named and rollout and rollout.id.startswith(named)):
+            now = "no rollout does"
+            if rollout is not None:
+                now = f"rollout {rollout.id} of release {rollout.candidate[:12]} does"
+            message = f"rollout {named!r} does not go on in environment {self.environment!r}; {now}"
+            raise OtherRollout(message, rollout=named)
         if rollout is None:
             raise UnknownRollout(f"no rollout goes on in environment {self.environment!r}")
         return rollout
@@ -107,6 +118,7 @@ class Rollouts:
         *,
         override: bool = False,
         permit: Callable[[str], None] = lambda _: None,
+        named: str | None = None,
     ) -> Rollout:
         """Let the rollout that waits for a person go on; with an override, promote it at once.
 
@@ -115,9 +127,11 @@ class Rollouts:
             override: Whether what was not shown is left unshown: the candidate becomes the current
                 release now. It needs a reason.
             permit: Refuses whoever has not the role that an approval asks.
+            named: The rollout that is meant; None for whichever goes on.
 
         Raises:
             UnknownRollout: None goes on.
+            OtherRollout: Another one goes on than was named.
             RolloutEnded: It is being aborted: that wins.
             GateRefused: A gate that the environment requires has not passed.
             EnvironmentFrozen: No release gets traffic now.
@@ -153,13 +167,18 @@ class Rollouts:
                 )
             return go_on(rollout, now)
 
-        return self.store.change(self.current().id, change, order, "promote")
+        return self.store.change(self.current(named).id, change, order, "promote")
 
-    def pause(self, order: Order) -> Rollout:
+    def pause(self, order: Order, *, named: str | None = None) -> Rollout:
         """Hold the rollout where it is; harm still rolls it back.
+
+        Args:
+            order: Who and why.
+            named: The rollout that is meant; None for whichever goes on.
 
         Raises:
             UnknownRollout: None goes on.
+            OtherRollout: Another one goes on than was named.
             RolloutEnded: It is being aborted, or it is promoted already.
         """
 
@@ -170,17 +189,19 @@ class Rollouts:
                 raise RolloutEnded(f"rollout {rollout.id} is promoted", rollout=rollout.id)
             return pause(rollout, order.reason)
 
-        return self.store.change(self.current().id, change, order, "pause")
+        return self.store.change(self.current(named).id, change, order, "pause")
 
-    def abort(self, order: Order, *, bad: bool) -> Rollout:
+    def abort(self, order: Order, *, bad: bool, named: str | None = None) -> Rollout:
         """Give all new runs back to the release before; it wins over everything else.
 
         Args:
             order: Who and why.
             bad: Whether the candidate has harmed, and is marked bad: a rollback.
+            named: The rollout that is meant; None for whichever goes on.
 
         Raises:
             UnknownRollout: None goes on.
+            OtherRollout: Another one goes on than was named.
             NoPreviousRelease: There is no release before, and it is to be rolled back.
         """
 
@@ -191,7 +212,7 @@ class Rollouts:
             return abort(rollout, now, reason, bad=bad)
 
         verb = "rollback" if bad else "abort"
-        return self.store.change(self.current().id, change, order, verb)
+        return self.store.change(self.current(named).id, change, order, verb)
 
     def held(self, rollout: Rollout) -> str:
         """Say why the environment allows a rollout no step now, in words; empty if it does.

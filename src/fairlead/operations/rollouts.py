@@ -166,18 +166,22 @@ def list_deployments(platform: Platform) -> Sequence[Deployment]:
     return platform.deployments.list(platform.settings.environment)
 
 
-def promote_rollout(platform: Platform, order: Order, *, override: bool = False) -> Rollout:
+def promote_rollout(
+    platform: Platform, order: Order, *, override: bool = False, rollout_id: str | None = None
+) -> Rollout:
     """Let the rollout that waits for a person go on; with an override, promote it at once.
 
     Args:
         platform: The open platform.
         order: Who and why.
         override: Whether what was not shown is left unshown: only an admin may.
+        rollout_id: The rollout that is meant, by its id or a prefix; None for whichever goes on.
 
     Raises:
         PromotionRefused: It does not wait for a person, or its analysis came to no verdict.
         RolloutEnded: It is being aborted: that wins.
         UnknownRollout: None goes on.
+        OtherRollout: Another one goes on than was named.
         ReasonMissing: The override says nothing.
         RoleMissing: The principal's roles do not allow it.
     """
@@ -188,40 +192,61 @@ def promote_rollout(platform: Platform, order: Order, *, override: bool = False)
     def permit(role: str) -> None:
         permit_role(platform.principal, role, what="this step of the rollout")
 
-    return platform.rollouts.promote(order, override=override, permit=permit)
+    return platform.rollouts.promote(order, override=override, permit=permit, named=rollout_id)
 
 
-def pause_rollout(platform: Platform, order: Order) -> Rollout:
+def pause_rollout(platform: Platform, order: Order, *, rollout_id: str | None = None) -> Rollout:
     """Hold the rollout where it is; harm still rolls it back.
+
+    Args:
+        platform: The open platform.
+        order: Who and why.
+        rollout_id: The rollout that is meant, by its id or a prefix; None for whichever goes on.
 
     Raises:
         UnknownRollout: None goes on.
+        OtherRollout: Another one goes on than was named.
         RolloutEnded: It is being aborted, or it is promoted.
         RoleMissing: The principal's roles do not allow it.
     """
-    return platform.rollouts.pause(ordered(platform, "rollout pause", order))
+    order = ordered(platform, "rollout pause", order)
+    return platform.rollouts.pause(order, named=rollout_id)
 
 
-def abort_rollout(platform: Platform, order: Order) -> Rollout:
+def abort_rollout(platform: Platform, order: Order, *, rollout_id: str | None = None) -> Rollout:
     """Give all new runs back to the release before, without a mark on the candidate.
+
+    Args:
+        platform: The open platform.
+        order: Who and why.
+        rollout_id: The rollout that is meant, by its id or a prefix; None for whichever goes on.
 
     Raises:
         UnknownRollout: None goes on.
+        OtherRollout: Another one goes on than was named.
         RoleMissing: The principal's roles do not allow it.
     """
     order = ordered(platform, "rollout abort", order)
-    return _settled(platform, platform.rollouts.abort(order, bad=False))
+    return _settled(platform, platform.rollouts.abort(order, bad=False, named=rollout_id))
 
 
-def roll_back_rollout(platform: Platform, order: Order) -> Rollout:
+def roll_back_rollout(
+    platform: Platform, order: Order, *, rollout_id: str | None = None
+) -> Rollout:
     """Give all new runs back to the release before, and mark the candidate bad.
+
+    Args:
+        platform: The open platform.
+        order: Who and why.
+        rollout_id: The rollout that is meant, by its id or a prefix; None for whichever goes on.
 
     Raises:
         UnknownRollout: None goes on.
+        OtherRollout: Another one goes on than was named.
         RoleMissing: The principal's roles do not allow it.
     """
     order = ordered(platform, "rollback", order)
-    return _settled(platform, platform.rollouts.abort(order, bad=True))
+    return _settled(platform, platform.rollouts.abort(order, bad=True, named=rollout_id))
 
 
 def _settled(platform: Platform, rollout: Rollout) -> Rollout:

@@ -161,7 +161,17 @@ Drilled = Annotated[
 ]
 
 
+Meant = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[ROLLOUT]",
+        help="The rollout whose release harms: refused when another one goes on by now.",
+    ),
+]
+
+
 def rollback(
+    rollout: Meant = None,
     *,
     reason: Reason = "no reason was given",
     drill: Drill = False,
@@ -174,6 +184,8 @@ def rollback(
     With --drill nothing of that happens: both releases are promoted and rolled back on a database
     of their own, no effect is executed, and exit status 1 says that something did not hold.
     """
+    if drill and rollout is not None:
+        raise typer.BadParameter("a drill is of a release", param_hint="ROLLOUT")
     if drill:
         _drill(release, app, as_json)
         return
@@ -182,7 +194,7 @@ def rollback(
     with at_work(app) as (platform, screen):
         from fairlead.operations import roll_back_release
 
-        bad, good = roll_back_release(platform, reason=reason, release=release)
+        bad, good = roll_back_release(platform, reason=reason, release=release, rollout_id=rollout)
         environment = platform.settings.environment
         again = "no release" if good is None else f"release {good.id}"
         screen.line(f"{again} is active again in {environment}; {bad[:12]} is marked bad")

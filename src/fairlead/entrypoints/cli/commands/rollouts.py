@@ -41,6 +41,10 @@ Id = Annotated[
     str | None,
     typer.Argument(metavar="[ROLLOUT]", help="Its id; else the one that goes on, or the newest."),
 ]
+Meant = Annotated[
+    str | None,
+    typer.Argument(metavar="[ROLLOUT]", help="Its id: refused when another one goes on by now."),
+]
 Watch = Annotated[bool, typer.Option("--watch", help="Draw it again and again until it has ended.")]
 Every = Annotated[
     float,
@@ -159,32 +163,39 @@ def list_all(*, limit: Limit = 20, app: App = HERE, as_json: AsJson = False) -> 
             screen.show(*rollouts_view(found, screen.columns))
 
 
-def promote(*, reason: Reason = "", override: PromoteNow = None, app: App = HERE) -> None:
+def promote(
+    rollout: Meant = None,
+    *,
+    reason: Reason = "",
+    override: PromoteNow = None,
+    app: App = HERE,
+) -> None:
     """Let the rollout that waits for a person go on; with --override, promote it at once."""
     with at_work(app) as (platform, screen):
         from fairlead.operations import Order, operator, promote_rollout
 
         order = Order(by=operator(platform), reason=override or reason)
-        screen.line(_said(promote_rollout(platform, order, override=override is not None)))
+        now = override is not None
+        screen.line(_said(promote_rollout(platform, order, override=now, rollout_id=rollout)))
 
 
-def pause(*, reason: Reason = "", app: App = HERE) -> None:
+def pause(rollout: Meant = None, *, reason: Reason = "", app: App = HERE) -> None:
     """Hold the rollout where it is: its share stays, and harm still rolls it back."""
     with at_work(app) as (platform, screen):
         from fairlead.operations import Order, operator, pause_rollout
 
         order = Order(by=operator(platform), reason=reason)
-        screen.line(_said(pause_rollout(platform, order)))
+        screen.line(_said(pause_rollout(platform, order, rollout_id=rollout)))
         screen.line("Next: fairlead rollout promote")
 
 
-def abort(*, reason: Reason = "", app: App = HERE) -> None:
+def abort(rollout: Meant = None, *, reason: Reason = "", app: App = HERE) -> None:
     """Give all new runs back to the release before, without a mark on this one."""
     with at_work(app) as (platform, screen):
         from fairlead.operations import Order, abort_rollout, operator
 
         order = Order(by=operator(platform), reason=reason)
-        screen.line(_said(abort_rollout(platform, order)))
+        screen.line(_said(abort_rollout(platform, order, rollout_id=rollout)))
 
 
 def feedback(
