@@ -344,12 +344,6 @@ def _in(platform: Platform, environment: str | None) -> Platform:
     """
     if environment is None:
         return platform
-    if environment == ANYWHERE:
-        raise InvalidEnvironment(f"{ANYWHERE!r} is every environment; name one of them")
-    try:
-        environment_name(environment)
-    except ValueError as error:
-        raise InvalidEnvironment(str(error)) from error
     return replace(platform, settings=replace(platform.settings, environment=environment))
 
 
