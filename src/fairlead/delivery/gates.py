@@ -12,8 +12,10 @@ from typing import TypeAlias
 
 from fairlead.core.environments import APPROVAL, CHECK
 from fairlead.core.errors import FairleadError, UnknownGate
+from fairlead.core.identity import Role
 from fairlead.core.release import Release
 from fairlead.delivery.gate import CheckRun, Conclusion, concludes
+from fairlead.delivery.protection import ROLES
 from fairlead.delivery.release import Releases
 from fairlead.ports.releases import Evidence
 
@@ -34,12 +36,14 @@ class Gates:
         measures: The gates that can run here, by name. People approve, and time passes, without.
         by: Who lets them run.
         verified: Whether a token says so.
+        roles: Which roles they have; None without a token.
     """
 
     releases: Releases
     measures: Mapping[str, Measure]
     by: str
     verified: bool
+    roles: tuple[Role, ...] | None = None
 
     def run(self, release: Release, names: Sequence[str] = ()) -> tuple[CheckRun, ...]:
         """Let gates run on a release, and keep what they found.
@@ -97,9 +101,11 @@ class Gates:
     def answer(self, release: Release, approved: bool, reason: str) -> str:
         """Keep a person's word on a release; return the digest that names it."""
         conclusion: Conclusion = "success" if approved else "failure"
-        return self.record(
-            release, APPROVAL, CheckRun(name=APPROVAL, conclusion=conclusion, summary=reason)
+        roles = None if self.roles is None else list(self.roles)
+        word = CheckRun(
+            name=APPROVAL, conclusion=conclusion, summary=reason, figures={ROLES: roles}
         )
+        return self.record(release, APPROVAL, word)
 
     def _measured(self, name: str, release: Release) -> CheckRun:
         try:

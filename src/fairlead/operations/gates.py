@@ -333,6 +333,7 @@ def _gates(platform: Platform, timeout_s: float = GATE_S) -> Gates:
         measures={name: apart(name) for name in measures(platform)},
         by=operator(platform),
         verified=principal is not None and principal.verified,
+        roles=None if principal is None else principal.roles,
     )
 
 

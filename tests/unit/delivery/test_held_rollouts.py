@@ -199,7 +199,12 @@ class Stage:
         given = {"conclusion": "success", "environment": "production", "by": "cyd", **values}
         evidence = Evidence(
             release=release or self.b.digest,
-            checks=[{"summary": "because", "figures": {"previous": self.a.digest}}],
+            checks=[
+                {
+                    "summary": "because",
+                    "figures": {"previous": self.a.digest, "roles": ["approver"]},
+                }
+            ],
             time=self.clock.now(),
             gate=gate,
             verified=True,
