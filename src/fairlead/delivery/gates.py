@@ -67,18 +67,18 @@ class Gates:
         for name in names or [gate for gate in required if gate in self.measures]:
             found[name] = self._measured(name, release)
             if found[name].conclusion != "skipped":
-                self.record(release, name, found[name])
+                self.record(release.digest, name, found[name])
         standing = {run.name: run for run in self.releases.verdicts(release, None)}
         return (
             *(self._said(run, found.pop(name, None)) for name, run in standing.items()),
             *found.values(),
         )
 
-    def record(self, release: Release, gate: str, run: CheckRun) -> str:
+    def record(self, release: str, gate: str, run: CheckRun) -> str:
         """Keep what a gate found, with its event; return the digest that names it.
 
         Args:
-            release: The release.
+            release: Digest of the release.
             gate: The gate's name.
             run: What it found.
         """
@@ -86,7 +86,7 @@ class Gates:
         one = run.figures.get("checks") or [asdict(run)]
         return self.releases.store.record_gate(
             Evidence(
-                release=release.digest,
+                release=release,
                 conclusion=run.conclusion,
                 checks=one,
                 time=self.releases.clock.now(),
@@ -105,7 +105,7 @@ class Gates:
         word = CheckRun(
             name=APPROVAL, conclusion=conclusion, summary=reason, figures={ROLES: roles}
         )
-        return self.record(release, APPROVAL, word)
+        return self.record(release.digest, APPROVAL, word)
 
     def _measured(self, name: str, release: Release) -> CheckRun:
         try:
