@@ -72,7 +72,7 @@ class Controller:
     _stopping: threading.Event = field(default_factory=threading.Event)
     _said: str = ""
     _swept_at: float = float("-inf")
-    _stay: set[str] = field(default_factory=set)
+    _stay: dict[str, set[str]] = field(default_factory=dict)
     _watching_since: float = 0.0
     _looked_at: float = float("-inf")
 
@@ -104,7 +104,9 @@ class Controller:
             Exception: One rollout could not be looked at; all others were.
         """
         failed: Exception | None = None
-        for rollout_id in self.rollouts.store.to_look_at(self.rollouts.environment, self.by):
+        found = self.rollouts.store.to_look_at(self.rollouts.environment, self.by)
+        self._stay = {one: self._stay[one] for one in found if one in self._stay}
+        for rollout_id in found:
             try:
                 self.carry_on(rollout_id)
             except Exception as error:  # noqa: BLE001 - it is raised when the others had their turn
@@ -157,8 +159,9 @@ class Controller:
         why = f"release {rollout.candidate[:12]} was given up by rollout {rollout.id}"
         order = Order(by=self.by, reason=why)
         found = self.rollouts.store.in_flight(rollout, IN_FLIGHT_SEEN)
-        self._stay &= set(found)
-        for run_id in [one for one in found if one not in self._stay][:IN_FLIGHT_MAX]:
+        # Of this rollout alone: several are aborted at the same time, each with runs of its own.
+        stay = self._stay[rollout.id] = self._stay.get(rollout.id, set()) & set(found)
+        for run_id in [one for one in found if one not in stay][:IN_FLIGHT_MAX]:
             try:
                 if pair is not None:
                     self.control.move(run_id, pair, order)
@@ -166,5 +169,5 @@ class Controller:
                     self.control.cancel(run_id, order)
             except FairleadError as error:
                 # What has ended meanwhile is done; what may not be moved ends where it is.
-                self._stay.add(run_id)
+                stay.add(run_id)
                 _log.info("run %s stays where it is: %s", run_id, error)
