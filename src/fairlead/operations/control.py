@@ -118,6 +118,8 @@ def control_runs(
 ) -> Sequence[Controlled]:
     """Cancel, pause, resume or retry runs; each leaves an event with who and why.
 
+    A run whose retry has not failed is not retried again: two operators may give the same order.
+
     Args:
         platform: The open platform.
         verb: What is done.

@@ -1,4 +1,4 @@
-"""Forks of many runs by one order."""
+"""Orders that let many runs go on as new ones, and no work be done twice."""
 
 from __future__ import annotations
 
@@ -7,15 +7,17 @@ from dataclasses import replace
 import pytest
 
 from fairlead import Principal
-from fairlead.core.errors import GateRefused, InvalidInput, ReasonMissing
+from fairlead.core.errors import GateRefused, InvalidInput, ReasonMissing, RetriedAlready
 from fairlead.core.release import Release
 from fairlead.operations import (
     Order,
     Platform,
     Selection,
     activate_release,
+    control_runs,
     fork_run,
     fork_runs,
+    move_runs,
 )
 from fairlead.ports.runs import Room, RunRecord
 from tests.unit.runtime.bench import manifest_of
@@ -76,6 +78,56 @@ def test_the_other_release_is_asked_what_a_move_asks_of_it(platform: Platform) -
     activate_release(platform, other.id, override="a try")
     [done] = fork_runs(platform, Selection(release=first.digest), 1, ORDER, to=other.id)
     assert (done.run.id, platform.runs.get(done.also[0]).release) == (run.id, other.digest)
+
+
+def test_of_two_operators_with_the_same_order_one_retries_each_run(platform: Platform) -> None:
+    activate_release(platform, made(platform, "a").id, override="a try")
+    runs = started(platform, 2)
+    for run in runs:
+        platform.control.cancel(run.id, ORDER)
+    chosen = Selection(ids=tuple(run.id for run in runs))
+    first = control_runs(platform, "retry", chosen, ORDER)
+    assert [one.error for one in first] == [None, None]
+    again = control_runs(platform, "retry", chosen, ORDER)
+    for one, done in zip(again, first, strict=True):
+        assert isinstance(one.error, RetriedAlready)
+        assert f"run {done.run.id} was retried as run {done.also[0]}, which is queued" in str(
+            one.error
+        )
+    assert len(platform.runs.list(limit=10)) == 4
+
+
+def test_at_the_same_moment_too_only_one_retries_it(platform: Platform) -> None:
+    activate_release(platform, made(platform, "a").id, override="a try")
+    [run] = started(platform, 1)
+    platform.control.cancel(run.id, ORDER)
+    late = replace(run, id="late", lineage=run.id)
+
+    def meanwhile() -> None:
+        platform.control.retry(run.id, ORDER)
+
+    with pytest.raises(RetriedAlready):
+        platform.control.control.fork(run, late, ORDER, before=1, copy=meanwhile, retry=True)
+    assert len(platform.runs.list(limit=10)) == 2
+
+
+def test_a_retry_that_failed_is_no_reason_and_what_came_of_it_is(platform: Platform) -> None:
+    activate_release(platform, made(platform, "a").id, override="a try")
+    [run] = started(platform, 1)
+    platform.control.cancel(run.id, ORDER)
+    retry = platform.control.retry(run.id, ORDER)
+    # A fork is a try of its own, and goes on in nobody's place.
+    fork_run(platform, run.id, 1, ORDER)
+    platform.control.cancel(retry.id, ORDER)
+    second = platform.control.retry(retry.id, ORDER)
+    with pytest.raises(RetriedAlready, match=f"as run {second.id}"):
+        platform.control.retry(run.id, ORDER)
+    platform.control.cancel(second.id, ORDER)
+    third = platform.control.retry(run.id, ORDER)
+    other = activate_release(platform, made(platform, "b").id, override="a try")
+    [moved] = move_runs(platform, Selection(ids=(third.id,)), other.id, ORDER)
+    with pytest.raises(RetriedAlready, match=f"as run {moved.also[0]}"):
+        platform.control.retry(run.id, ORDER)
 
 
 def test_children_of_described_runs_are_started_by_their_parents_anew(platform: Platform) -> None:
