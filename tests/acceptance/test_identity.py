@@ -59,7 +59,7 @@ def test_a_tokens_claims_reach_the_tools_the_children_the_events_and_no_token_is
         run = cli.json("run", "whoami", deep, "--token-file", str(file))
         assert run["answer"] == expected
     again = ada("runs", "fork", run["run"], "--before", "1", "--reason", "look again", "--json")
-    forked = json.loads(again.stdout)["run"]
+    forked = json.loads(again.stdout)[0]["run"]
     with ada.worker():
         ada.until(forked, "succeeded")
     assert ada.json("runs", "show", forked)["outcome"]["answer"] == expected
@@ -161,7 +161,7 @@ def test_where_it_is_required_nothing_is_done_without_a_token_and_four_eyes_see_
         run = ada("run", "refund", "pen", "--detach").stdout.strip()
         approval = asked(ada, run)
         assert "ada started the run" in ada.refuses("FL-539", "approvals", "approve", approval)
-        forked = carol.json("runs", "fork", run, "--before", "1", "--reason", "again")["run"]
+        forked = carol.json("runs", "fork", run, "--before", "1", "--reason", "again")[0]["run"]
         second = asked(ada, forked)
         assert "carol started" in carol.refuses("FL-539", "approvals", "approve", second)
         bob("approvals", "approve", approval)

@@ -35,6 +35,31 @@ def candidate(cli: Cli) -> str:
     return str(cli.json("release", "list")[0]["release"])
 
 
+def test_each_order_of_delivery_says_for_which_environment_it_is(cli: Cli) -> None:
+    release, there = candidate(cli), ("--env", "staging")
+    before = str(cli.json("release", "list")[1]["release"])
+    said = cli("release", "activate", before, *there).stdout
+    assert "is active in staging" in said
+    begun = cli("rollout", "start", release, *there).stdout
+    assert "began in staging" in begun
+    assert "Next: fairlead rollout status --watch --env staging" in begun
+    [rollout] = cli.json("rollout", "list", *there)
+    assert (rollout["environment"], cli.json("rollout", "list")) == ("staging", [])
+    assert "rollout promote --env staging" in cli("rollout", "pause", *there).stdout
+    assert cli.json("rollout", "status", *there)["rollout"]["phase"] == "paused"
+    cli("rollout", "promote", *there)
+    for verb in ("status", "pause", "promote", "abort"):
+        cli.refuses("FL-931", "rollout", verb)
+    cli("rollout", "abort", rollout["id"], *there)
+    cli.refuses("FL-978", "rollout", "abort", rollout["id"], *there)
+    cli("release", "activate", release, *there)
+    standing = {one["release"]: one["state"] for one in cli.json("release", "list", *there)}
+    assert standing[release] == "current"
+    said = cli("rollback", *there, "--reason", "harm").stdout
+    assert f"release {before[:12]} is active again in staging" in said
+    assert [one["active"] for one in cli.json("release", "list")] == [False, True]
+
+
 def test_a_rollout_is_started_drawn_held_and_given_up(cli: Cli) -> None:
     release = candidate(cli)
     plan = cli.folder / "rollout.yaml"

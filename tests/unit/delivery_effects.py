@@ -7,7 +7,7 @@ from typing import Any
 
 from fairlead.adapters.otel.null import NullTelemetry
 from fairlead.bootstrap import Platform, load_app, open_platform, read_app_files
-from fairlead.delivery.rollouts import Controller
+from fairlead.delivery.controller import Controller
 from fairlead.settings import Settings
 
 

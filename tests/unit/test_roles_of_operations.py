@@ -76,6 +76,7 @@ ACTS: dict[str, tuple[str, Act]] = {
     "retry": ("operator", lambda p: operations.control_runs(p, "retry", ONE, ORDER)),
     "select": ("operator", lambda p: operations.select_runs(p, "cancel", ONE)),
     "fork": ("operator", lambda p: operations.fork_run(p, "r1", 1, ORDER)),
+    "fork_runs": ("operator", lambda p: operations.fork_runs(p, ONE, 1, ORDER)),
     "send": (
         "operator",
         lambda p: operations.send_signal(p, Signal(run_id="r1", name="n", payload=1, by="x")),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from fairlead.core.errors import InvalidConfig
+from fairlead.core.errors import InvalidConfig, InvalidEnvironment
 from fairlead.settings import SETTINGS, Settings, load_settings
 
 
@@ -30,6 +31,20 @@ def test_another_database_is_refused_without_its_password(tmp_path: Path, url: s
 
 def test_settings_are_shown_without_the_address(tmp_path: Path) -> None:
     assert "s3cr3t" not in repr(read(tmp_path, "postgresql://ann:s3cr3t@host/db"))
+
+
+@pytest.mark.parametrize("name", ["", "*", "a b", "-x", "e" * 61])
+def test_what_names_no_environment_is_worked_in_by_nobody(tmp_path: Path, name: str) -> None:
+    file = tmp_path / "fairlead.toml"
+    file.write_text('[app]\nenvironment = "staging"\n')
+    with pytest.raises(InvalidEnvironment, match="environment"):
+        load_settings(tmp_path, {"FAIRLEAD_ENVIRONMENT": name})
+    with pytest.raises(InvalidEnvironment):
+        replace(load_settings(tmp_path, {}), environment=name)
+    assert load_settings(tmp_path, {"FAIRLEAD_ENVIRONMENT": "eu-1"}).environment == "eu-1"
+    file.write_text(f'[app]\nenvironment = "{name}"\n')
+    with pytest.raises(InvalidEnvironment):
+        load_settings(tmp_path, {})
 
 
 ANCHORS = {

@@ -7,8 +7,9 @@ import socket
 from collections.abc import Callable
 from typing import Protocol
 
+from fairlead.delivery.controller import Controller, Pace
 from fairlead.delivery.release import Releases
-from fairlead.delivery.rollouts import Controller, Pace, Rollouts
+from fairlead.delivery.rollouts import Rollouts
 from fairlead.ports.clock import Clock
 from fairlead.ports.rollouts import DeploymentStore, RolloutStore
 from fairlead.ports.workers import WorkerStore

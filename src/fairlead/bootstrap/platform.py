@@ -12,9 +12,10 @@ from fairlead.bootstrap.embedding import Embedders
 from fairlead.bootstrap.without_effects import without_effects
 from fairlead.core.baseline import Baseline
 from fairlead.core.identity import Principal
+from fairlead.delivery.controller import Controller
 from fairlead.delivery.release import Releases
 from fairlead.delivery.resolve import code_digest
-from fairlead.delivery.rollouts import Controller, Rollouts
+from fairlead.delivery.rollouts import Rollouts
 from fairlead.guardrails.content import masked
 from fairlead.guardrails.content.erasing import Eraser
 from fairlead.memory.ingest import Ingestion

@@ -189,6 +189,17 @@ NO_RULES = EnvironmentRules(evidence_s={CHECK: EVIDENCE_S_MAX})
 """What an environment asks for which nobody has set rules: a passed `fairlead check`."""
 
 
+def one_environment(name: str) -> str:
+    """Return the name of one environment, in which something can be done.
+
+    Raises:
+        ValueError: It is none, or stands for all.
+    """
+    if name == ANYWHERE:
+        raise ValueError(f"{ANYWHERE!r} is every environment; name one of them")
+    return environment_name(name)
+
+
 def environment_name(name: str) -> str:
     """Return the name of an environment.
 

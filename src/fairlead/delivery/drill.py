@@ -19,11 +19,12 @@ from fairlead.core.identity import Principal
 from fairlead.core.outcome import FINAL_STATES, OPEN_STATES
 from fairlead.core.release import Release
 from fairlead.core.rollout import Rollout, RolloutTerms, Step
+from fairlead.delivery.controller import Controller
 from fairlead.delivery.drill_checks import Accepting, memory_findings
 from fairlead.delivery.gate import CheckRun
 from fairlead.delivery.release import Releases
 from fairlead.delivery.rollout_file import usual_analysis
-from fairlead.delivery.rollouts import Controller, Rollouts
+from fairlead.delivery.rollouts import Rollouts
 from fairlead.ports.clock import Clock
 from fairlead.ports.events import EventLog
 from fairlead.ports.journal import CallRecord, Journal

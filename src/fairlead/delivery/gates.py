@@ -12,8 +12,10 @@ from typing import TypeAlias
 
 from fairlead.core.environments import APPROVAL, CHECK
 from fairlead.core.errors import FairleadError, UnknownGate
+from fairlead.core.identity import Role
 from fairlead.core.release import Release
 from fairlead.delivery.gate import CheckRun, Conclusion, concludes
+from fairlead.delivery.protection import ROLES
 from fairlead.delivery.release import Releases
 from fairlead.ports.releases import Evidence
 
@@ -34,12 +36,14 @@ class Gates:
         measures: The gates that can run here, by name. People approve, and time passes, without.
         by: Who lets them run.
         verified: Whether a token says so.
+        roles: Which roles they have; None without a token.
     """
 
     releases: Releases
     measures: Mapping[str, Measure]
     by: str
     verified: bool
+    roles: tuple[Role, ...] | None = None
 
     def run(self, release: Release, names: Sequence[str] = ()) -> tuple[CheckRun, ...]:
         """Let gates run on a release, and keep what they found.
@@ -63,18 +67,18 @@ class Gates:
         for name in names or [gate for gate in required if gate in self.measures]:
             found[name] = self._measured(name, release)
             if found[name].conclusion != "skipped":
-                self.record(release, name, found[name])
+                self.record(release.digest, name, found[name])
         standing = {run.name: run for run in self.releases.verdicts(release, None)}
         return (
             *(self._said(run, found.pop(name, None)) for name, run in standing.items()),
             *found.values(),
         )
 
-    def record(self, release: Release, gate: str, run: CheckRun) -> str:
+    def record(self, release: str, gate: str, run: CheckRun) -> str:
         """Keep what a gate found, with its event; return the digest that names it.
 
         Args:
-            release: The release.
+            release: Digest of the release.
             gate: The gate's name.
             run: What it found.
         """
@@ -82,7 +86,7 @@ class Gates:
         one = run.figures.get("checks") or [asdict(run)]
         return self.releases.store.record_gate(
             Evidence(
-                release=release.digest,
+                release=release,
                 conclusion=run.conclusion,
                 checks=one,
                 time=self.releases.clock.now(),
@@ -97,9 +101,11 @@ class Gates:
     def answer(self, release: Release, approved: bool, reason: str) -> str:
         """Keep a person's word on a release; return the digest that names it."""
         conclusion: Conclusion = "success" if approved else "failure"
-        return self.record(
-            release, APPROVAL, CheckRun(name=APPROVAL, conclusion=conclusion, summary=reason)
+        roles = None if self.roles is None else list(self.roles)
+        word = CheckRun(
+            name=APPROVAL, conclusion=conclusion, summary=reason, figures={ROLES: roles}
         )
+        return self.record(release.digest, APPROVAL, word)
 
     def _measured(self, name: str, release: Release) -> CheckRun:
         try:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from fairlead.core.environments import APPROVAL, CHECK, DRILL, EnvironmentRules
+from fairlead.core.identity import Principal, Role
 from fairlead.core.release import Release
 from fairlead.delivery.gate import CheckRun, Conclusion
 from fairlead.ports.releases import Evidence
@@ -20,7 +21,10 @@ FREEZE = "freeze"
 """Name of the gate that looks at the time; it is asked wherever the rules name a freeze."""
 
 WORDS_MAX = 1000
-"""Words of people on one release that are looked at, the newest ones."""
+"""People whose last word on one release is looked at, those who denied it first."""
+
+ROLES = "roles"
+"""Among the figures of a person's word: the roles that they had; None for whoever had no token."""
 
 DRILLS_MAX = 100
 """Drills of one release that are looked at, the newest ones."""
@@ -41,7 +45,8 @@ _KNOWN: dict[str, Conclusion] = {
 }
 
 Kept = Callable[[str, int], Sequence[Evidence]]
-"""Returns a gate's evidence on the release, the newest first, and at most so much."""
+"""Returns a gate's evidence on the release, the newest first, and at most so much; of approvals the
+newest of each person."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,16 +150,22 @@ def _went_to(drill: Evidence) -> str | None:
 def approval_check(passage: Passage, words: Sequence[Evidence]) -> CheckRun:
     """Return whether people approve of a release in an environment: the last word of each counts.
 
+    It counts when whoever said it had the role then that the environment asks for now.
+
     Args:
         passage: What is to go where.
-        words: What was said of it there, the newest first.
+        words: What was said of it there, of each person the newest first.
     """
     rules, release = passage.rules.approval, passage.release
     latest: dict[tuple[str, bool], Evidence] = {}
     for word in words:
         latest.setdefault((word.by, word.verified), word)
     oldest = passage.now - passage.rules.holds_s(APPROVAL)
-    standing = [word for word in latest.values() if oldest <= word.time <= passage.now + AHEAD_S]
+    standing = [
+        word
+        for word in latest.values()
+        if oldest <= word.time <= passage.now + AHEAD_S and _spoke_as(word, rules.role)
+    ]
     denied = [word for word in standing if word.conclusion != "success"]
     if denied:
         what = "; ".join(f"{word.by} denied it: {_reason(word)}" for word in denied[:5])
@@ -177,6 +188,18 @@ def approval_check(passage: Passage, words: Sequence[Evidence]) -> CheckRun:
         what = f"{have} by {others}the role {rules.role}"
         return _required(APPROVAL, what)
     return CheckRun(name=APPROVAL, conclusion="success", summary=f"by {', '.join(counted)}")
+
+
+def _spoke_as(word: Evidence, role: Role) -> bool:
+    """Say whether somebody had a role when they spoke; without a token one has every role."""
+    try:
+        roles = word.checks[0]["figures"][ROLES]
+    except (LookupError, TypeError):
+        roles = None
+    if roles is None:
+        # What cannot be told lets nothing through: an older word can deny, and not approve.
+        return not word.verified or word.conclusion != "success"
+    return Principal(user=word.by, roles=tuple(roles)).acts_as(role)
 
 
 def freeze_check(passage: Passage) -> CheckRun:

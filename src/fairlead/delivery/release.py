@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fairlead.core.archive import Archive
 from fairlead.core.baseline import Standing
 from fairlead.core.digests import Json
-from fairlead.core.environments import DRILL, NO_RULES, EnvironmentRules
+from fairlead.core.environments import APPROVAL, DRILL, NO_RULES, EnvironmentRules
 from fairlead.core.errors import (
     BaselineNotAccepted,
     EnvironmentFrozen,
@@ -178,7 +178,7 @@ class Releases:
         return verdicts(
             passage,
             lambda gate, most: self.store.evidence_of(
-                release.digest, gate, self.environment, limit=most
+                release.digest, gate, self.environment, limit=most, of_each=gate == APPROVAL
             ),
         )
 

@@ -62,7 +62,6 @@ from fairlead.operations.control import (
     Verb,
     answer_approval,
     control_runs,
-    fork_run,
     read_stream,
     resolve_effect,
     select_runs,
@@ -140,6 +139,7 @@ from fairlead.operations.memory_files import (
     export_memory,
     import_memory,
 )
+from fairlead.operations.moving import fork_run, fork_runs, move_runs
 from fairlead.operations.policies import DifferenceGroup, policy_differences, try_policies
 from fairlead.operations.pruning import prune_runs
 from fairlead.operations.releases import activate_release, roll_back_release
@@ -159,7 +159,6 @@ from fairlead.operations.rollouts import (
     give_feedback,
     list_deployments,
     list_rollouts,
-    move_runs,
     pause_rollout,
     promote_rollout,
     read_rollout_terms,
@@ -204,19 +203,21 @@ __all__ = [
     "check_baseline", "compare_releases", "control_runs", "create_release", "create_token",
     "diff_baselines", "diff_mcp", "drill_rollback", "drill_store", "embed_memory",
     "enforce_baseline", "erase", "export_audit", "export_memory", "forget_memory", "fork_run",
-    "give_feedback", "import_memory", "ingest", "init_audit", "lift_kill", "list_baselines",
-    "list_budgets", "list_conversations", "list_deployments", "list_environments", "list_events",
-    "list_kills", "list_mcp", "list_rollouts", "live_releases", "load_settings", "make_checkpoint",
-    "make_supervisor", "make_token_key", "make_worker", "measure_delivery", "memory_history",
-    "memory_stats", "move_runs", "open_platform", "operator", "outcome_of_run", "pause_rollout",
-    "pin_mcp", "policy_differences", "promote_memory", "promote_rollout", "prune_runs",
-    "publish_baseline", "pull_kill", "quarantine_memory", "reach", "reached_run",
-    "read_environment_rules", "read_rollout_terms", "read_stream", "reapply", "replay_check",
-    "replay_runs", "resolve_app", "resolve_effect", "restore_store", "resume_erasure",
-    "retract_memory", "roll_back_release", "roll_back_rollout", "rollback_readiness",
-    "rollout_status", "route_request", "run_gates", "search_memory", "select_runs", "send_signal",
+    "fork_runs", "give_feedback", "import_memory", "ingest", "init_audit", "lift_kill",
+    "list_baselines", "list_budgets", "list_conversations", "list_deployments",
+    "list_environments", "list_events", "list_kills", "list_mcp", "list_rollouts",
+    "live_releases", "load_settings", "make_checkpoint", "make_supervisor", "make_token_key",
+    "make_worker", "measure_delivery", "memory_history", "memory_stats", "move_runs",
+    "open_platform", "operator", "outcome_of_run", "pause_rollout", "pin_mcp",
+    "policy_differences", "promote_memory", "promote_rollout", "prune_runs", "publish_baseline",
+    "pull_kill", "quarantine_memory", "reach", "reached_run", "read_environment_rules",
+    "read_rollout_terms", "read_stream", "reapply", "replay_check", "replay_runs",
+    "resolve_app", "resolve_effect", "restore_store", "resume_erasure", "retract_memory",
+    "roll_back_release", "roll_back_rollout", "rollback_readiness", "rollout_status",
+    "route_request", "run_gates", "search_memory", "select_runs", "send_signal",
     "set_environment", "show_approval", "show_conversation", "show_environment", "show_gates",
     "show_memory", "start_rollout", "supersede_memory", "token_claims", "try_baseline",
-    "try_policies", "verify_audit", "verify_erasure", "verify_events", "verify_export", "working",
+    "try_policies", "verify_audit", "verify_erasure", "verify_events", "verify_export",
+    "working",
 ]
 # fmt: on

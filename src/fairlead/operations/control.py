@@ -24,7 +24,7 @@ from fairlead.ports.effects import EffectRecord
 from fairlead.ports.runs import Order, RunRecord
 from fairlead.ports.waits import Signal
 
-Verb: TypeAlias = Literal["cancel", "pause", "resume", "retry", "move"]
+Verb: TypeAlias = Literal["cancel", "pause", "resume", "retry", "move", "fork"]
 
 SELECTED_MAX = 10_000
 """Most runs that one order concerns."""
@@ -57,7 +57,8 @@ class Controlled:
 
     Attributes:
         run: The run, as it was before.
-        also: Further runs: children that were cancelled with it, or the new run of a retry.
+        also: Further runs: children that were cancelled with it, or the new run of a retry, a move
+            or a fork.
         error: Why it was not done; None when it was.
     """
 
@@ -66,12 +67,13 @@ class Controlled:
     error: FairleadError | None = None
 
 
-_FITTING: dict[Verb, tuple[str, ...]] = {
+_FITTING: dict[Verb, tuple[str | None, ...]] = {
     "cancel": ("queued", "running", "waiting", "paused"),
     "pause": ("queued", "running", "waiting"),
     "resume": ("paused",),
     "retry": ("failed", "denied", "escalated", "cancelled"),
     "move": ("queued", "running", "waiting", "paused"),
+    "fork": (None,),
 }
 
 
@@ -115,6 +117,8 @@ def control_runs(
     dry_run: bool = False,
 ) -> Sequence[Controlled]:
     """Cancel, pause, resume or retry runs; each leaves an event with who and why.
+
+    A run whose retry has not failed is not retried again: two operators may give the same order.
 
     Args:
         platform: The open platform.
@@ -171,43 +175,6 @@ _VERBS: dict[Verb, Callable[[Platform, str, Order], tuple[str, ...]]] = {
     "resume": _resume,
     "retry": _retry,
 }
-
-
-def fork_run(
-    platform: Platform,
-    run_id: str,
-    before: int,
-    order: Order,
-    *,
-    release: str | None = None,
-) -> RunRecord:
-    """Start a new run from another one's record, up to one of its calls.
-
-    Args:
-        platform: The open platform.
-        run_id: The run whose record is copied; its id or a prefix.
-        before: Number of the first call that is made anew, from 1.
-        order: Who and why.
-        release: Digest or prefix of the release of the new run; None for the same one.
-
-    Raises:
-        ReasonMissing: The order says no reason.
-        InvalidInput: There is no such call, or the release has other code.
-        RoleMissing: The principal's roles do not allow it.
-        GateRefused: The environment does not let that other release in, or it is marked bad.
-        EnvironmentFrozen: No release gets traffic now, and that other one was never active.
-        BaselineNotAccepted: The release's baseline is not accepted any more.
-    """
-    order = ordered(platform, "runs fork", order)
-    if not order.reason.strip():
-        raise ReasonMissing("to fork a run needs a reason")
-    pinned = platform.release_store.get(release) if release else None
-    run = reached_run(platform, run_id)
-    if pinned is not None and pinned.digest != run.release:
-        platform.releases.refuse_unfit(pinned)
-    elif pinned is not None:
-        platform.releases.refuse_unaccepted(pinned)
-    return platform.control.fork(run.id, before, order, release=pinned)
 
 
 def send_signal(platform: Platform, signal: Signal) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fairlead.bootstrap import Platform
-from fairlead.core.errors import RolledBackAlready
+from fairlead.core.errors import InvalidInput, OtherRollout, RolledBackAlready
 from fairlead.core.release import Release
 from fairlead.core.rollout import Rollout
 from fairlead.operations.identity import allow, operator
@@ -32,7 +32,7 @@ def activate_release(platform: Platform, id: str, *, override: str | None = None
 
 
 def roll_back_release(
-    platform: Platform, *, reason: str, release: str | None = None
+    platform: Platform, *, reason: str, release: str | None = None, rollout_id: str | None = None
 ) -> tuple[str, Release | None]:
     """Put the previous good release back, and mark the one that harms bad.
 
@@ -45,6 +45,8 @@ def roll_back_release(
         reason: Why.
         release: Digest of the one that harms, or how it begins; None for the candidate of the
             rollout that goes on, and the active release where none does.
+        rollout_id: The rollout whose candidate harms, by its id or a prefix: nothing is done when
+            it is not the one that goes on. Name it or the release.
 
     Returns:
         The digest of the release that is bad, and the release on which new runs start now; None
@@ -52,15 +54,28 @@ def roll_back_release(
 
     Raises:
         RoleMissing: The principal's roles do not allow it.
+        InvalidInput: A release and a rollout are named at the same time.
         NoPreviousRelease: No earlier release is good.
+        OtherRollout: Another rollout goes on than was named, or none does.
         RolledBackAlready: The release gets no new runs any more; or none is named, and the last
             rollback was a moment ago.
     """
     allow(platform, "rollback")
+    if release is not None and rollout_id is not None:
+        raise InvalidInput("name the rollout that harms, or the release, and not both")
     rollout = _in_question(platform)
+    if rollout is None and rollout_id is not None:
+        # One that is aborted while another release became active is no more what goes on.
+        raise OtherRollout(
+            f"rollout {rollout_id!r} does not go on in {platform.settings.environment}; "
+            f"release {_active(platform)[:12]} is active",
+            rollout=rollout_id,
+        )
     if rollout is not None and (release is None or _named(rollout.candidate, release)):
         order = Order(by=operator(platform), reason=reason)
-        given_up = roll_back_rollout(platform, order)
+        # By its id: what ends at this moment, and what begins, is another one.
+        meant = rollout.id if rollout_id is None else rollout_id
+        given_up = roll_back_rollout(platform, order, rollout_id=meant)
         before = given_up.baseline
         return given_up.candidate, platform.release_store.get(before) if before else None
     if release is None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from fairlead.bootstrap import Platform, artefact_findings, drilling
 from fairlead.core.digests import digest
+from fairlead.core.environments import DRILL
 from fairlead.core.errors import ArchiveDamaged, CodeMismatch, DrillImpossible, ReleaseDamaged
 from fairlead.core.event import Fact
 from fairlead.core.outcome import OPEN_STATES
@@ -14,6 +15,8 @@ from fairlead.core.release import Release
 from fairlead.delivery.dora import Rollback
 from fairlead.delivery.drill import NAME
 from fairlead.delivery.gate import CheckRun
+from fairlead.delivery.gates import Gates
+from fairlead.delivery.protection import PREVIOUS
 from fairlead.operations.dora import rollback_readiness
 from fairlead.operations.identity import allow, operator
 from fairlead.ports.journal import CallRecord
@@ -44,9 +47,42 @@ class RollbackDrill:
         """Whether everything held."""
         return self.check.conclusion == "success"
 
+    @property
+    def shown(self) -> CheckRun:
+        """What it showed, as the gate of that name says it: of this one way back."""
+        # It lets nothing through when a rollback would go elsewhere.
+        figures = {**self.check.figures, PREVIOUS: self.previous}
+        return replace(self.check, name=DRILL, figures=figures)
+
 
 def drill_rollback(platform: Platform, release: str | None = None) -> RollbackDrill:
     """Promote a release and roll it back, in a scratch place, and record what that showed.
+
+    It is evidence of the gate `rollback_drill`, as when `run_gates` lets that run.
+
+    Args:
+        platform: The open platform; nothing of it is touched, but for the event and the evidence.
+        release: A release that would be rolled back to the current one, by its digest or a prefix;
+            None for the current release, and the one before it.
+
+    Raises:
+        RoleMissing: The principal's roles do not allow it.
+        DrillImpossible: There is no such pair, or nothing to ask them.
+    """
+    found = play_drill(platform, release)
+    principal = platform.principal
+    gates = Gates(
+        releases=platform.releases,
+        measures={},
+        by=operator(platform),
+        verified=principal is not None and principal.verified,
+    )
+    gates.record(found.release, DRILL, found.shown)
+    return found
+
+
+def play_drill(platform: Platform, release: str | None = None) -> RollbackDrill:
+    """Drill as `drill_rollback` does, and leave the evidence to the caller.
 
     Args:
         platform: The open platform; nothing of it is touched, but for the event.

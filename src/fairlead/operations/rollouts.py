@@ -12,12 +12,11 @@ from fairlead.bootstrap import Platform
 from fairlead.core.access import permit_role
 from fairlead.core.analysis import AnalysisVerdict, Expected, Invariant, expected, verdict
 from fairlead.core.digests import Json
-from fairlead.core.errors import FairleadError, FeedbackUnfit, InvalidRollout, ReasonMissing
+from fairlead.core.errors import FeedbackUnfit, InvalidRollout
 from fairlead.core.outcome import FINAL_STATES
 from fairlead.core.rollout import Rollout, RolloutTerms
 from fairlead.delivery.observing import BREACH
 from fairlead.delivery.rollout_file import ROLLOUT_FILE, read_rollout, usual_rollout
-from fairlead.operations.control import Controlled, Selection, select_runs
 from fairlead.operations.identity import allow, operator, ordered, reached_run
 from fairlead.ports.rollouts import Deployment, Feedback, Heard
 from fairlead.ports.runs import Order
@@ -167,18 +166,22 @@ def list_deployments(platform: Platform) -> Sequence[Deployment]:
     return platform.deployments.list(platform.settings.environment)
 
 
-def promote_rollout(platform: Platform, order: Order, *, override: bool = False) -> Rollout:
+def promote_rollout(
+    platform: Platform, order: Order, *, override: bool = False, rollout_id: str | None = None
+) -> Rollout:
     """Let the rollout that waits for a person go on; with an override, promote it at once.
 
     Args:
         platform: The open platform.
         order: Who and why.
         override: Whether what was not shown is left unshown: only an admin may.
+        rollout_id: The rollout that is meant, by its id or a prefix; None for whichever goes on.
 
     Raises:
         PromotionRefused: It does not wait for a person, or its analysis came to no verdict.
         RolloutEnded: It is being aborted: that wins.
         UnknownRollout: None goes on.
+        OtherRollout: Another one goes on than was named.
         ReasonMissing: The override says nothing.
         RoleMissing: The principal's roles do not allow it.
     """
@@ -189,40 +192,61 @@ def promote_rollout(platform: Platform, order: Order, *, override: bool = False)
     def permit(role: str) -> None:
         permit_role(platform.principal, role, what="this step of the rollout")
 
-    return platform.rollouts.promote(order, override=override, permit=permit)
+    return platform.rollouts.promote(order, override=override, permit=permit, named=rollout_id)
 
 
-def pause_rollout(platform: Platform, order: Order) -> Rollout:
+def pause_rollout(platform: Platform, order: Order, *, rollout_id: str | None = None) -> Rollout:
     """Hold the rollout where it is; harm still rolls it back.
+
+    Args:
+        platform: The open platform.
+        order: Who and why.
+        rollout_id: The rollout that is meant, by its id or a prefix; None for whichever goes on.
 
     Raises:
         UnknownRollout: None goes on.
+        OtherRollout: Another one goes on than was named.
         RolloutEnded: It is being aborted, or it is promoted.
         RoleMissing: The principal's roles do not allow it.
     """
-    return platform.rollouts.pause(ordered(platform, "rollout pause", order))
+    order = ordered(platform, "rollout pause", order)
+    return platform.rollouts.pause(order, named=rollout_id)
 
 
-def abort_rollout(platform: Platform, order: Order) -> Rollout:
+def abort_rollout(platform: Platform, order: Order, *, rollout_id: str | None = None) -> Rollout:
     """Give all new runs back to the release before, without a mark on the candidate.
+
+    Args:
+        platform: The open platform.
+        order: Who and why.
+        rollout_id: The rollout that is meant, by its id or a prefix; None for whichever goes on.
 
     Raises:
         UnknownRollout: None goes on.
+        OtherRollout: Another one goes on than was named.
         RoleMissing: The principal's roles do not allow it.
     """
     order = ordered(platform, "rollout abort", order)
-    return _settled(platform, platform.rollouts.abort(order, bad=False))
+    return _settled(platform, platform.rollouts.abort(order, bad=False, named=rollout_id))
 
 
-def roll_back_rollout(platform: Platform, order: Order) -> Rollout:
+def roll_back_rollout(
+    platform: Platform, order: Order, *, rollout_id: str | None = None
+) -> Rollout:
     """Give all new runs back to the release before, and mark the candidate bad.
+
+    Args:
+        platform: The open platform.
+        order: Who and why.
+        rollout_id: The rollout that is meant, by its id or a prefix; None for whichever goes on.
 
     Raises:
         UnknownRollout: None goes on.
+        OtherRollout: Another one goes on than was named.
         RoleMissing: The principal's roles do not allow it.
     """
     order = ordered(platform, "rollback", order)
-    return _settled(platform, platform.rollouts.abort(order, bad=True))
+    return _settled(platform, platform.rollouts.abort(order, bad=True, named=rollout_id))
 
 
 def _settled(platform: Platform, rollout: Rollout) -> Rollout:
@@ -287,47 +311,3 @@ def _refuse_unheard(run_id: str, name: str, value: Json) -> None:
             f"an outcome is good or bad, not {value!r}; a number needs the name of its metric",
             run=run_id,
         )
-
-
-def move_runs(
-    platform: Platform, selection: Selection, to: str, order: Order, *, dry_run: bool = False
-) -> Sequence[Controlled]:
-    """Let runs go on under another release; each leaves an event with who and why.
-
-    Args:
-        platform: The open platform.
-        selection: Which runs.
-        to: Digest or prefix of the release under which they go on.
-        order: Who and why.
-        dry_run: Only return what would be concerned.
-
-    Returns:
-        A line for each run; one that cannot be moved carries its error, and the others are moved
-        all the same.
-
-    Raises:
-        ReasonMissing: The order says no reason.
-        InvalidInput: Nothing was selected.
-        GateRefused: The environment does not let the other release in, or it is marked bad.
-        EnvironmentFrozen: No release gets traffic now, and the other one was never active.
-        BaselineNotAccepted: The other release's baseline is not accepted any more.
-        RoleMissing: The principal's roles do not allow it.
-    """
-    order = ordered(platform, "runs move", order)
-    if not order.reason.strip():
-        raise ReasonMissing("to move runs needs a reason")
-    target = platform.release_store.get(to)
-    platform.releases.refuse_unfit(target)
-    found = select_runs(platform, "move", selection)
-    chosen = [run for run in found if run.parent_id is None and run.release != target.digest]
-    if dry_run:
-        return [Controlled(run=run) for run in chosen]
-    done = []
-    for run in chosen:
-        try:
-            source = platform.release_store.get(run.release)
-            fresh = platform.control.move(run.id, (source, target), order)
-            done.append(Controlled(run=run, also=(fresh.id,)))
-        except FairleadError as error:
-            done.append(Controlled(run=run, error=error))
-    return done

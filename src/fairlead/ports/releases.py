@@ -96,7 +96,13 @@ class ReleaseStore(Protocol):
         ...
 
     def evidence_of(
-        self, release: str, gate: str, environment: str = "", *, limit: int = 1
+        self,
+        release: str,
+        gate: str,
+        environment: str = "",
+        *,
+        limit: int = 1,
+        of_each: bool = False,
     ) -> Sequence[Evidence]:
         """Return a gate's evidence on a release, the newest first.
 
@@ -105,6 +111,8 @@ class ReleaseStore(Protocol):
             gate: Name of the gate.
             environment: Where; what holds everywhere is found there too.
             limit: Most of it.
+            of_each: Only the newest of each person, and what is no success first: however much
+                others write, nobody's last word is behind the limit.
 
         Raises:
             StoreCorrupt: One piece is not as it was stored.

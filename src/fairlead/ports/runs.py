@@ -249,6 +249,7 @@ class RunControl(Protocol):
         *,
         before: int,
         copy: Callable[[], None],
+        retry: bool = False,
     ) -> None:
         """Record a run that begins with a part of another one's record.
 
@@ -259,9 +260,11 @@ class RunControl(Protocol):
             before: Number of the first call that is not copied.
             order: Who and why.
             copy: Copies the engine's record; it is called before anything is recorded here.
+            retry: Whether it goes on in place of the origin: only one does at a time.
 
         Raises:
             RunPruned: The record of the origin is gone.
+            RetriedAlready: Another retry of the origin has not failed.
         """
         ...
 

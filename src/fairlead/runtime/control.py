@@ -89,6 +89,7 @@ class Control:
 
         Raises:
             RunFinished: It succeeded, has not ended, or was moved and goes on as another run.
+            RetriedAlready: It was retried, and the retry has not failed.
             RunPruned: Its record is gone.
         """
         run = self.runs.get(run_id)
@@ -99,7 +100,7 @@ class Control:
             raise RunFinished(message, run=run.id)
         undone = [call.number for call in self.journal.of_run(run.id) if call.state != "done"]
         last = max((call.number for call in self.journal.of_run(run.id)), default=0)
-        return self._fork(run.id, min(undone, default=last + 1), order, aside=False)
+        return self._fork(run.id, min(undone, default=last + 1), order, retry=True)
 
     def fork(
         self, run_id: str, before: int, order: Order, *, release: Release | None = None
@@ -118,7 +119,7 @@ class Control:
             InvalidInput: There is no such call, or the release has other code.
             RunPruned: Its record is gone.
         """
-        return self._fork(run_id, before, order, release=release, aside=True)
+        return self._fork(run_id, before, order, release=release)
 
     def move(self, run_id: str, releases: tuple[Release, Release], order: Order) -> RunRecord:
         """Let a run go on under another release, as a new run that keeps its idempotency keys.
@@ -183,7 +184,13 @@ class Control:
         return self.runs.get(fresh.id)
 
     def _fork(
-        self, run_id: str, before: int, order: Order, *, aside: bool, release: Release | None = None
+        self,
+        run_id: str,
+        before: int,
+        order: Order,
+        *,
+        release: Release | None = None,
+        retry: bool = False,
     ) -> RunRecord:
         origin = self.runs.get(run_id)
         if origin.pruned_at is not None:
@@ -208,7 +215,7 @@ class Control:
             parent_call=None,
             start_key=None,
             held_s=0.0,
-            aside=origin.aside or (aside and origin.conversation is not None),
+            aside=origin.aside or (not retry and origin.conversation is not None),
             # The engine has its record already, once it is copied.
             claims=1 if origin.claims else 0,
         )
@@ -217,7 +224,7 @@ class Control:
             if origin.claims:
                 self.queue.fork(origin.id, fork.id, before)
 
-        self.control.fork(origin, fork, order, before=before, copy=copy)
+        self.control.fork(origin, fork, order, before=before, copy=copy, retry=retry)
         return self.runs.get(fork.id)
 
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fairlead.core.errors import AppFileMissing, InvalidConfig
+from fairlead.core.environments import one_environment
+from fairlead.core.errors import AppFileMissing, InvalidConfig, InvalidEnvironment
 from fairlead.settings.delivery import DELIVERY_SETTINGS
 from fairlead.settings.identity import IDENTITY_SETTINGS, Identity, read_identity
 from fairlead.settings.setting import Setting
@@ -240,6 +241,17 @@ class Settings:
     identity: Identity
     config: dict[str, Any] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        """Refuse to work in what is no environment: no rules would be asked there.
+
+        Raises:
+            InvalidEnvironment: Its name is none, or stands for all.
+        """
+        try:
+            one_environment(self.environment)
+        except ValueError as error:
+            raise InvalidEnvironment(str(error), environment=self.environment) from error
+
 
 def load_settings(folder: Path, environment: Mapping[str, str] | None = None) -> Settings:
     """Read an app's settings.
@@ -251,6 +263,7 @@ def load_settings(folder: Path, environment: Mapping[str, str] | None = None) ->
     Raises:
         AppFileMissing: The folder holds no `fairlead.toml`.
         InvalidConfig: The file is no TOML, or a value is of the wrong kind.
+        InvalidEnvironment: The environment's name is none, or stands for all.
     """
     folder = folder.resolve()
     path = folder / APP_FILE
@@ -260,14 +273,16 @@ def load_settings(folder: Path, environment: Mapping[str, str] | None = None) ->
         raise AppFileMissing(f"there is no {APP_FILE} in {folder}", folder=str(folder)) from error
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InvalidConfig(f"{path} is not understood: {error}", file=str(path)) from error
-    values = _Values(config, os.environ if environment is None else environment)
+    variables = os.environ if environment is None else environment
+    values = _Values(config, variables)
     synchronous = values.text("database.synchronous")
     if synchronous not in ("full", "normal"):
         raise InvalidConfig(f"database.synchronous must be full or normal, not {synchronous!r}")
     return Settings(
         folder=folder,
         module=values.text("app.module"),
-        environment=values.text("app.environment"),
+        # An empty one is no way to say `default`: whoever exports it means another environment.
+        environment=variables.get("FAIRLEAD_ENVIRONMENT", values.text("app.environment")),
         database_url=database_url(folder, values.text("database.url")),
         busy_timeout_s=values.number("database.busy_timeout_s"),
         synchronous=synchronous,

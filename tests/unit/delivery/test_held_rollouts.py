@@ -23,9 +23,10 @@ from fairlead.core.environments import (
 from fairlead.core.errors import EnvironmentFrozen, GateRefused, StoreUnavailable
 from fairlead.core.rollout import Finding, Rollout, RolloutTerms, Step, advance, go_on
 from fairlead.delivery import observing
+from fairlead.delivery.controller import Controller, Pace
 from fairlead.delivery.observing import observe_rollout
 from fairlead.delivery.release import Releases
-from fairlead.delivery.rollouts import Controller, Pace, Rollouts
+from fairlead.delivery.rollouts import Rollouts
 from fairlead.ports.releases import Evidence
 from fairlead.ports.rollouts import Look
 from fairlead.ports.runs import Order
@@ -198,7 +199,12 @@ class Stage:
         given = {"conclusion": "success", "environment": "production", "by": "cyd", **values}
         evidence = Evidence(
             release=release or self.b.digest,
-            checks=[{"summary": "because", "figures": {"previous": self.a.digest}}],
+            checks=[
+                {
+                    "summary": "because",
+                    "figures": {"previous": self.a.digest, "roles": ["approver"]},
+                }
+            ],
             time=self.clock.now(),
             gate=gate,
             verified=True,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +12,7 @@ from fairlead.core.digests import Json
 from fairlead.core.environments import DAY_S, GATES, ApprovalRules, EnvironmentRules, Freeze
 from fairlead.core.errors import EnvironmentFrozen, GateRefused, ReasonMissing
 from fairlead.core.release import Release
+from fairlead.delivery import protection
 from fairlead.delivery.protection import length
 from fairlead.delivery.release import Releases
 from fairlead.ports.releases import Activation, Evidence
@@ -48,9 +50,17 @@ class Gatehouse:
         self.store.moves.append(("production", move))
 
     def record(
-        self, gate: str, conclusion: str = "success", *, previous: str = BEFORE, **given: Any
+        self,
+        gate: str,
+        conclusion: str = "success",
+        *,
+        previous: str = BEFORE,
+        roles: Sequence[str] | None = ("approver",),
+        **given: Any,
     ) -> None:
-        figures = {"previous": previous} if gate == "rollback_drill" and previous else {}
+        figures: dict[str, Any] = {"roles": roles and list(roles)} if gate == "approval" else {}
+        if gate == "rollback_drill" and previous:
+            figures = {"previous": previous}
         checks: Json = [{"summary": "because", "figures": figures}]
         values: dict[str, Any] = {"environment": "production", "time": NOW, "verified": True}
         evidence = Evidence(
@@ -229,6 +239,35 @@ def test_the_last_word_of_each_person_counts_and_one_denial_is_enough() -> None:
     house.record("approval", by="cyd")
     assert house.unmet() == {}
     house.record("approval", "failure", by="bob")
+    assert house.unmet() == {"approval": "failure"}
+
+
+def test_nobody_writes_so_much_that_a_denial_is_not_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protection, "WORDS_MAX", 3)
+    house = Gatehouse(APPROVED)
+    house.record("approval", "failure", by="cyd")
+    for name in ("bob", "bob", "bob", "dan", "eli", "fay"):
+        house.record("approval", by=name)
+    assert house.why() == "cyd denied it: because"
+
+
+def test_a_word_counts_by_the_role_that_whoever_said_it_had() -> None:
+    house = Gatehouse(APPROVED)
+    house.record("approval", by="bob")
+    assert house.unmet() == {}
+    house.set = replace(APPROVED, approval=ApprovalRules(role="admin"))
+    assert house.why() == "it has 0 of 1 approvals by others with the role admin"
+    house.record("approval", by="eva", roles=["admin"])
+    assert house.unmet() == {}
+    # An admin has every role, an older word none that anybody knows.
+    house.set = APPROVED
+    house.record("approval", by="bob", roles=None)
+    assert house.unmet() == {}
+    house.record("approval", by="eva", roles=None)
+    assert house.unmet() == {"approval": "action_required"}
+    house.record("approval", "failure", by="bob", roles=["viewer"])
+    assert house.unmet() == {"approval": "action_required"}
+    house.record("approval", "failure", by="bob", roles=None)
     assert house.unmet() == {"approval": "failure"}
 
 

@@ -132,6 +132,17 @@ def test_the_environment_says_which_role_approves(who: As) -> None:
     assert approve(who("bob", "approver", "operator"), release) is True
 
 
+def test_stricter_rules_ask_who_spoke_before_them(who: As) -> None:
+    ann, bob = who("ann", "operator"), who("bob", "approver")
+    release = made(ann)
+    assert approve(bob, release)
+    rules = replace(APPROVED, approval=ApprovalRules(role="admin"))
+    set_environment(who("root", "admin"), "production", rules, ORDER)
+    with pytest.raises(GateRefused, match="0 of 1 approvals by others with the role admin"):
+        activate_release(ann, release.id)
+    assert approve(who("root", "admin"), release)
+
+
 def test_a_denial_stops_it_and_a_word_needs_a_reason(who: As) -> None:
     ann, bob = who("ann", "operator", "approver"), who("bob", "approver")
     release = made(ann)

@@ -4,21 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 import fairlead.operations.releases as module
 from fairlead import Principal
 from fairlead.core.analysis import AnalysisTerms, MetricTerms
-from fairlead.core.errors import NoPreviousRelease, RolledBackAlready, RouteClosed
+from fairlead.core.errors import (
+    InvalidInput,
+    NoPreviousRelease,
+    OtherRollout,
+    RolledBackAlready,
+    RouteClosed,
+)
 from fairlead.core.release import Release
-from fairlead.core.rollout import RolloutTerms, Step
+from fairlead.core.rollout import Rollout, RolloutTerms, Step
 from fairlead.operations import (
     Order,
     Platform,
     abort_rollout,
     activate_release,
+    pause_rollout,
+    promote_rollout,
     roll_back_release,
+    roll_back_rollout,
     start_rollout,
 )
 from fairlead.ports.workers import WorkerRecord
@@ -122,6 +132,51 @@ def test_what_is_aborted_for_days_does_not_stand_before_what_harms(platform: Pla
     harms = activated(platform, "c")
     assert roll_back_release(platform, reason="harm") == (harms.digest, good)
     assert (active(platform), bad(platform)) == (good.id, {candidate.id, harms.id})
+
+
+def test_an_order_for_a_rollout_that_goes_on_no_more_hits_no_other_one(platform: Platform) -> None:
+    activated(platform, "a")
+    first = start_rollout(platform, made(platform, "b").id, override="a try")
+    abort_rollout(platform, ORDER, rollout_id=first.id)
+    verbs = (
+        lambda name: abort_rollout(platform, ORDER, rollout_id=name),
+        lambda name: pause_rollout(platform, ORDER, rollout_id=name),
+        lambda name: promote_rollout(platform, ORDER, override=True, rollout_id=name),
+        lambda name: roll_back_rollout(platform, ORDER, rollout_id=name),
+        lambda name: roll_back_release(platform, reason="harm", rollout_id=name),
+    )
+    for verb in verbs:
+        with pytest.raises(OtherRollout, match=f"{first.id}.* does not go on"):
+            verb(first.id)
+    second = start_rollout(platform, made(platform, "c").id, override="a try")
+    for verb in verbs:
+        for name in (first.id, ""):
+            with pytest.raises(OtherRollout, match=f"rollout {second.id} of release .* does"):
+                verb(name)
+    assert platform.rollouts.current() == second
+    assert pause_rollout(platform, ORDER, rollout_id=second.id[:-1]).phase == "paused"
+    with pytest.raises(InvalidInput, match="and not both"):
+        roll_back_release(platform, reason="x", release=second.candidate, rollout_id=second.id)
+    gone, _ = roll_back_release(platform, reason="harm", rollout_id=second.id)
+    assert (gone, platform.rollout_store.get(first.id).bad) == (second.candidate, False)
+
+
+def test_a_rollback_does_not_hit_what_began_while_it_looked(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    activated(platform, "a")
+    first = start_rollout(platform, made(platform, "b").id, override="a try")
+    act = module.roll_back_rollout
+
+    def late(*given: Any, **more: Any) -> Rollout:
+        abort_rollout(platform, ORDER)
+        start_rollout(platform, made(platform, "c").id, override="a try")
+        return act(*given, **more)
+
+    monkeypatch.setattr(module, "roll_back_rollout", late)
+    with pytest.raises(OtherRollout, match=first.id):
+        roll_back_release(platform, reason="harm")
+    assert bad(platform) == set()
 
 
 def test_a_release_that_came_between_look_and_move_is_not_marked(platform: Platform) -> None:

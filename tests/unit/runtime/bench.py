@@ -174,13 +174,24 @@ class FakeReleases:
         return next(iter(self.evidence_of(release, "check")), None)
 
     def evidence_of(
-        self, release: str, gate: str, environment: str = "", *, limit: int = 1
+        self,
+        release: str,
+        gate: str,
+        environment: str = "",
+        *,
+        limit: int = 1,
+        of_each: bool = False,
     ) -> Sequence[Evidence]:
-        return [
+        found = [
             one
             for one in self.evidence
             if (one.release, one.gate) == (release, gate) and one.environment in ("", environment)
-        ][:limit]
+        ]
+        if of_each:
+            # The last one that is put under a key is the newest: the list begins with it.
+            newest = {(one.by, one.verified): one for one in reversed(found)}
+            found = sorted(newest.values(), key=lambda one: one.conclusion == "success")
+        return found[:limit]
 
     def evidence_on(self, release: str, limit: int = 100) -> Sequence[Evidence]:
         return [one for one in self.evidence if one.release == release][:limit]

@@ -55,6 +55,7 @@ class FakeControl:
         *,
         before: int,
         copy: Callable[[], None],
+        retry: bool = False,
     ) -> None:
         copy()
         self.orders.append(order)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 
@@ -11,14 +12,16 @@ from fairlead.adapters.sql.conversations import take_turn
 from fairlead.adapters.sql.database import Database
 from fairlead.adapters.sql.events import append
 from fairlead.adapters.sql.runs import end, insert, load, run_fact
-from fairlead.adapters.sql.schema import calls, history, runs
+from fairlead.adapters.sql.schema import calls, events, history, runs
 from fairlead.adapters.sql.waits import lock_run
 from fairlead.core.digests import Json
-from fairlead.core.errors import RunCancelled, RunFinished, RunPruned
+from fairlead.core.errors import RetriedAlready, RunCancelled, RunFinished, RunPruned
 from fairlead.core.event import Fact
 from fairlead.core.outcome import FINAL_STATES, Outcome
 from fairlead.ports.clock import Clock
 from fairlead.ports.runs import Ending, Order, RunRecord
+
+_FAILED = sorted(FINAL_STATES - {"succeeded"})
 
 
 class SqlRunControl:
@@ -101,12 +104,17 @@ class SqlRunControl:
         *,
         before: int,
         copy: Callable[[], None],
+        retry: bool = False,
     ) -> None:
         """Record a run that begins with a part of another one's record.
 
         Raises:
             RunPruned: The record of the origin is gone.
+            RetriedAlready: Another retry of the origin has not failed.
         """
+        if retry:
+            with self._database.reading() as connection:
+                _refuse_retried(connection, origin)
         # The engine copies in a transaction of its own. If ours does not follow, its copy is a
         # record that no run has, and nothing executes it.
         copy()
@@ -115,13 +123,16 @@ class SqlRunControl:
             lock_run(connection, origin.id)
             if load(connection, origin.id).pruned_at is not None:
                 raise RunPruned(f"run {origin.id} was pruned meanwhile", run=origin.id)
+            if retry:
+                # Of two operators at the same moment, the second one sees the first one's.
+                _refuse_retried(connection, origin)
             if fork.conversation is not None and not fork.aside:
                 fork = take_turn(connection, fork, None)
             insert(connection, self._clock, fork)
             _copy(connection, calls, origin.id, fork.id, kept=calls.c.number < before)
             _copy(connection, history, origin.id, fork.id, kept=sa.true())
             append(connection, self._clock, *_inherited(connection, fork.id))
-            data = {**order.fact(), "origin": origin.id, "before": before}
+            data = {**order.fact(), "origin": origin.id, "before": before, "retry": retry}
             append(connection, self._clock, run_fact(fork.id, "run.forked", data))
 
     def move(
@@ -164,6 +175,34 @@ class SqlRunControl:
             append(connection, self._clock, run_fact(fresh.id, "run.moved", data))
             if state == "paused":
                 self._hold(connection, fresh.id, order)
+
+
+def _refuse_retried(connection: sa.Connection, origin: RunRecord) -> None:
+    """Refuse to retry a run while what goes on in its place has not failed.
+
+    A retry that failed may have been retried itself, or moved: it is what came of it that counts.
+
+    Raises:
+        RetriedAlready: Such a run is queued, at work, or has succeeded.
+    """
+    alike = runs.c.lineage == (origin.lineage or origin.id)
+    chains = sa.select(sa.literal("run:").concat(runs.c.id)).where(alike)
+    told = sa.select(events.c.chain, events.c.type, events.c.data).where(
+        events.c.type.in_(("run.forked", "run.moved")), events.c.chain.in_(chains)
+    )
+    came: dict[str, list[str]] = {}
+    for row in connection.execute(told):
+        data = json.loads(row.data)
+        if row.type == "run.moved" or data.get("retry"):
+            came.setdefault(data["origin"], []).append(row.chain.removeprefix("run:"))
+    ahead = [origin.id]
+    for run_id in ahead:
+        ahead += came.pop(run_id, [])
+    states = sa.select(runs.c.id, runs.c.state).where(alike, runs.c.state.not_in(_FAILED))
+    for id, state in connection.execute(states.order_by(runs.c.created_at.desc())):
+        if id != origin.id and id in ahead:
+            message = f"run {origin.id} was retried as run {id}, which is {state}"
+            raise RetriedAlready(message, run=origin.id)
 
 
 def _family(connection: sa.Connection, run_id: str) -> list[str]:

@@ -66,6 +66,36 @@ def read_evidence(
     return [_evidence(row) for row in found]
 
 
+def read_words(
+    connection: sa.Connection, release: str, place: tuple[str, str], limit: int
+) -> Sequence[Evidence]:
+    """Return the newest evidence of each person, what is no success first; else as `read_evidence`.
+
+    Args:
+        connection: A reading transaction.
+        release: Digest of the release.
+        place: The gate, and the environment.
+        limit: Most of it.
+
+    Raises:
+        StoreCorrupt: One piece is not as it was stored.
+    """
+    gate, environment = place
+    newest = (
+        sa.select(sa.func.max(gate_evidence.c.id))
+        .where(
+            gate_evidence.c.release == release,
+            gate_evidence.c.gate == gate,
+            gate_evidence.c.environment.in_(("", environment)),
+        )
+        .group_by(gate_evidence.c.by, gate_evidence.c.verified)
+    )
+    denied_first = sa.case((gate_evidence.c.conclusion == "success", 1), else_=0)
+    query = sa.select(gate_evidence).where(gate_evidence.c.id.in_(newest))
+    found = connection.execute(query.order_by(denied_first, gate_evidence.c.id.desc()).limit(limit))
+    return [_evidence(row) for row in found]
+
+
 def is_sound(row: sa.Row[Any]) -> bool:
     """Say whether a row says what its digest does; what is older than digests has none."""
     if not row.digest:

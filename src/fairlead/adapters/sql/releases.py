@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 from fairlead.adapters.sql.database import Database, serialize
 from fairlead.adapters.sql.deployments import refuse_open, sole
 from fairlead.adapters.sql.events import append
-from fairlead.adapters.sql.evidence import read_evidence, write_evidence
+from fairlead.adapters.sql.evidence import read_evidence, read_words, write_evidence
 from fairlead.adapters.sql.memory_changes import drop_overlay, merge_overlay
 from fairlead.adapters.sql.routes import active_query
 from fairlead.adapters.sql.schema_releases import activations, archives, releases
@@ -148,11 +148,18 @@ class SqlReleaseStore:
         return next(iter(self.evidence_of(release, "check")), None)
 
     def evidence_of(
-        self, release: str, gate: str, environment: str = "", *, limit: int = 1
+        self,
+        release: str,
+        gate: str,
+        environment: str = "",
+        *,
+        limit: int = 1,
+        of_each: bool = False,
     ) -> Sequence[Evidence]:
         """Return a gate's evidence on a release in an environment, the newest first."""
+        read = read_words if of_each else read_evidence
         with self._database.reading() as connection:
-            return read_evidence(connection, release, (gate, environment), limit)
+            return read(connection, release, (gate, environment), limit)
 
     def evidence_on(self, release: str, limit: int = 100) -> Sequence[Evidence]:
         """Return a release's evidence of all gates everywhere, the newest first."""

@@ -75,6 +75,13 @@ class RolledBackAlready(FairleadError):
     hint = "Nothing was done. When the active one harms too, use `fairlead rollback --release ID`."
 
 
+class OtherRollout(FairleadError):
+    """An order names a rollout, and that is not the one that goes on."""
+
+    code = "FL-978"
+    hint = "Nothing was changed. Look at `fairlead rollout list`, and name the one that is meant."
+
+
 class EnvironmentFrozen(FairleadError):
     """No release gets new traffic in the environment now."""
 

@@ -19,6 +19,13 @@ class RunFinished(FairleadError):
     hint = "Nothing to do; `fairlead runs show ID` tells how it ended."
 
 
+class RetriedAlready(FairleadError):
+    """The run was retried, and the retry has not failed."""
+
+    code = "FL-979"
+    hint = "Nothing was done: two retries would do the same work twice. Look at the one there is."
+
+
 class OutsideRun(FairleadError):
     """Something that only a run may do was done outside of one."""
 

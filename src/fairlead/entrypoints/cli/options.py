@@ -20,6 +20,10 @@ Tenant = Annotated[
         "--tenant", metavar="NAME", help="Whose rows are used; else the token's, or `default`."
     ),
 ]
+Env = Annotated[
+    str | None,
+    typer.Option("--env", metavar="NAME", help="The environment; else the one of the settings."),
+]
 Limit = Annotated[
     int, typer.Option("--limit", metavar="N", min=1, max=10_000, help="Most rows to print.")
 ]

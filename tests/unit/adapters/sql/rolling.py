@@ -21,8 +21,9 @@ from fairlead.core.event import verify_chain
 from fairlead.core.outcome import Outcome, RunState
 from fairlead.core.release import Release, manifest_digest
 from fairlead.core.rollout import Rollout, RolloutTerms, Step
+from fairlead.delivery.controller import Controller, Pace
 from fairlead.delivery.release import Releases
-from fairlead.delivery.rollouts import Controller, Pace, Rollouts
+from fairlead.delivery.rollouts import Rollouts
 from fairlead.ports.clock import Clock
 from fairlead.ports.releases import Activation
 from fairlead.ports.runs import Ending, Order, RunRecord

@@ -144,6 +144,20 @@ def test_evidence_is_found_by_gate_and_place_the_newest_first(desk: Desk) -> Non
     assert gate.conclusion == "success"
 
 
+def test_of_each_person_the_newest_word_is_found_and_denials_first(desk: Desk) -> None:
+    denial = desk.evidence("approval", "failure", "p")
+    for by, conclusion in (("cyd", "success"), ("cyd", "failure"), *[("bob", "success")] * 4):
+        desk.store.record_gate(replace(denial, by=by, conclusion=conclusion, verified=False))
+    desk.store.record_gate(replace(denial, by="bob", verified=True, conclusion="success"))
+    desk.store.record_gate(replace(denial, by="dan", environment="q"))
+    find, release = desk.store.evidence_of, desk.release.digest
+    found = find(release, "approval", "p", limit=9, of_each=True)
+    assert [(one.by, one.verified) for one in found] == [
+        ("cyd", False), ("bob", True), ("bob", False),
+    ]  # fmt: skip
+    assert [one.by for one in find(release, "approval", "p", limit=1, of_each=True)] == ["cyd"]
+
+
 TAMPERED = [
     "UPDATE gate_evidence SET conclusion = 'success'",
     "UPDATE gate_evidence SET gate = 'check'",

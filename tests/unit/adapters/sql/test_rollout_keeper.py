@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from fairlead.adapters.sql.database import Database
 from fairlead.adapters.sql.schema_delivery import rollouts
-from fairlead.delivery.rollouts import Controller
+from fairlead.delivery.controller import Controller
 from tests.unit.adapters.sql.rolling import TERMS, Rolling
 
 

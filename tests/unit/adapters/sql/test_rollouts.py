@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import sqlalchemy as sa
@@ -19,6 +20,7 @@ from fairlead.core.errors import (
     RolloutEnded,
     RolloutOpen,
     RouteClosed,
+    RunPinned,
     UnknownRelease,
     UnknownRollout,
 )
@@ -90,6 +92,28 @@ def reach(stage: Rolling, place: str) -> Rollout:
     if place == "observing":
         return stage.verbs.promote(OVERRIDE, override=True)
     return rollout
+
+
+def test_what_cannot_be_moved_is_tried_once_however_many_are_aborted(stage: Rolling) -> None:
+    tried: list[str] = []
+
+    def move(run_id: str, *_: object) -> None:
+        tried.append(run_id)
+        raise RunPinned("it has children", run=run_id)
+
+    stage.controller.control = Mock(move=move)
+    terms = replace(TERMS, in_flight="move")
+    stage.serve(stage.b, stage.c)
+    runs = []
+    for release in (stage.b, stage.c):
+        begun = stage.start(terms, release)
+        stage.tick(begun)
+        runs.append(stage.begin())
+        assert runs[-1].release == release.digest
+        stage.verbs.abort(ORDER, bad=False)
+    for _ in range(3):
+        assert stage.tick(begun).phase == "aborting"
+    assert tried == [run.id for run in runs]
 
 
 @pytest.mark.parametrize("bad", [True, False])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fairlead.entrypoints.cli.options import HERE, App, AsJson
+from fairlead.entrypoints.cli.options import HERE, App, AsJson, Env
 from fairlead.entrypoints.cli.workplace import at_work
 
 if TYPE_CHECKING:
@@ -16,10 +16,6 @@ if TYPE_CHECKING:
     from fairlead.operations import GatesReport, Ruled
 
 Release = Annotated[str, typer.Argument(metavar="RELEASE", help="Its id, or how it begins.")]
-Where = Annotated[
-    str | None,
-    typer.Option("--env", metavar="NAME", help="The environment; else the one of the settings."),
-]
 Names = Annotated[
     list[str] | None,
     typer.Option("--gate", metavar="NAME", help="Only this gate; may be given again."),
@@ -44,7 +40,7 @@ Rules = Annotated[Path, typer.Argument(metavar="FILE", help="A TOML file with th
 def run(
     release: Release,
     *,
-    env: Where = None,
+    env: Env = None,
     gate: Names = None,
     timeout: Timeout = 900.0,
     app: App = HERE,
@@ -64,7 +60,7 @@ def run(
         raise typer.Exit(1)
 
 
-def show(release: Release, *, env: Where = None, app: App = HERE, as_json: AsJson = False) -> None:
+def show(release: Release, *, env: Env = None, app: App = HERE, as_json: AsJson = False) -> None:
     """Show what stands between a release and an environment, by what is on record.
 
     Exit status 1 when something does.
@@ -78,12 +74,12 @@ def show(release: Release, *, env: Where = None, app: App = HERE, as_json: AsJso
         raise typer.Exit(1)
 
 
-def approve(release: Release, *, reason: Reason = "", env: Where = None, app: App = HERE) -> None:
+def approve(release: Release, *, reason: Reason = "", env: Env = None, app: App = HERE) -> None:
     """Approve of a release in an environment; it holds for this release until it expires."""
     _answer(release, env, app, approved=True, reason=reason)
 
 
-def deny(release: Release, *, reason: Reason = "", env: Where = None, app: App = HERE) -> None:
+def deny(release: Release, *, reason: Reason = "", env: Env = None, app: App = HERE) -> None:
     """Deny a release in an environment; the last word of each person counts."""
     _answer(release, env, app, approved=False, reason=reason)
 

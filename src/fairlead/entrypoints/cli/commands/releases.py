@@ -11,7 +11,7 @@ import typer
 from fairlead.core.errors import StoreCorrupt
 from fairlead.core.provenance import Provenance
 from fairlead.entrypoints.cli.ending import explain
-from fairlead.entrypoints.cli.options import HERE, App, AsJson
+from fairlead.entrypoints.cli.options import HERE, App, AsJson, Env
 from fairlead.entrypoints.cli.workplace import at_work
 
 if TYPE_CHECKING:
@@ -64,9 +64,9 @@ def create(
                 screen.line("Next: fairlead check")
 
 
-def list_all(*, app: App = HERE, as_json: AsJson = False) -> None:
+def list_all(*, env: Env = None, app: App = HERE, as_json: AsJson = False) -> None:
     """List releases, newest first, with their gates and which one is active."""
-    with at_work(app, as_json=as_json) as (platform, screen):
+    with at_work(app, as_json=as_json, environment=env) as (platform, screen):
         standing = _standing(platform)
         rows = [_row(platform, release, standing) for release in platform.release_store.list()]
         for damage in platform.release_store.damaged():
@@ -137,9 +137,9 @@ def diff(a: Before, b: After, *, app: App = HERE, as_json: AsJson = False) -> No
             screen.show(*changes_view(found))
 
 
-def activate(id: Id, *, override: Override = None, app: App = HERE) -> None:
+def activate(id: Id, *, override: Override = None, env: Env = None, app: App = HERE) -> None:
     """Let new runs start on a release whose gate has passed."""
-    with at_work(app) as (platform, screen):
+    with at_work(app, environment=env) as (platform, screen):
         from fairlead.operations import activate_release
 
         release = activate_release(platform, id, override=override)
@@ -161,11 +161,22 @@ Drilled = Annotated[
 ]
 
 
-def rollback(
+Meant = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[ROLLOUT]",
+        help="The rollout whose release harms: refused when another one goes on by now.",
+    ),
+]
+
+
+def rollback(  # noqa: PLR0913 - each is an option of the command line
+    rollout: Meant = None,
     *,
     reason: Reason = "no reason was given",
     drill: Drill = False,
     release: Drilled = None,
+    env: Env = None,
     app: App = HERE,
     as_json: AsJson = False,
 ) -> None:
@@ -174,22 +185,24 @@ def rollback(
     With --drill nothing of that happens: both releases are promoted and rolled back on a database
     of their own, no effect is executed, and exit status 1 says that something did not hold.
     """
+    if drill and rollout is not None:
+        raise typer.BadParameter("a drill is of a release", param_hint="ROLLOUT")
     if drill:
-        _drill(release, app, as_json)
+        _drill(release, env, app, as_json)
         return
     if as_json:
         raise typer.BadParameter("it needs --drill", param_hint="--json")
-    with at_work(app) as (platform, screen):
+    with at_work(app, environment=env) as (platform, screen):
         from fairlead.operations import roll_back_release
 
-        bad, good = roll_back_release(platform, reason=reason, release=release)
+        bad, good = roll_back_release(platform, reason=reason, release=release, rollout_id=rollout)
         environment = platform.settings.environment
         again = "no release" if good is None else f"release {good.id}"
         screen.line(f"{again} is active again in {environment}; {bad[:12]} is marked bad")
 
 
-def _drill(release: str | None, app: Path, as_json: bool) -> None:
-    with at_work(app, as_json=as_json) as (platform, screen):
+def _drill(release: str | None, env: str | None, app: Path, as_json: bool) -> None:
+    with at_work(app, as_json=as_json, environment=env) as (platform, screen):
         from fairlead.entrypoints.cli.views.drill import drill_json, drill_view
         from fairlead.operations import drill_rollback
 

@@ -11,7 +11,7 @@ import typer
 
 from fairlead.core.errors import FeedbackUnfit
 from fairlead.entrypoints.cli.interruption import INTERRUPTION
-from fairlead.entrypoints.cli.options import HERE, App, AsJson, Limit
+from fairlead.entrypoints.cli.options import HERE, App, AsJson, Env, Limit
 from fairlead.entrypoints.cli.workplace import at_work
 
 if TYPE_CHECKING:
@@ -41,6 +41,10 @@ Id = Annotated[
     str | None,
     typer.Argument(metavar="[ROLLOUT]", help="Its id; else the one that goes on, or the newest."),
 ]
+Meant = Annotated[
+    str | None,
+    typer.Argument(metavar="[ROLLOUT]", help="Its id: refused when another one goes on by now."),
+]
 Watch = Annotated[bool, typer.Option("--watch", help="Draw it again and again until it has ended.")]
 Every = Annotated[
     float,
@@ -60,17 +64,18 @@ SaidId = Annotated[
 ]
 
 
-def start(
+def start(  # noqa: PLR0913 - each is an option of the command line
     release: Release,
     *,
     plan: Plan = None,
     fix: Fix = False,
     override: Override = None,
+    env: Env = None,
     app: App = HERE,
     as_json: AsJson = False,
 ) -> None:
     """Give a release a part of the new runs, and more of them as it proves itself."""
-    with at_work(app, as_json=as_json) as (platform, screen):
+    with at_work(app, as_json=as_json, environment=env) as (platform, screen):
         from fairlead.operations import read_rollout_terms, start_rollout
 
         terms = read_rollout_terms(platform, release, plan)
@@ -84,7 +89,7 @@ def start(
             f"rollout {rollout.id} of release {rollout.candidate[:12]} began in "
             f"{rollout.environment}"
         )
-        screen.line("Next: fairlead rollout status --watch")
+        screen.line(f"Next: fairlead rollout status --watch{_there(env)}")
 
 
 def status(
@@ -92,6 +97,7 @@ def status(
     *,
     watch: Watch = False,
     every: Every = 1.0,
+    env: Env = None,
     app: App = HERE,
     as_json: AsJson = False,
 ) -> None:
@@ -99,7 +105,7 @@ def status(
 
     Exit status 0 while it goes on or when it is healthy, 1 when it was aborted or rolled back.
     """
-    with at_work(app, as_json=as_json) as (platform, screen):
+    with at_work(app, as_json=as_json, environment=env) as (platform, screen):
         from fairlead.operations import rollout_status
 
         found = rollout_status(platform, rollout)
@@ -145,9 +151,11 @@ def _draw(platform: Platform, screen: Screen, found: RolloutStatus) -> None:
     screen.show(*rollout_view(found, drawing))
 
 
-def list_all(*, limit: Limit = 20, app: App = HERE, as_json: AsJson = False) -> None:
+def list_all(
+    *, limit: Limit = 20, env: Env = None, app: App = HERE, as_json: AsJson = False
+) -> None:
     """List the environment's rollouts, newest first."""
-    with at_work(app, as_json=as_json) as (platform, screen):
+    with at_work(app, as_json=as_json, environment=env) as (platform, screen):
         from fairlead.operations import list_rollouts
 
         found = list_rollouts(platform, limit)
@@ -159,32 +167,40 @@ def list_all(*, limit: Limit = 20, app: App = HERE, as_json: AsJson = False) -> 
             screen.show(*rollouts_view(found, screen.columns))
 
 
-def promote(*, reason: Reason = "", override: PromoteNow = None, app: App = HERE) -> None:
+def promote(
+    rollout: Meant = None,
+    *,
+    reason: Reason = "",
+    override: PromoteNow = None,
+    env: Env = None,
+    app: App = HERE,
+) -> None:
     """Let the rollout that waits for a person go on; with --override, promote it at once."""
-    with at_work(app) as (platform, screen):
+    with at_work(app, environment=env) as (platform, screen):
         from fairlead.operations import Order, operator, promote_rollout
 
         order = Order(by=operator(platform), reason=override or reason)
-        screen.line(_said(promote_rollout(platform, order, override=override is not None)))
+        now = override is not None
+        screen.line(_said(promote_rollout(platform, order, override=now, rollout_id=rollout)))
 
 
-def pause(*, reason: Reason = "", app: App = HERE) -> None:
+def pause(rollout: Meant = None, *, reason: Reason = "", env: Env = None, app: App = HERE) -> None:
     """Hold the rollout where it is: its share stays, and harm still rolls it back."""
-    with at_work(app) as (platform, screen):
+    with at_work(app, environment=env) as (platform, screen):
         from fairlead.operations import Order, operator, pause_rollout
 
         order = Order(by=operator(platform), reason=reason)
-        screen.line(_said(pause_rollout(platform, order)))
-        screen.line("Next: fairlead rollout promote")
+        screen.line(_said(pause_rollout(platform, order, rollout_id=rollout)))
+        screen.line(f"Next: fairlead rollout promote{_there(env)}")
 
 
-def abort(*, reason: Reason = "", app: App = HERE) -> None:
+def abort(rollout: Meant = None, *, reason: Reason = "", env: Env = None, app: App = HERE) -> None:
     """Give all new runs back to the release before, without a mark on this one."""
-    with at_work(app) as (platform, screen):
+    with at_work(app, environment=env) as (platform, screen):
         from fairlead.operations import Order, abort_rollout, operator
 
         order = Order(by=operator(platform), reason=reason)
-        screen.line(_said(abort_rollout(platform, order)))
+        screen.line(_said(abort_rollout(platform, order, rollout_id=rollout)))
 
 
 def feedback(
@@ -220,6 +236,10 @@ def _value(text: str) -> str | float:
         return float(text)
     except ValueError:
         raise FeedbackUnfit(f"{text!r} is neither good nor bad nor a number") from None
+
+
+def _there(env: str | None) -> str:
+    return "" if env is None else f" --env {env}"
 
 
 def _said(rollout: Rollout) -> str:

@@ -15,7 +15,10 @@ from fairlead.entrypoints.cli.options import HERE, App, AsJson, Limit
 from fairlead.entrypoints.cli.workplace import at_work
 
 if TYPE_CHECKING:
-    from fairlead.operations import Verb
+    from collections.abc import Sequence
+
+    from fairlead.entrypoints.cli.screen import Screen
+    from fairlead.operations import Controlled, Platform, Selection, Verb
 
 
 def _known_state(value: str | None) -> str | None:
@@ -47,7 +50,7 @@ Before = Annotated[
 ]
 Onto = Annotated[
     str | None,
-    typer.Option("--release", metavar="ID", help="Pin the new run to this release of equal code."),
+    typer.Option("--to", metavar="ID", help="Pin the new runs to this release of equal code."),
 ]
 To = Annotated[str, typer.Option("--to", metavar="ID", help="The release under which they go on.")]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The signal's name.")]
@@ -210,22 +213,32 @@ def move(  # noqa: PLR0913 - each is an option of the command line
     _control("move", chosen, reason, dry_run=dry_run, app=app, to=to)
 
 
-def fork(
-    id: Id,
+def fork(  # noqa: PLR0913 - each is an option of the command line
+    ids: Ids = None,
     *,
     before: Before,
     reason: Reason,
-    onto: Onto = None,
+    to: Onto = None,
+    workflow: OfWorkflow = None,
+    state: State = None,
+    release: OfRelease = None,
+    dry_run: DryRun = False,
     app: App = HERE,
     as_json: AsJson = False,
 ) -> None:
-    """Start a new run from a run's record, up to one of its calls."""
+    """Start new runs from the records of runs, each up to one of its calls."""
+    _refuse_silence(reason)
+    chosen = Chosen(ids, workflow, state, release)
     with at_work(app, as_json=as_json) as (platform, screen):
-        from fairlead.operations import Order, fork_run, operator
+        from fairlead.operations import Order, fork_runs, operator
 
         order = Order(by=operator(), reason=reason)
-        made = fork_run(platform, id, before, order, release=onto)
-        screen.json({"run": made.id}) if screen.as_json else screen.line(f"run {made.id} queued")
+        selection = _selection(platform, chosen)
+        done = fork_runs(platform, selection, before, order, to=to, dry_run=dry_run)
+        if screen.as_json:
+            screen.json([_fork_row(one) for one in done])
+        _tell(platform, screen, "fork", done, dry_run=dry_run)
+    _end(done)
 
 
 def send(
@@ -268,40 +281,79 @@ class Chosen(NamedTuple):
 def _control(
     verb: Verb, chosen: Chosen, reason: str, *, dry_run: bool, app: Path, to: str | None = None
 ) -> None:
-    if not reason.strip():
-        raise typer.BadParameter("say why, in words", param_hint="--reason")
+    _refuse_silence(reason)
     with at_work(app) as (platform, screen):
-        from fairlead.entrypoints.cli.ending import explain
-        from fairlead.operations import Order, Selection, control_runs, move_runs, operator
+        from fairlead.operations import Order, control_runs, move_runs, operator
 
-        release = chosen.release
-        selection = Selection(
-            ids=tuple(chosen.ids or ()),
-            workflow=chosen.workflow,
-            state=chosen.state,
-            release=platform.release_store.get(release).digest if release else None,
-        )
+        selection = _selection(platform, chosen)
         order = Order(by=operator(), reason=reason)
         if to is None:
             done = control_runs(platform, verb, selection, order, dry_run=dry_run)
         else:
             done = move_runs(platform, selection, to, order, dry_run=dry_run)
-        if dry_run:
-            for one in done:
-                screen.line(f"run {one.run.id} {one.run.workflow} {one.run.state}")
-            screen.line(f"would {verb} {len(done)} runs; nothing was done")
-            return
-        if not done:
-            screen.line(f"there is no such run to {verb}; nothing was done")
-        for one in done:
-            if one.error is not None:
-                explain(one.error)
-                continue
+        _tell(platform, screen, verb, done, dry_run=dry_run)
+    _end(done)
+
+
+def _refuse_silence(reason: str) -> None:
+    if not reason.strip():
+        raise typer.BadParameter("say why, in words", param_hint="--reason")
+
+
+def _selection(platform: Platform, chosen: Chosen) -> Selection:
+    from fairlead.operations import Selection
+
+    release = chosen.release
+    return Selection(
+        ids=tuple(chosen.ids or ()),
+        workflow=chosen.workflow,
+        state=chosen.state,
+        release=platform.release_store.get(release).digest if release else None,
+    )
+
+
+_GOES_ON: dict[Verb, str] = {
+    "retry": "again as run",
+    "move": "goes on as run",
+    "fork": "forked as run",
+}
+
+
+def _tell(
+    platform: Platform, screen: Screen, verb: Verb, done: Sequence[Controlled], *, dry_run: bool
+) -> None:
+    """Say what an order did to each run, or would do; with --json only what was not done."""
+    from fairlead.entrypoints.cli.ending import explain
+
+    lines = []
+    for one in done:
+        if one.error is not None:
+            explain(one.error)
+        elif dry_run:
+            lines.append(f"run {one.run.id} {one.run.workflow} {one.run.state}")
+        elif (goes_on := _GOES_ON.get(verb)) is not None:
+            lines.append(f"run {one.run.id} {goes_on} {one.also[0]}")
+        else:
             now = platform.runs.get(one.run.id).state
             also = f", with {' '.join(one.also)}" if verb == "cancel" and one.also else ""
-            goes_on = {"retry": "again as run", "move": "goes on as run"}.get(verb)
-            how = f"{goes_on} {one.also[0]}" if goes_on else f"{now}{also}"
-            screen.line(f"run {one.run.id} {how}")
+            lines.append(f"run {one.run.id} {now}{also}")
+    if dry_run:
+        lines.append(f"would {verb} {len(done)} runs; nothing was done")
+    elif not done:
+        lines.append(f"there is no such run to {verb}; nothing was done")
+    for line in [] if screen.as_json else lines:
+        screen.line(line)
+
+
+def _fork_row(one: Controlled) -> dict[str, str | None]:
+    return {
+        "run": one.also[0] if one.also else None,
+        "origin": one.run.id,
+        "error": None if one.error is None else one.error.code,
+    }
+
+
+def _end(done: Sequence[Controlled]) -> None:
     if any(one.error is not None for one in done):
         raise typer.Exit(2)
 
