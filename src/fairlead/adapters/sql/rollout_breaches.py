@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from fairlead.adapters.sql.schema import calls, effects
+from fairlead.adapters.sql.schema import calls, effects, runs
 from fairlead.adapters.sql.schema_delivery import assignments
 from fairlead.core.analysis import Invariant
 from fairlead.core.rollout import Rollout
@@ -24,14 +24,15 @@ def read_breaches(
 ) -> Mapping[str, tuple[Invariant, ...]]:
     """Return what runs of a rollout's candidate did, of those whose end was not counted yet.
 
-    They are looked at while they go on: the first breach counts, and not the end of its run.
+    They are looked at while they go on: the first breach counts, and not the end of its run. What
+    a child did was done by the run that was given to the candidate.
 
     Args:
         connection: A transaction that holds the rollout.
         rollout: The rollout.
 
     Returns:
-        The breaches by id of the run.
+        The breaches by id of the run that was given to the candidate.
     """
     found: dict[str, tuple[Invariant, ...]] = {}
     for invariant, query in _queries(rollout):
@@ -43,9 +44,10 @@ def read_breaches(
 def _queries(rollout: Rollout) -> Iterator[tuple[Invariant, sa.Select[Any]]]:
     given = (assignments.c.rollout == rollout.id) & ~assignments.c.ended
     mine = given & (assignments.c.arm == "canary")
+    family = assignments.join(runs, runs.c.root_id == assignments.c.run_id)
     tools = calls.c.kind == "tool"
-    made = sa.select(calls.c.run_id).distinct()
-    made = made.join_from(assignments, calls, calls.c.run_id == assignments.c.run_id)
+    made = sa.select(assignments.c.run_id).distinct()
+    made = made.select_from(family.join(calls, calls.c.run_id == runs.c.id))
     # Whatever made it went around the boundary: no intent was on record before it.
     around = (calls.c.effect != "read") & (calls.c.state == "done")
     in_ledger = sa.exists().where(effects.c.key == calls.c.key)
@@ -53,9 +55,9 @@ def _queries(rollout: Rollout) -> Iterator[tuple[Invariant, sa.Select[Any]]]:
     sent = calls.c.leaked.is_not(None) & calls.c.state.in_(_HAPPENED)
     yield "secret_leaked", made.where(mine, tools, sent)
     # Under one key nothing happens twice; here a run asked for the same under two.
-    same = sa.select(effects.c.run_id).distinct()
-    same = same.join_from(assignments, effects, effects.c.run_id == assignments.c.run_id)
+    same = sa.select(assignments.c.run_id).distinct()
+    same = same.select_from(family.join(effects, effects.c.run_id == runs.c.id))
     twice = same.where(
         mine, effects.c.effect == "once", effects.c.state.in_(("done", "reconciled"))
-    ).group_by(effects.c.run_id, effects.c.tool, effects.c.arguments_digest)
+    ).group_by(assignments.c.run_id, effects.c.tool, effects.c.arguments_digest)
     yield "effect_duplicated", twice.having(sa.func.count() > 1)
