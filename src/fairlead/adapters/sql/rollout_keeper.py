@@ -31,6 +31,9 @@ def keep(
 ) -> None:
     """Note that a process looks at a rollout, and will again; it is written once per half a lease.
 
+    Whoever looks while another one keeps it, such as a person's command that ends at once, takes it
+    from nobody: else no one would look until the lease of a process that is gone has lapsed.
+
     Args:
         connection: A transaction that holds the rollout.
         database: The database, whose time counts.
@@ -39,7 +42,8 @@ def keep(
         lease_s: Seconds without a look after which another one does it.
     """
     now = database.now_sql()
-    stale = (rollouts.c.kept_by != by) | (rollouts.c.kept_until < now + lease_s / 2)
+    mine = (rollouts.c.kept_by == by) & (rollouts.c.kept_until < now + lease_s / 2)
+    stale = mine | (rollouts.c.kept_until < now)
     connection.execute(
         sa.update(rollouts)
         .where(rollouts.c.id == rollout_id, stale)

@@ -56,3 +56,11 @@ def test_an_order_is_carried_out_whoever_keeps_it(stage: Rolling) -> None:
     rollout = stage.ramp()
     other = stage.make_controller("you", stage.time)
     assert other.carry_on(rollout.id).phase == "progressing"
+
+
+def test_whoever_looks_once_for_a_person_takes_it_from_nobody(stage: Rolling) -> None:
+    rollout = stage.ramp(replace(TERMS, analysis=replace(TERMS.analysis, min_runs=1000)))
+    other = stage.make_controller("you", stage.time)
+    other.carry_on(rollout.id)
+    # That process ends, and nobody waits for its lease to lapse.
+    assert counted(stage, stage.controller) == 1
