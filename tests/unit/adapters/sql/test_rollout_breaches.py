@@ -8,6 +8,7 @@ import pytest
 
 from fairlead.adapters.sql.database import Database
 from fairlead.core.calls import Call, Done, Effect, Failed, Result
+from fairlead.core.release import Release, ToolContract, manifest_digest
 from fairlead.ports.dispatch import Fence
 from fairlead.ports.journal import CallVerdict
 from fairlead.ports.runs import Room, RunRecord
@@ -157,3 +158,24 @@ def test_what_an_app_does_by_design_is_left_out(stage: Rolling) -> None:
     for number in (1, 2):
         call(stage, asked(run, number))
     assert stage.tick(rollout).phase == "progressing"
+
+
+@pytest.mark.parametrize("undoes", [True, False])
+def test_what_undoes_two_effects_happens_twice(stage: Rolling, undoes: bool) -> None:
+    hold = ToolContract(
+        name="hold",
+        description="Hold something",
+        effect="once",
+        scope="stock:write",
+        targets=("item",),
+        parameters={},
+        compensate="pay" if undoes else "",
+    )
+    manifest = replace(stage.b.manifest, contracts={"hold": hold})
+    stage.b = Release(digest=manifest_digest(manifest), manifest=manifest, created_at=1.0)
+    stage.releases.put(stage.b)
+    rollout = stage.ramp()
+    run = stage.begin()
+    for number in (1, 2):
+        call(stage, asked(run, number))
+    assert (stage.tick(rollout).phase == "progressing") == undoes
