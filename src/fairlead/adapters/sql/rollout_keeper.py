@@ -12,6 +12,20 @@ import sqlalchemy as sa
 from fairlead.adapters.sql.database import Database
 from fairlead.adapters.sql.schema_delivery import rollouts
 
+STOPPED_S = 3
+"""A process that is stopped in the middle of a look holds new runs up no longer than that."""
+
+
+def hold_briefly(connection: sa.Connection) -> None:
+    """Let the server end a transaction when nothing is heard of its process for a few seconds.
+
+    Args:
+        connection: A transaction that is about to hold an environment, and so all its new runs.
+    """
+    if connection.dialect.name == "postgresql":
+        limit = f"SET LOCAL idle_in_transaction_session_timeout = '{STOPPED_S}s'"
+        connection.exec_driver_sql(limit)
+
 
 def to_look_at(database: Database, environment: str, by: str) -> sa.Select[Any]:
     """Select the ids of an environment's rollouts that a process is to look at, oldest first.
