@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from fairlead.delivery.controller import Controller, Pace
 from fairlead.delivery.release import Releases
@@ -17,6 +17,9 @@ from fairlead.runtime.control import Control
 from fairlead.runtime.supervisor import Supervisor, Upkeep
 from fairlead.settings import Settings
 
+if TYPE_CHECKING:
+    from fairlead.adapters.sql.database import Database
+
 
 class Parts(Protocol):
     """What of an open platform is used here; see `Platform`."""
@@ -26,6 +29,9 @@ class Parts(Protocol):
 
     @property
     def clock(self) -> Clock: ...
+
+    @property
+    def database(self) -> Database: ...
 
     @property
     def rollout_store(self) -> RolloutStore: ...
@@ -75,6 +81,7 @@ def make_controller(platform: Parts) -> Controller:
             retire_after_s=settings.retire_after_s,
         ),
         by=f"controller {socket.gethostname()}:{os.getpid()}",
+        others_time=platform.database.clock,
     )
 
 

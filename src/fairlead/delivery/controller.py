@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
-from fairlead.core.errors import FairleadError
+from fairlead.core.errors import ClockSkewed, FairleadError
 from fairlead.core.rollout import Rollout
 from fairlead.delivery.observing import observe_rollout
 from fairlead.delivery.rollouts import Rollouts
 from fairlead.ports.rollouts import DeploymentStore
 from fairlead.ports.runs import Order
 from fairlead.runtime.control import Control
+from fairlead.runtime.skew import SKEW_S_MAX, is_skewed
 
 IN_FLIGHT_MAX = 100
 """Runs of a candidate that are moved or stopped at one look."""
@@ -61,6 +63,7 @@ class Controller:
         control: Moves and stops runs.
         pace: How often.
         by: This process, for the record.
+        others_time: Tells the time of all, the database's; None where this process's own is that.
     """
 
     rollouts: Rollouts
@@ -68,6 +71,7 @@ class Controller:
     control: Control
     pace: Pace
     by: str
+    others_time: Callable[[], float] | None = None
     _thread: threading.Thread | None = None
     _stopping: threading.Event = field(default_factory=threading.Event)
     _said: str = ""
@@ -101,10 +105,14 @@ class Controller:
         """Look once: count what became known, take steps, and carry out what was decided.
 
         Raises:
+            ClockSkewed: This machine's clock is wrong: an hour's pause would end when it likes.
+                Nothing was looked at, so whoever has the right time takes the rollouts over.
             Exception: One rollout could not be looked at; all others were.
         """
         failed: Exception | None = None
         found = self.rollouts.store.to_look_at(self.rollouts.environment, self.by)
+        if found:
+            self._refuse_skew()
         self._stay = {one: self._stay[one] for one in found if one in self._stay}
         for rollout_id in found:
             try:
@@ -119,6 +127,14 @@ class Controller:
             self.deployments.strand(pace.lease_s, pace.stranded_after_s)
         if failed is not None:
             raise failed
+
+    def _refuse_skew(self) -> None:
+        if self.others_time is None:
+            return
+        clock = self.rollouts.clock
+        if is_skewed(clock.now(), self.others_time(), clock.now()):
+            message = f"{self.by}: the clock differs by more than {SKEW_S_MAX:g} s from the others'"
+            raise ClockSkewed(message)
 
     def _watched_s(self) -> float:
         """Note that this process looks; return for how long it has done so without a break."""

@@ -7,6 +7,7 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 from fairlead.bootstrap import Platform, load_app, materialised, read_app_files
 from fairlead.core.digests import Json
@@ -21,6 +22,7 @@ from fairlead.operations.identity import asking
 from fairlead.ports.runs import RunRecord
 from fairlead.ports.workers import WorkerRecord
 from fairlead.runtime.admission import StartOptions
+from fairlead.runtime.staying import Staying
 from fairlead.runtime.supervisor import Supervisor
 from fairlead.runtime.worker import Worker
 
@@ -73,10 +75,13 @@ def make_worker(platform: Platform, release: str | None = None) -> Worker:
         )
     # Also when the same code stands in the folder: there somebody may edit it while this works, and
     # what is read or imported late would be of another release.
-    there = materialised(platform.settings, platform.release_store, wanted)
+    make = partial(materialised, platform.settings, platform.release_store, wanted)
+    there = make()
     # Its programs are a part of its files, like its modules.
     platform.mcp.start_in(there.folder)
-    return platform.worker(load_app(there), read_app_files(there))
+    worker = platform.worker(load_app(there), read_app_files(there))
+    worker.companions += (Staying(folder=there.folder, again=make),)
+    return worker
 
 
 def _is_here(platform: Platform, release: Release) -> bool:

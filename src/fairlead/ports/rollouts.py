@@ -171,8 +171,8 @@ class Counted:
         metric: The metric; empty for the admission of the unit itself.
         unit: The unit.
         counted: `good`, `bad`, `number` or `excluded`; `void` when a person stopped its only run,
-            and it counts by its next one; `aside` when it is good on the other side, and left out on
-            this one.
+            and it counts by its next one; `aside` when it is good on the other side, and is left
+            out on this one.
         arm: On which side.
         place: Its place among the canary's units; -1 for the baseline.
     """

@@ -21,12 +21,10 @@ from fairlead.runtime.erase import Resuming
 from fairlead.runtime.execute import Runner
 from fairlead.runtime.pulse import Pulse
 from fairlead.runtime.seats import Seats
+from fairlead.runtime.skew import SKEW_S_MAX, is_skewed
 
 LEASES_MISSED_MAX = 40
 """After this many leases without a renewal a worker is lost."""
-
-SKEW_S_MAX = 2.0
-"""A clock that differs more from the database's is not fit for leases."""
 
 _log = logging.getLogger("fairlead.worker")
 
@@ -219,8 +217,7 @@ class Worker:
         asked_at, asked = self.clock.monotonic(), self.clock.now()
         theirs = self.registry.workers.beat(self.runner.worker_id)
         self.lease.renewed_at = asked_at
-        # The database read its clock somewhere between the asking and the answer.
-        skewed = theirs < asked - SKEW_S_MAX or theirs > self.clock.now() + SKEW_S_MAX
+        skewed = is_skewed(asked, theirs, self.clock.now())
         if skewed and not self._skewed:
             _log.warning("%s: this machine's clock is wrong; no runs are taken", ClockSkewed.code)
         self._skewed = skewed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -67,6 +68,15 @@ def test_a_worker_of_a_release_has_its_code_and_its_programs(
         (place / "app.py").write_bytes(b"\xff")
         assert make_worker(platform, old.id).runner.code_digest == old.manifest.code_digest
         assert (place / "fairlead.toml").read_text() == ""
+        # Somebody tidied up while it works: what it reads or imports late is there again.
+        shutil.rmtree(place.parent)
+        worker.companions[-1].look()  # type: ignore[attr-defined]
+        assert "# one" in (place / "app.py").read_text()
+        with platform.database.transaction() as connection:
+            connection.execute(sa.text("DELETE FROM archives"))
+        shutil.rmtree(place.parent)
+        worker.companions[-1].look()  # type: ignore[attr-defined]
+        assert not place.exists()
     released._let_go(place)
     monkeypatch.setattr(loading, "_loaded", set())
 

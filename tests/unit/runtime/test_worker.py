@@ -13,7 +13,8 @@ from fairlead.ports.dispatch import Claimed, Fence
 from fairlead.ports.engine import Suspended
 from fairlead.ports.workers import WorkerRecord
 from fairlead.runtime.seats import Seats
-from fairlead.runtime.worker import LEASES_MISSED_MAX, SKEW_S_MAX, Lease, Registry, Worker
+from fairlead.runtime.skew import SKEW_S_MAX
+from fairlead.runtime.worker import LEASES_MISSED_MAX, Lease, Registry, Worker
 from fairlead.testing import FakeClock
 from tests.unit.runtime.office import (
     FakeCadence,

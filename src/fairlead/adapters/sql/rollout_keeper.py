@@ -12,6 +12,20 @@ import sqlalchemy as sa
 from fairlead.adapters.sql.database import Database
 from fairlead.adapters.sql.schema_delivery import rollouts
 
+STOPPED_S = 3
+"""A process that is stopped in the middle of a look holds new runs up no longer than that."""
+
+
+def hold_briefly(connection: sa.Connection) -> None:
+    """Let the server end a transaction when nothing is heard of its process for a few seconds.
+
+    Args:
+        connection: A transaction that is about to hold an environment, and so all its new runs.
+    """
+    if connection.dialect.name == "postgresql":
+        limit = f"SET LOCAL idle_in_transaction_session_timeout = '{STOPPED_S}s'"
+        connection.exec_driver_sql(limit)
+
 
 def to_look_at(database: Database, environment: str, by: str) -> sa.Select[Any]:
     """Select the ids of an environment's rollouts that a process is to look at, oldest first.
@@ -31,6 +45,9 @@ def keep(
 ) -> None:
     """Note that a process looks at a rollout, and will again; it is written once per half a lease.
 
+    Whoever looks while another one keeps it, such as a person's command that ends at once, takes it
+    from nobody: else no one would look until the lease of a process that is gone has lapsed.
+
     Args:
         connection: A transaction that holds the rollout.
         database: The database, whose time counts.
@@ -39,7 +56,8 @@ def keep(
         lease_s: Seconds without a look after which another one does it.
     """
     now = database.now_sql()
-    stale = (rollouts.c.kept_by != by) | (rollouts.c.kept_until < now + lease_s / 2)
+    mine = (rollouts.c.kept_by == by) & (rollouts.c.kept_until < now + lease_s / 2)
+    stale = mine | (rollouts.c.kept_until < now)
     connection.execute(
         sa.update(rollouts)
         .where(rollouts.c.id == rollout_id, stale)

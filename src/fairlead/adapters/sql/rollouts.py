@@ -13,7 +13,7 @@ from fairlead.adapters.sql.database import Database, serialize
 from fairlead.adapters.sql.deployments import is_served, refuse_open, sole, stand
 from fairlead.adapters.sql.events import append
 from fairlead.adapters.sql.releases import end_trial, mark_bad, move_pointer
-from fairlead.adapters.sql.rollout_keeper import keep, to_look_at
+from fairlead.adapters.sql.rollout_keeper import hold_briefly, keep, to_look_at
 from fairlead.adapters.sql.rollout_samples import (
     in_flight_of,
     in_flight_query,
@@ -128,6 +128,7 @@ class SqlRolloutStore:
     def look(self, rollout_id: str, decide: Decide, *, by: str, lease_s: float) -> Rollout:
         """Count what became known and go on, in one transaction; any process may do it."""
         with self._database.transaction() as connection:
+            hold_briefly(connection)
             before = self._held(connection, rollout_id)
             if before.final:
                 return before

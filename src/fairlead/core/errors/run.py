@@ -160,10 +160,10 @@ class EffectSettled(FairleadError):
 
 
 class ClockSkewed(FairleadError):
-    """This machine's clock and the database's differ too much for leases."""
+    """This machine's clock and the database's differ too much for leases and rollouts."""
 
     code = "FL-421"
-    hint = "Set the clock by NTP; until then this machine takes over no runs and starts no worker."
+    hint = "Set the clock by NTP; until then it takes no runs over and carries no rollout on."
 
 
 class WorkerIdTaken(FairleadError):

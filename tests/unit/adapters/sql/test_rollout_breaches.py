@@ -8,9 +8,10 @@ import pytest
 
 from fairlead.adapters.sql.database import Database
 from fairlead.core.calls import Call, Done, Effect, Failed, Result
+from fairlead.core.release import Release, ToolContract, manifest_digest
 from fairlead.ports.dispatch import Fence
 from fairlead.ports.journal import CallVerdict
-from fairlead.ports.runs import RunRecord
+from fairlead.ports.runs import Room, RunRecord
 from tests.unit.adapters.sql.rolling import TERMS, Rolling
 from tests.unit.adapters.sql.test_runs import TIMING
 
@@ -89,6 +90,44 @@ def test_an_effect_that_a_run_asked_for_twice_rolls_back(
     assert (f"effect_duplicated by run {run.id}" in found.reason) == twice
 
 
+def child(stage: Rolling, parent: RunRecord, number: int) -> RunRecord:
+    """Return a child that a run started with one of its calls, and that a worker has claimed."""
+    made = replace(
+        parent,
+        id=f"{parent.id}-{number}",
+        state="queued",
+        parent_id=parent.id,
+        parent_call=number,
+        root_id=parent.id,
+        assignment=None,
+        lineage=f"{parent.id}.{number}",
+    )
+    return stage.runs.admit(made, room=Room())
+
+
+def test_what_a_child_of_a_run_does_is_the_runs_own(stage: Rolling) -> None:
+    rollout = stage.ramp()
+    run = stage.begin()
+    first, second = child(stage, run, 1), child(stage, run, 2)
+    call(stage, asked(first, lineage=first.lineage))
+    assert stage.tick(rollout).phase == "progressing"
+    call(stage, asked(second, lineage=second.lineage))
+    found = stage.tick(rollout)
+    assert (found.phase, found.bad) == ("aborting", True)
+    assert f"effect_duplicated by run {run.id}" in found.reason
+
+
+@pytest.mark.parametrize("breach", ["policy_bypass", "secret_leaked"])
+def test_what_a_child_does_alone_counts(stage: Rolling, breach: str) -> None:
+    rollout = stage.ramp()
+    run = stage.begin()
+    made = child(stage, run, 1)
+    leaked = ("aws-key",) if breach == "secret_leaked" else ()
+    one = asked(made, lineage=made.lineage, leaked=leaked)
+    call(stage, one, ledger=breach == "secret_leaked")
+    assert f"{breach} by run {run.id}" in stage.tick(rollout).reason
+
+
 def test_the_same_effect_of_two_runs_is_none_of_that(stage: Rolling) -> None:
     rollout = stage.ramp()
     for _ in range(2):
@@ -119,3 +158,24 @@ def test_what_an_app_does_by_design_is_left_out(stage: Rolling) -> None:
     for number in (1, 2):
         call(stage, asked(run, number))
     assert stage.tick(rollout).phase == "progressing"
+
+
+@pytest.mark.parametrize("undoes", [True, False])
+def test_what_undoes_two_effects_happens_twice(stage: Rolling, undoes: bool) -> None:
+    hold = ToolContract(
+        name="hold",
+        description="Hold something",
+        effect="once",
+        scope="stock:write",
+        targets=("item",),
+        parameters={},
+        compensate="pay" if undoes else "",
+    )
+    manifest = replace(stage.b.manifest, contracts={"hold": hold})
+    stage.b = Release(digest=manifest_digest(manifest), manifest=manifest, created_at=1.0)
+    stage.releases.put(stage.b)
+    rollout = stage.ramp()
+    run = stage.begin()
+    for number in (1, 2):
+        call(stage, asked(run, number))
+    assert (stage.tick(rollout).phase == "progressing") == undoes

@@ -56,3 +56,27 @@ def test_an_order_is_carried_out_whoever_keeps_it(stage: Rolling) -> None:
     rollout = stage.ramp()
     other = stage.make_controller("you", stage.time)
     assert other.carry_on(rollout.id).phase == "progressing"
+
+
+def test_whoever_looks_once_for_a_person_takes_it_from_nobody(stage: Rolling) -> None:
+    rollout = stage.ramp(replace(TERMS, analysis=replace(TERMS.analysis, min_runs=1000)))
+    other = stage.make_controller("you", stage.time)
+    other.carry_on(rollout.id)
+    # That process ends, and nobody waits for its lease to lapse.
+    assert counted(stage, stage.controller) == 1
+
+
+def test_a_look_that_is_stopped_in_the_middle_holds_new_runs_up_for_seconds_only(
+    stage: Rolling,
+) -> None:
+    rollout = stage.ramp()
+    sent: list[str] = []
+    engine = stage.database.engine
+    sa.event.listen(engine, "before_cursor_execute", lambda *given: sent.append(given[2]))
+    stage.tick(rollout)
+    limits = [one for one in sent if "idle_in_transaction_session_timeout = '3s'" in one]
+    assert len(limits) >= (engine.dialect.name == "postgresql")
+    with stage.database.transaction() as connection:
+        if engine.dialect.name == "postgresql":
+            usual = connection.exec_driver_sql("SHOW idle_in_transaction_session_timeout")
+            assert usual.scalar() == "10s"

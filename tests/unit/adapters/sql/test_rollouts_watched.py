@@ -11,7 +11,7 @@ from fairlead.adapters.sql.database import Database
 from fairlead.adapters.sql.schema import workers
 from fairlead.adapters.sql.schema_delivery import rollouts
 from fairlead.adapters.sql.schema_releases import releases
-from fairlead.core.errors import ReleaseDamaged
+from fairlead.core.errors import ClockSkewed, ReleaseDamaged
 from tests.unit.adapters.sql.rolling import HELD, ORDER, Rolling
 
 
@@ -76,3 +76,19 @@ def test_a_rollout_that_nobody_looked_at_waits_for_its_workers_from_then_on(
     assert stage.tick(rollout).phase == "progressing"
     stage.serve(stage.b)
     assert stage.tick(rollout).weight == 0.5
+
+
+@pytest.mark.parametrize("wrong_s", [3600.0, -3600.0])
+def test_a_machine_whose_clock_is_wrong_leaves_rollouts_to_others(
+    stage: Rolling, wrong_s: float
+) -> None:
+    """Else an hour's pause ends at once, and a promotion is observed for no time."""
+    rollout = stage.ramp()
+    stage.controller.others_time = lambda: stage.time.time - wrong_s
+    before = stage.rollouts.get(rollout.id)
+    with pytest.raises(ClockSkewed, match="differs by more than 2 s"):
+        stage.tick(rollout)
+    assert stage.rollouts.get(rollout.id) == before
+    stage.controller.others_time = lambda: stage.time.time - 1.0
+    stage.end(stage.begin(0.0))
+    assert stage.tick(rollout) != before
