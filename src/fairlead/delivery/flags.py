@@ -18,6 +18,7 @@ from fairlead.core.flags import (
     FlagTerms,
     type_of,
 )
+from fairlead.core.nearest import unknown_name
 from fairlead.core.release import Manifest
 from fairlead.ports.app_files import AppFiles
 
@@ -249,9 +250,9 @@ def _known(given: Any, keys: frozenset[str], where: str) -> None:
         raise InvalidFlag(f"{where} must be an object", key=where)
     unknown = sorted(set(given) - keys)
     if unknown:
-        names = ", ".join(sorted(keys))
         raise InvalidFlag(
-            f"{where} has an unknown key {unknown[0]!r}; it knows: {names}", key=where
+            f"{where} has an unknown key {unknown[0]!r}; {unknown_name(unknown[0], keys)}",
+            key=where,
         )
 
 

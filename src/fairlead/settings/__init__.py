@@ -13,6 +13,7 @@ from fairlead.core.errors import AppFileMissing, InvalidConfig
 from fairlead.settings.delivery import DELIVERY_SETTINGS
 from fairlead.settings.identity import IDENTITY_SETTINGS, Identity, read_identity
 from fairlead.settings.setting import Setting
+from fairlead.settings.tables import check_tables
 
 APP_FILE = "fairlead.toml"
 
@@ -250,7 +251,8 @@ def load_settings(folder: Path, environment: Mapping[str, str] | None = None) ->
 
     Raises:
         AppFileMissing: The folder holds no `fairlead.toml`.
-        InvalidConfig: The file is no TOML, or a value is of the wrong kind.
+        InvalidConfig: The file is no TOML, nobody reads a table or a key in it, or a value is of
+            the wrong kind.
     """
     folder = folder.resolve()
     path = folder / APP_FILE
@@ -260,6 +262,7 @@ def load_settings(folder: Path, environment: Mapping[str, str] | None = None) ->
         raise AppFileMissing(f"there is no {APP_FILE} in {folder}", folder=str(folder)) from error
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InvalidConfig(f"{path} is not understood: {error}", file=str(path)) from error
+    check_tables(config, [setting.key for setting in SETTINGS], APP_FILE)
     values = _Values(config, os.environ if environment is None else environment)
     synchronous = values.text("database.synchronous")
     if synchronous not in ("full", "normal"):
