@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import math
 from collections.abc import Iterator, Mapping
@@ -19,7 +18,7 @@ from fairlead.core.flags import (
     type_of,
 )
 from fairlead.core.nearest import unknown_name
-from fairlead.core.release import Manifest
+from fairlead.delivery.flag_rules import result_findings
 from fairlead.ports.app_files import AppFiles
 
 _OPERATORS = """
@@ -34,7 +33,6 @@ FILE = Bounds(chars=1_000_000, depth=FLAG.depth + 4)
 
 _FILE_KEYS = frozenset(("$schema", "$evaluators", "flags", "metadata"))
 _FLAG_KEYS = frozenset(("state", "variants", "defaultVariant", "targeting", "metadata"))
-_METHODS = ("flag", "flag_details")
 
 
 def app_flags(files: AppFiles, table: Any) -> dict[str, FlagTerms]:
@@ -77,41 +75,6 @@ def workflow_flags(shared: Mapping[str, FlagTerms], table: Any, where: str) -> d
                 flag=key,
             )
     return _few({**shared, **own}, where)
-
-
-def undeclared_flags(manifest: Manifest, files: AppFiles) -> list[str]:
-    """Find the flags that code asks for by a literal key and that no file declares.
-
-    Args:
-        manifest: The candidate's manifest.
-        files: The app's files.
-    """
-    declared = {key for terms in manifest.workflows.values() for key in terms.flags}
-    return [
-        f"{path}:{line} asks for flag {key!r}, which is not declared in fairlead.toml or flags/"
-        for path, line, key in _asked(files)
-        if key not in declared
-    ]
-
-
-def _asked(files: AppFiles) -> Iterator[tuple[str, int, str]]:
-    for path, data in files.code.items():
-        try:
-            tree = ast.parse(data) if path.endswith(".py") else ast.parse("")
-        except (SyntaxError, ValueError):
-            continue  # no part of the app that was imported
-        for node in ast.walk(tree):
-            # Awaited, so that a method of the same name of something else is not meant.
-            call = node.value if isinstance(node, ast.Await) else None
-            if (
-                isinstance(call, ast.Call)
-                and isinstance(call.func, ast.Attribute)
-                and call.func.attr in _METHODS
-                and call.args
-                and isinstance(call.args[0], ast.Constant)
-                and isinstance(call.args[0].value, str)
-            ):
-                yield path, call.lineno, call.args[0].value
 
 
 def _values(table: Any, where: str) -> dict[str, FlagTerms]:
@@ -172,7 +135,10 @@ def _flag(key: str, given: Any, shared: Mapping[str, Any], path: str) -> FlagTer
     )
     for finding in _rule_findings(targeting, variants):
         raise InvalidFlag(f"{where}: {finding}", flag=key)
-    return _sound(key, terms, path)
+    sound = _sound(key, terms, path)
+    for finding in result_findings(targeting or None, variants):
+        raise InvalidFlag(f"{where}: {finding}", flag=key)
+    return sound
 
 
 def _sound(key: str, terms: FlagTerms, where: str) -> FlagTerms:
