@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from pydantic_ai.messages import ModelResponse
 
 from fairlead import Principal
 from fairlead.adapters.sql.schema import blobs, calls
@@ -20,6 +22,7 @@ from fairlead.core.errors import (
     RoleMissing,
     UnknownWorkflow,
 )
+from fairlead.delivery.replay import AT_ONCE
 from fairlead.operations import (
     Order,
     ReplayOptions,
@@ -154,6 +157,28 @@ def test_a_candidate_with_a_worse_prompt_fails_and_its_model_is_really_asked(
     assert "model function:s, call 1, is not on record with these arguments" in report.runs[0].why
     assert replay_check(report).conclusion == "neutral"
     assert lines(stage.folder) == [*written, *["model"] * 9]
+
+
+def test_invariant_11_live_models_cost_no_more_than_was_allowed(
+    stage: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    played(stage, *(("reply", f"letter {number}") for number in range(10)))
+    digest = candidate(stage, prompt=("Reply kindly.", "Reply very kindly."))
+    monkeypatch.setattr(ModelResponse, "cost", lambda _: SimpleNamespace(total_price=1.0))
+    written = lines(stage.folder)
+    report = replayed(stage, digest, cost_usd=1.0)
+    paid = len(lines(stage.folder)) - len(written)
+    # Those that are under way side by side are not stopped; all after them are undecided.
+    assert 1 <= paid <= AT_ONCE
+    assert (report.cost_usd, report.pairs.decided) == (paid, paid)
+    left = [one for one in report.runs if one.after is None]
+    assert {one.why for one in left} == {
+        "the replays may cost 1 USD, and no more is left for a live model"
+    }
+    assert f"; {len(left)} are undecided as the bound of 1 USD is spent" in report.reason
+    assert replayed(stage, digest, cost_usd=0.0).cost_usd == 0.0
+    with pytest.raises(ReplayInvalid, match="cannot cost at most nan USD"):
+        replayed(stage, digest, cost_usd=float("nan"))
 
 
 def test_a_model_that_is_away_says_nothing_of_the_candidate(stage: Scene) -> None:

@@ -7,6 +7,7 @@ import gc
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from math import inf
 
 from fairlead.authoring.app import App
 from fairlead.bootstrap import (
@@ -204,6 +205,8 @@ def _check(release: Release, chosen: ReplaySelection, how: ReplayOptions) -> Non
         raise ReplayInvalid(f"there is no way {terms.on_miss!r} or {terms.model!r} to answer calls")
     if terms.run_wall_s <= 0 or terms.wall_s <= 0:
         raise ReplayInvalid("a replay needs more than 0 seconds")
+    if not 0.0 <= terms.cost_usd < inf:
+        raise ReplayInvalid(f"replays cannot cost at most {terms.cost_usd!r} USD")
     if chosen.workflow and chosen.workflow not in manifest.workflows:
         raise UnknownWorkflow(
             f"release {release.id} has no workflow {chosen.workflow!r}", workflow=chosen.workflow
