@@ -145,9 +145,19 @@ def _sound(key: str, terms: FlagTerms, where: str) -> FlagTerms:
     if not 1 <= len(key) <= KEY_CHARS_MAX or key != key.strip():
         raise InvalidFlag(f"{where}: a flag's key has 1 to {KEY_CHARS_MAX} characters", flag=key)
     broken = excess(terms.as_flagd(), FLAG)
+    if broken is None and _is_wide([terms.variants, terms.targeting]):
+        broken = "a whole number beyond 64 bits"
     if broken is not None:
         raise InvalidFlag(f"{where}: flag {key} has {broken}", flag=key)
     return terms
+
+
+def _is_wide(value: Any) -> bool:
+    """Say whether a value holds a whole number that others than Python cannot read as it is."""
+    if isinstance(value, Mapping | list):
+        parts = value.values() if isinstance(value, Mapping) else value
+        return any(_is_wide(part) for part in parts)
+    return isinstance(value, int) and not -(2**63) <= value < 2**63
 
 
 def _few(flags: dict[str, FlagTerms], where: str) -> dict[str, FlagTerms]:
