@@ -335,7 +335,8 @@ def settings_page() -> str:
         "process runs; everything else is part of a release.",
         table(("key", "default", "environment", "meaning"), rows),
         "## `[workflow.NAME]`",
-        "Values here win over those in the decorator. An unknown key is an error.",
+        "Values here win over those in the decorator. An unknown key is an error, as in all of the "
+        "file.",
         table(("key", "default", "meaning"), _named(WORKFLOW_KEYS)),
     ]
     for title, text, keys in OTHER_TABLES:

@@ -24,7 +24,7 @@ def test_invariant_09_delivery_metrics_are_right_while_nothing_can_be_exported(
     first = release(cli, "one")
     assert cli("run", "pay_order", "o1")
     # The same code, so that the one worker of a command is enough.
-    write(cli.folder, "one", more="[limits]\nsteps = 40\n")
+    write(cli.folder, "one", more="[workflow.pay_order.limits]\nsteps = 40\n")
     second = cli.json("release", "create")["release"]
     cli("rollout", "start", second, "--override", "a test")
     cli("rollout", "promote", "--override", "a test")
@@ -52,7 +52,7 @@ def test_invariant_09_delivery_metrics_are_right_while_nothing_can_be_exported(
     [standing] = found["rollback_readiness"]
     assert (standing["release"], standing["readiness"]) == (first, "nothing before")
 
-    write(cli.folder, "one", more="[limits]\nsteps = 41\n")
+    write(cli.folder, "one", more="[workflow.pay_order.limits]\nsteps = 41\n")
     third = cli.json("release", "create")["release"]
     cli("rollout", "start", third, "--fix", "--override", "a test")
     [said] = [

@@ -172,6 +172,9 @@ def test_a_gate_that_hangs_is_ended_from_outside(cli: Cli) -> None:
     [found] = production.json("gate", "run", passed, "--timeout", "5", status=1)["gates"]
     assert (found["name"], found["conclusion"]) == ("check", "timed_out")
     assert found["summary"] == "it took longer than 5 s, and was ended"
+    # So is `fairlead check`, which has no release to say it of.
+    said = production("check", "--timeout", "5", status=2).stderr
+    assert "FL-914" in said and "it took longer than 5 s, and was ended" in said
     # What took too long shows nothing, also of a release that passed before.
     assert "check: " in production.refuses("FL-302", "release", "activate", passed)
 
@@ -184,3 +187,4 @@ def test_a_gate_whose_process_ends_without_a_word_shows_nothing(cli: Cli) -> Non
     [found] = production.json("gate", "run", passed, status=1)["gates"]
     assert found["conclusion"] == "neutral"
     assert found["findings"] == ["FL-943: the process of gate check ended with status 3"]
+    production.refuses("FL-943", "check")

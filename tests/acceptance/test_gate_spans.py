@@ -10,7 +10,8 @@ import pytest
 
 from fairlead.adapters.otel.telemetry import OtelTelemetry
 from fairlead.entrypoints.cli.scaffold import make_app
-from fairlead.operations import check_app, load_settings, open_platform
+from fairlead.operations import load_settings, open_platform
+from fairlead.operations.checking import check_here
 
 pytestmark = pytest.mark.acceptance
 
@@ -27,5 +28,5 @@ def test_a_span_that_comes_late_is_not_missed(
     monkeypatch.setattr(OtelTelemetry, "run_finished", late)
     make_app(tmp_path / "app")
     with open_platform(load_settings(tmp_path / "app")) as platform:
-        report = check_app(platform)
+        report = check_here(platform)
     assert [check.name for check in report.checks if check.conclusion != "success"] == []

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from pydantic_ai.messages import ModelResponse
 
 from fairlead import Principal
 from fairlead.adapters.sql.schema import blobs, calls
@@ -20,6 +22,7 @@ from fairlead.core.errors import (
     RoleMissing,
     UnknownWorkflow,
 )
+from fairlead.delivery.replay import AT_ONCE
 from fairlead.operations import (
     Order,
     ReplayOptions,
@@ -156,6 +159,28 @@ def test_a_candidate_with_a_worse_prompt_fails_and_its_model_is_really_asked(
     assert lines(stage.folder) == [*written, *["model"] * 9]
 
 
+def test_invariant_11_live_models_cost_no_more_than_was_allowed(
+    stage: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    played(stage, *(("reply", f"letter {number}") for number in range(10)))
+    digest = candidate(stage, prompt=("Reply kindly.", "Reply very kindly."))
+    monkeypatch.setattr(ModelResponse, "cost", lambda _: SimpleNamespace(total_price=1.0))
+    written = lines(stage.folder)
+    report = replayed(stage, digest, cost_usd=1.0)
+    paid = len(lines(stage.folder)) - len(written)
+    # Those that are under way side by side are not stopped; all after them are undecided.
+    assert 1 <= paid <= AT_ONCE
+    assert (report.cost_usd, report.pairs.decided) == (paid, paid)
+    left = [one for one in report.runs if one.after is None]
+    assert {one.why for one in left} == {
+        "the replays may cost 1 USD, and no more is left for a live model"
+    }
+    assert f"; {len(left)} are undecided as the bound of 1 USD is spent" in report.reason
+    assert replayed(stage, digest, cost_usd=0.0).cost_usd == 0.0
+    with pytest.raises(ReplayInvalid, match="cannot cost at most nan USD"):
+        replayed(stage, digest, cost_usd=float("nan"))
+
+
 def test_a_model_that_is_away_says_nothing_of_the_candidate(stage: Scene) -> None:
     played(stage, ("reply", "a kind letter"))
     digest = candidate(stage, prompt=("Reply kindly.", "Reply very kindly."))
@@ -227,11 +252,12 @@ def test_memory_is_read_as_of_the_recorded_time(stage: Scene) -> None:
 
 
 def test_other_code_is_refused(stage: Scene) -> None:
+    """In a process that has loaded some already."""
     (run_id,) = played(stage, ("talk", "hello"))
     before = stage.release.digest
     stage.edit("app.py", "return [turn.question", "return [0] + [turn.question")
     digest = stage.release_again().digest
-    with pytest.raises(ReplayOtherCode, match="was made from code"):
+    with pytest.raises(ReplayOtherCode, match=r"was made from code .* this process has loaded"):
         replayed(stage, before, run_id)
     report = replayed(stage, digest, run_id)
     # On its own release it cannot be played here, so the noise is not known.

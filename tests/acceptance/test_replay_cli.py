@@ -53,3 +53,29 @@ def test_replay_refuses_what_it_cannot_do(tmp_path: Path) -> None:
         assert code in cli("replay", digest, *given, status=2).stderr
     assert "FL-300" in cli("replay", "ffff", status=2).stderr
     assert "FL-4" in cli("replay", digest, "nobody", status=2).stderr
+
+
+def test_a_candidate_of_other_code_is_replayed_from_its_archive(tmp_path: Path) -> None:
+    folder = write_replay_app(tmp_path / "app")
+    app, cli = folder / "app.py", Cli(folder)
+    first = cli.json("release", "create")["release"]
+    cli("release", "activate", first, "--override", "a test")
+    for _ in range(2):
+        cli("run", "charged", "A-1 please")
+    written, before = lines(folder), app.read_text()
+    assert written == ["charge"], "the second run found the effect of the first"
+    app.write_text(before.replace("    return said\n", "    return said.upper()\n"))
+    second = cli.json("release", "create")["release"]
+    app.write_text(before)
+    said = cli.json("replay", second, status=3)
+    assert said["verdicts"] == {"same": 0, "changed": 2, "diverged": 0}
+    assert {one["noise"] for one in said["runs"]} == {None}
+    cli_gate = Cli(folder, FAIRLEAD_ENVIRONMENT="production")
+    rules = tmp_path / "rules.toml"
+    rules.write_text('gates = ["replay"]\n')
+    cli("environment", "set", "production", str(rules), "--reason", "a test")
+    [gate] = cli_gate.json("gate", "run", second, status=1)["gates"]
+    assert (gate["conclusion"], gate["figures"]["verdicts"]) == ("neutral", said["verdicts"])
+    # Nothing was executed: neither beside the app, nor where the archive's code is.
+    assert lines(folder) == written
+    assert list(folder.rglob("book.txt")) == [folder / "book.txt"]

@@ -42,11 +42,17 @@ def test_somebody_who_is_asked_may_take_time_and_be_wrong(stage: Scene) -> None:
     )
     digest = stage.release_again().digest
 
+    asked: list[Call] = []
+
     async def person(call: Call) -> tuple[Any]:
-        time.sleep(0.8)  # noqa: ASYNC251 - as a prompt at a terminal does
+        # As a prompt at a terminal does; longer than all replays may take, and only once.
+        time.sleep(0.8 if asked else 5.0)  # noqa: ASYNC251
+        asked.append(call)
         return (7,) if call.arguments["order"] == "wrong" else ({"order": "found"},)
 
-    options = ReplayOptions(terms=ReplayTerms(on_miss="ask", run_wall_s=0.6), ask=person)
+    options = ReplayOptions(
+        terms=ReplayTerms(on_miss="ask", run_wall_s=0.6, wall_s=4.5), ask=person
+    )
     report = replay_runs(stage.platform, digest, ReplaySelection(), options)
     assert [(one.verdict, one.after) for one in report.runs] == [
         ("changed", True),

@@ -116,7 +116,7 @@ def test_a_candidate_is_drilled_before_it_is_active_and_equal_code_shares_a_work
 ) -> None:
     first = release(on_each, "one")
     assert on_each("rollback", "--drill", status=2).stderr.startswith("FL-951")
-    write(on_each.folder, "one", more="[limits]\nsteps = 40\n")
+    write(on_each.folder, "one", more="[workflow.pay_order.limits]\nsteps = 40\n")
     candidate = on_each.json("release", "create")["release"]
     found = drill(on_each, "--release", candidate)
     assert (found["release"], found["previous"]) == (candidate, first)

@@ -116,3 +116,39 @@ def test_no_variable_of_the_environment_lifts_a_control(tmp_path: Path) -> None:
     fixed = ("required", "four_eyes", "algorithms", "lifetime_max_s", "leeway_s")
     found = {setting.key: setting.env for setting in SETTINGS}
     assert [found[f"identity.{name}"] for name in fixed] == [""] * len(fixed)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[flag]\nnew = true\n", r"fairlead.toml has \[flag\], .* mean 'flags'"),
+        ("[[budget]]\nname = 'a'\n", r"fairlead.toml has \[budget\], .* mean 'budgets'"),
+        (
+            "environment = 'a'\n",
+            "fairlead.toml has 'environment', which nobody reads; it knows: app",
+        ),
+        ("[worker]\nconcurency = 3\n", "fairlead.toml: worker .* 'concurency'.* 'concurrency'"),
+        ("[app]\nmodul = 'a.py:app'\n", "fairlead.toml: app .* 'modul'; did you mean 'module'"),
+        ("[identity]\nrequire = true\n", "fairlead.toml: identity .* mean 'required'"),
+        ("[gate]\nmutations = 0.9\n", "fairlead.toml: gate .* mean 'mutation'"),
+    ],
+)
+def test_what_nobody_reads_is_refused(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "fairlead.toml").write_text(text)
+    with pytest.raises(InvalidConfig, match=said):
+        load_settings(tmp_path, {})
+
+
+def test_what_a_release_is_made_of_is_known(tmp_path: Path) -> None:
+    (tmp_path / "fairlead.toml").write_text(
+        "[flags]\na = 1\n[workflow.ask]\ntop_k = 3\n[gate.ask]\nthreshold = 1\n[rates]\n"
+        "[memory]\nschema = 1\n[telemetry]\nmust_emit = []\n[[budgets]]\n[breaker]\n[policy]\n"
+        "[collections.a]\npath = 'a'\n[app]\ntemplate = '1'\n"
+    )
+    assert load_settings(tmp_path, {}).config["flags"] == {"a": 1}
+
+
+def test_a_number_that_nothing_can_read_is_no_traceback(tmp_path: Path) -> None:
+    (tmp_path / "fairlead.toml").write_text(f"[app]\nname = {'9' * 5000}\n")
+    with pytest.raises(InvalidConfig, match="is not understood"):
+        load_settings(tmp_path, {})

@@ -23,7 +23,7 @@ from fairlead.delivery.datasets import Dataset, declared_datasets, declared_muta
 from fairlead.delivery.decisions import declared_decisions
 from fairlead.delivery.digests import digest_findings
 from fairlead.delivery.evaluate import Evaluation, ask
-from fairlead.delivery.flags import undeclared_flags
+from fairlead.delivery.flag_calls import unasked_flags, undeclared_flags
 from fairlead.delivery.gate import Gate
 from fairlead.delivery.resolve import read_config
 from fairlead.ports.app_files import AppFiles
@@ -66,7 +66,11 @@ def make_gate(
         mutation=least if mutate else None,
         changed=lambda: digest_findings(manifest, read_files(settings.folder)),
         # A provider of the app's own has its flags elsewhere.
-        flags=lambda: [] if app.flags is not None else undeclared_flags(manifest, files),
+        flags=lambda: (
+            []
+            if app.flags is not None
+            else [*undeclared_flags(manifest, files), *unasked_flags(files, config)]
+        ),
     )
     return gate, manifest, files
 

@@ -36,6 +36,9 @@ RUN_WALL_S = 30.0
 WALL_S = 600.0
 """Seconds that all replays may take together unless more are allowed."""
 
+COST_USD = 10.0
+"""US dollars that live models may cost in all replays together unless more are allowed."""
+
 DIFFERENCES_MAX = 20
 """Most differences that are kept of one run."""
 
@@ -63,7 +66,9 @@ class ReplayTerms:
         model: Whether models answer from the recording; None decides by whether the candidate
             asks them otherwise: another prompt, model or setting, or other tools.
         run_wall_s: Seconds that one replay may take.
-        wall_s: Seconds that all replays may take together.
+        wall_s: Seconds that all replays may take together; while somebody is asked, none pass.
+        cost_usd: US dollars that live models may cost in all replays together. It is looked at
+            before each of their calls, so those that are under way side by side may go beyond it.
     """
 
     tools: Mapping[str, ToolPolicy] = field(default_factory=dict)
@@ -71,6 +76,7 @@ class ReplayTerms:
     model: ModelMode | None = None
     run_wall_s: float = RUN_WALL_S
     wall_s: float = WALL_S
+    cost_usd: float = COST_USD
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -66,7 +66,7 @@ def parse_baseline(files: AppFiles) -> Baseline:
         raise InvalidBaseline(f"there is no {BASELINE_FILE} in the folder", file=BASELINE_FILE)
     try:
         table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:
         raise InvalidBaseline(f"{BASELINE_FILE} is not understood: {error}") from error
     _known(table, _KEYS, BASELINE_FILE)
     guardrails = table.get("guardrails", {})

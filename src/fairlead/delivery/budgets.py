@@ -9,6 +9,7 @@ from typing import Any
 from fairlead.core.budget import BUDGETS_MAX, Budget
 from fairlead.core.errors import InvalidConfig
 from fairlead.core.release import WorkflowTerms
+from fairlead.delivery.tables import known
 
 _KEYS = frozenset(item.name for item in fields(Budget))
 
@@ -34,13 +35,13 @@ def budgets_of(
     models = {name.removeprefix("model:") for name in rates if name.startswith("model:")}
     for terms in workflows.values():
         models |= {terms.model, *terms.fallbacks} - {""}
-    known = {"workflow": set(workflows), "model": models}
+    named = {"workflow": set(workflows), "model": models}
     found: dict[str, Budget] = {}
     for number, table in enumerate(tables, 1):
         where = f"budgets[{number}]"
         budget = _budget(table, where)
-        if budget.which != "*" and budget.which not in known.get(budget.scope, {budget.which}):
-            names = ", ".join(sorted(known[budget.scope])) or "none"
+        if budget.which != "*" and budget.which not in named.get(budget.scope, {budget.which}):
+            names = ", ".join(sorted(named[budget.scope])) or "none"
             raise InvalidConfig(
                 f"{where}.which names the {budget.scope} {budget.which!r}, which the release does "
                 f"not have; it has: {names}",
@@ -55,15 +56,7 @@ def budgets_of(
 
 
 def _budget(table: Any, where: str) -> Budget:
-    if not isinstance(table, Mapping):
-        raise InvalidConfig(f"{where} must be a table", key=where)
-    unknown = sorted(set(table) - _KEYS)
-    if unknown:
-        names = ", ".join(sorted(_KEYS))
-        raise InvalidConfig(
-            f"{where} has an unknown key {unknown[0]!r}; it knows: {names}",
-            key=f"{where}.{unknown[0]}",
-        )
+    known(table, _KEYS, where)
     for name in ("name", "scope"):
         if name not in table:
             raise InvalidConfig(f"{where} has no {name}", key=f"{where}.{name}")

@@ -29,15 +29,17 @@ def read_environment(text: str, path: str) -> EnvironmentRules:
         InvalidEnvironment: It is not understood.
     """
     try:
-        return _rules(tomllib.loads(text))
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        read = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
         raise InvalidEnvironment(f"{path} is no TOML: {error}", file=path) from error
+    try:
+        return _rules(read)
     except InvalidConfig as error:
         raise InvalidEnvironment(f"{path}: {error.message}", file=path) from error
 
 
 def _rules(data: dict[str, Any]) -> EnvironmentRules:
-    known(data, _RULES, "an environment")
+    known(data, _RULES, "an environment", file="")
     values: dict[str, Any] = {}
     if "tier" in data:
         values["tier"] = text_of(data["tier"], "tier")
@@ -49,7 +51,7 @@ def _rules(data: dict[str, Any]) -> EnvironmentRules:
         values["evidence_s"] = {name: _seconds(value, name) for name, value in times.items()}
     if "approval" in data:
         table = _kind(data["approval"], dict, "approval", "a table")
-        known(table, _APPROVAL, "approval")
+        known(table, _APPROVAL, "approval", file="")
         _whole(table.get("count", 1))
         _kind(table.get("four_eyes", True), bool, "approval.four_eyes", "true or false")
         values["approval"] = made(ApprovalRules, table, "approval")
@@ -60,7 +62,7 @@ def _rules(data: dict[str, Any]) -> EnvironmentRules:
 
 
 def _freeze(data: Any) -> Freeze:
-    known(data, _FREEZE, "a freeze")
+    known(data, _FREEZE, "a freeze", file="")
     values = {
         name: text_of(data[name], f"freeze.{name}")
         for name in ("reason", "zone", "weekly")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import math
 from collections.abc import Iterator, Mapping
@@ -18,7 +17,8 @@ from fairlead.core.flags import (
     FlagTerms,
     type_of,
 )
-from fairlead.core.release import Manifest
+from fairlead.core.nearest import unknown_name
+from fairlead.delivery.flag_rules import result_findings
 from fairlead.ports.app_files import AppFiles
 
 _OPERATORS = """
@@ -33,7 +33,6 @@ FILE = Bounds(chars=1_000_000, depth=FLAG.depth + 4)
 
 _FILE_KEYS = frozenset(("$schema", "$evaluators", "flags", "metadata"))
 _FLAG_KEYS = frozenset(("state", "variants", "defaultVariant", "targeting", "metadata"))
-_METHODS = ("flag", "flag_details")
 
 
 def app_flags(files: AppFiles, table: Any) -> dict[str, FlagTerms]:
@@ -76,41 +75,6 @@ def workflow_flags(shared: Mapping[str, FlagTerms], table: Any, where: str) -> d
                 flag=key,
             )
     return _few({**shared, **own}, where)
-
-
-def undeclared_flags(manifest: Manifest, files: AppFiles) -> list[str]:
-    """Find the flags that code asks for by a literal key and that no file declares.
-
-    Args:
-        manifest: The candidate's manifest.
-        files: The app's files.
-    """
-    declared = {key for terms in manifest.workflows.values() for key in terms.flags}
-    return [
-        f"{path}:{line} asks for flag {key!r}, which is not declared in fairlead.toml or flags/"
-        for path, line, key in _asked(files)
-        if key not in declared
-    ]
-
-
-def _asked(files: AppFiles) -> Iterator[tuple[str, int, str]]:
-    for path, data in files.code.items():
-        try:
-            tree = ast.parse(data) if path.endswith(".py") else ast.parse("")
-        except (SyntaxError, ValueError):
-            continue  # no part of the app that was imported
-        for node in ast.walk(tree):
-            # Awaited, so that a method of the same name of something else is not meant.
-            call = node.value if isinstance(node, ast.Await) else None
-            if (
-                isinstance(call, ast.Call)
-                and isinstance(call.func, ast.Attribute)
-                and call.func.attr in _METHODS
-                and call.args
-                and isinstance(call.args[0], ast.Constant)
-                and isinstance(call.args[0].value, str)
-            ):
-                yield path, call.lineno, call.args[0].value
 
 
 def _values(table: Any, where: str) -> dict[str, FlagTerms]:
@@ -171,16 +135,29 @@ def _flag(key: str, given: Any, shared: Mapping[str, Any], path: str) -> FlagTer
     )
     for finding in _rule_findings(targeting, variants):
         raise InvalidFlag(f"{where}: {finding}", flag=key)
-    return _sound(key, terms, path)
+    sound = _sound(key, terms, path)
+    for finding in result_findings(targeting or None, variants):
+        raise InvalidFlag(f"{where}: {finding}", flag=key)
+    return sound
 
 
 def _sound(key: str, terms: FlagTerms, where: str) -> FlagTerms:
     if not 1 <= len(key) <= KEY_CHARS_MAX or key != key.strip():
         raise InvalidFlag(f"{where}: a flag's key has 1 to {KEY_CHARS_MAX} characters", flag=key)
     broken = excess(terms.as_flagd(), FLAG)
+    if broken is None and _is_wide([terms.variants, terms.targeting]):
+        broken = "a whole number beyond 64 bits"
     if broken is not None:
         raise InvalidFlag(f"{where}: flag {key} has {broken}", flag=key)
     return terms
+
+
+def _is_wide(value: Any) -> bool:
+    """Say whether a value holds a whole number that others than Python cannot read as it is."""
+    if isinstance(value, Mapping | list):
+        parts = value.values() if isinstance(value, Mapping) else value
+        return any(_is_wide(part) for part in parts)
+    return isinstance(value, int) and not -(2**63) <= value < 2**63
 
 
 def _few(flags: dict[str, FlagTerms], where: str) -> dict[str, FlagTerms]:
@@ -249,9 +226,9 @@ def _known(given: Any, keys: frozenset[str], where: str) -> None:
         raise InvalidFlag(f"{where} must be an object", key=where)
     unknown = sorted(set(given) - keys)
     if unknown:
-        names = ", ".join(sorted(keys))
         raise InvalidFlag(
-            f"{where} has an unknown key {unknown[0]!r}; it knows: {names}", key=where
+            f"{where} has an unknown key {unknown[0]!r}; {unknown_name(unknown[0], keys)}",
+            key=where,
         )
 
 

@@ -79,7 +79,7 @@ class Gate:
         mutation: Least share of small mistakes (0.0 to 1.0) that the guardrail tests must notice;
             None when it is not measured.
         changed: Says what of the candidate's files is not any more as the manifest says.
-        flags: Says which flags the code asks for and no file declares.
+        flags: Says which flags the code asks for and no file declares, or the other way round.
         asked: The manifest as the app declares it, when a baseline narrowed it; None for the same.
     """
 

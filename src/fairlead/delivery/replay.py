@@ -30,9 +30,13 @@ from fairlead.delivery.gate import CheckRun, Conclusion
 from fairlead.ports.recordings import Recording
 from fairlead.runtime.replay import Played, Player, let_go
 from fairlead.runtime.replay.play import recorded_course
+from fairlead.runtime.replay.tape import over_cost
 
 AT_ONCE = 8
 """Replays that are made side by side where somebody is really asked, such as a model."""
+
+CHARS_MAX = 300
+"""Longest word on why a judgement failed."""
 
 _NO_TIME = "no time was left for it"
 _NOISE = "on its own release it does not come to the recorded result either"
@@ -89,6 +93,7 @@ class ReplayReport:
         terms: What counted as evidence.
         replays: How many replays were made, those that measure the noise among them.
         seconds: What all of it took.
+        cost_usd: US dollars that calls cost which were really executed.
     """
 
     candidate: str
@@ -99,6 +104,7 @@ class ReplayReport:
     terms: PairTerms
     replays: int
     seconds: float
+    cost_usd: float = 0.0
 
     @property
     def verdicts(self) -> dict[str, int]:
@@ -132,6 +138,17 @@ class ReplayReport:
         }
 
 
+class _Unjudged(Exception):
+    """Whoever says whether a run passed cannot do so."""
+
+
+@dataclass(kw_only=True)
+class _Until:
+    """When no further replay begins, by the clock that goes on while nobody is asked."""
+
+    at: float
+
+
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
     """Two releases of one app, and how recorded runs are played on them.
@@ -158,7 +175,7 @@ class Comparison:
         Args:
             recordings: What is on record of the runs.
         """
-        begun, until = monotonic(), monotonic() + self.terms.wall_s
+        begun, until = monotonic(), _Until(at=monotonic() + self.terms.wall_s)
         async with let_go(self.terms.run_wall_s):
             noise, played = await self._played(recordings, until)
         pairs, runs = Pairs(), []
@@ -167,19 +184,24 @@ class Comparison:
             runs.append(made)
             pairs = observe(pairs, before=bool(made.before), after=made.after, terms=self.evidence)
         conclusion = conclude_pairs(pairs, self.evidence)
+        reason = _reason(pairs, self.evidence, conclusion)
+        poor = sum(one.why == over_cost(self.terms.cost_usd) for one in played)
+        if poor:
+            reason += f"; {poor} are undecided as the bound of {self.terms.cost_usd:g} USD is spent"
         return ReplayReport(
             candidate=self.player.release.digest,
             runs=tuple(runs),
             pairs=pairs,
             conclusion=conclusion,
-            reason=_reason(pairs, self.evidence, conclusion),
+            reason=reason,
             terms=self.evidence,
             replays=sum(one.made for one in (*noise, *played)),
             seconds=monotonic() - begun,
+            cost_usd=sum(one.cost_usd for one in (*noise, *played)),
         )
 
     async def _played(
-        self, recordings: Sequence[Recording], until: float
+        self, recordings: Sequence[Recording], until: _Until
     ) -> tuple[list[Played], list[Played]]:
         noise = await _each(recordings, lambda one: self._on_own(one, until))
         # Somebody who is asked is asked of one run at a time, and the others do not wait meanwhile.
@@ -188,7 +210,7 @@ class Comparison:
             recordings, lambda one: self._on(self.player, one, until), at_once
         )
 
-    async def _on_own(self, recording: Recording, until: float) -> Played:
+    async def _on_own(self, recording: Recording, until: _Until) -> Played:
         """Play a run on the release that it was made with."""
         if recording.unusable:
             return Played(course=None, why=recording.unusable, made=False)
@@ -197,26 +219,38 @@ class Comparison:
             return Played(course=None, why=own, made=False)
         return await self._on(own, recording, until)
 
-    async def _on(self, player: Player, recording: Recording, until: float) -> Played:
+    async def _on(self, player: Player, recording: Recording, until: _Until) -> Played:
         if recording.unusable:
             return Played(course=None, why=recording.unusable, made=False)
-        if monotonic() >= until:
+        if monotonic() >= until.at:
             return Played(course=None, why=_NO_TIME, made=False)
-        return await player.play(recording, self.releases[recording.run.release])
+        played = await player.play(recording, self.releases[recording.run.release])
+        until.at += played.asked_s
+        return played
 
     def _judged(self, recording: Recording, own: Played, after: Played) -> RunReplay:
+        why = recording.unusable
+        try:
+            if not why:
+                return self._compared(recording, own, after)
+        except _Unjudged as error:
+            why = str(error)
         run = recording.run
-        if recording.unusable:
-            return RunReplay(
-                run_id=run.id,
-                workflow=run.workflow,
-                release=run.release,
-                verdict="diverged",
-                why=recording.unusable,
-            )
-        recorded = recorded_course(recording)
-        before = self.passed(recording, recorded)
-        again = before if own.course is None else self.passed(recording, own.course)
+        return RunReplay(
+            run_id=run.id, workflow=run.workflow, release=run.release, verdict="diverged", why=why
+        )
+
+    def _passes(self, recording: Recording, course: Course) -> bool:
+        try:
+            return bool(self.passed(recording, course))
+        except Exception as error:  # what was handed in is somebody's own code
+            what = f"{type(error).__name__}: {error}"[:CHARS_MAX]
+            raise _Unjudged(f"`passed` could not judge it: {what}") from error
+
+    def _compared(self, recording: Recording, own: Played, after: Played) -> RunReplay:
+        run, recorded = recording.run, recorded_course(recording)
+        before = self._passes(recording, recorded)
+        again = before if own.course is None else self._passes(recording, own.course)
         if after.course is not None and again != before:
             # What its own release does not come to again says nothing of another one.
             after = replace(after, course=None, why=_NOISE)
@@ -229,7 +263,7 @@ class Comparison:
             why=after.why,
             differences=found,
             before=before,
-            after=None if after.course is None else self.passed(recording, after.course),
+            after=None if after.course is None else self._passes(recording, after.course),
             noise=_verdict(recorded, own)[0] if own.made else None,
             noise_why=own.why,
         )

@@ -19,6 +19,7 @@ from fairlead.core.digests import digest, digest_bytes, digest_files
 from fairlead.core.errors import InvalidConfig
 from fairlead.core.intent import IntentPage
 from fairlead.core.limits import SLO, Limits
+from fairlead.core.nearest import unknown_name
 from fairlead.core.rates import DEFAULT_RATE, Rate
 from fairlead.core.release import Manifest, RecallTerms, SignalRule, WorkflowTerms
 from fairlead.delivery.budgets import budgets_of
@@ -84,7 +85,7 @@ def read_config(files: AppFiles) -> dict[str, Any]:
     """
     try:
         return tomllib.loads(files.text(APP_FILE) or "")
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:
         raise InvalidConfig(f"{APP_FILE} is not understood: {error}", file=APP_FILE) from error
 
 
@@ -124,7 +125,9 @@ def resolve(app: App, files: AppFiles, config: Mapping[str, Any]) -> Manifest:
     unknown = sorted(set(tables) - set(app.workflows))
     if unknown:
         raise InvalidConfig(
-            f"{APP_FILE} has [workflow.{unknown[0]}] and the app has no such workflow"
+            f"{APP_FILE} has [workflow.{unknown[0]}] and the app has no such workflow; "
+            f"{unknown_name(unknown[0], app.workflows)}",
+            key=f"workflow.{unknown[0]}",
         )
     served = server_tools(app, files)
     workflows = {
@@ -303,9 +306,9 @@ def _intent(workflow: Workflow[Any, Any], files: AppFiles, limits: Limits, slo: 
     path = f"intents/{workflow.name}.toml"
     try:
         page = tomllib.loads(files.text(path) or "")
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:
         raise InvalidConfig(f"{path} is not understood: {error}", file=path) from error
-    known(page, _PAGE_KEYS, path)
+    known(page, _PAGE_KEYS, "the intent page", file=path)
     lists = {
         key: tuple(str(item) for item in page.get(key, ()))
         for key in ("expected_outcomes", "non_goals", "compliance", "resilience")

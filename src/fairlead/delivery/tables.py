@@ -6,17 +6,22 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from fairlead.core.errors import InvalidConfig
+from fairlead.core.nearest import unknown_name
+from fairlead.settings import APP_FILE
 
 T = TypeVar("T")
 
 
-def known(table: Mapping[str, Any], keys: frozenset[str], where: str) -> None:
+def known(
+    table: Mapping[str, Any], keys: frozenset[str], where: str, *, file: str = APP_FILE
+) -> None:
     """Refuse a table that is none, or that has a key which nobody reads.
 
     Args:
         table: The table.
         keys: What it may hold.
         where: Its name, for messages.
+        file: The file that it stands in; empty when whoever calls says it.
 
     Raises:
         InvalidConfig: It is none, or holds something else.
@@ -25,9 +30,10 @@ def known(table: Mapping[str, Any], keys: frozenset[str], where: str) -> None:
         raise InvalidConfig(f"{where} must be a table", key=where)
     unknown = sorted(set(table) - keys)
     if unknown:
-        names = ", ".join(sorted(keys))
+        place = f"{file}: {where}" if file else where
         raise InvalidConfig(
-            f"{where} has an unknown key {unknown[0]!r}; it knows: {names}", key=where
+            f"{place} has an unknown key {unknown[0]!r}; {unknown_name(unknown[0], keys)}",
+            key=f"{where}.{unknown[0]}",
         )
 
 

@@ -1,4 +1,4 @@
-"""The process in which one gate looks at one release; see `operations/gate_process.py`."""
+"""The process in which a gate looks at a release or an app; see `operations/gate_process.py`."""
 
 from __future__ import annotations
 
@@ -7,16 +7,18 @@ import os
 import signal
 import sys
 from dataclasses import asdict
+from typing import Any
 
-from fairlead.bootstrap import open_platform
+from fairlead.bootstrap import Platform, open_platform
 from fairlead.core.errors import FairleadError
-from fairlead.operations.gate_process import GRACE_S, TASK
+from fairlead.operations.checking import check_here
+from fairlead.operations.gate_process import GRACE_S, TASK, GateTask
 from fairlead.operations.gates import measures
 from fairlead.operations.identity import acting
 
 
 def main() -> None:
-    """Look at one release as stdin says, and write what was found to stdout."""
+    """Look at one release, or at the app, as stdin says, and write what was found to stdout."""
     # Whatever else is written here, by the app or its libraries, goes to stderr.
     out = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
@@ -27,13 +29,22 @@ def main() -> None:
     try:
         with open_platform(task.settings) as opened:
             platform = acting(opened, task.principal)
-            release = platform.release_store.get(task.release)
-            found = measures(platform)[task.gate](release, task.settings.environment)
-            answer = asdict(found)
+            answer = _checked(platform, task) if not task.release else _measured(platform, task)
     except FairleadError as error:
         answer = {"error": error.to_json()}
     json.dump(answer, out)
     out.flush()
+
+
+def _measured(platform: Platform, task: GateTask) -> dict[str, Any]:
+    release = platform.release_store.get(task.release)
+    return asdict(measures(platform)[task.gate](release, task.settings.environment))
+
+
+def _checked(platform: Platform, task: GateTask) -> dict[str, Any]:
+    report = check_here(platform, mutate=task.mutate)
+    checks = [asdict(one) for one in report.checks]
+    return {"release": report.release.digest, "checks": checks}
 
 
 if __name__ == "__main__":

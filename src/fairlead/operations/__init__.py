@@ -55,6 +55,7 @@ from fairlead.operations.bounds import (
     list_kills,
     pull_kill,
 )
+from fairlead.operations.checking import GateReport, check_app
 from fairlead.operations.comparing import compare_releases
 from fairlead.operations.control import (
     Controlled,
@@ -83,10 +84,8 @@ from fairlead.operations.erasure import (
 )
 from fairlead.operations.gates import (
     EnvironmentReport,
-    GateReport,
     GatesReport,
     answer_gate,
-    check_app,
     list_environments,
     read_environment_rules,
     run_gates,

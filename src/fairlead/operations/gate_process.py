@@ -1,4 +1,4 @@
-"""Lets a gate look at a release in a process of its own, which is ended when it takes too long.
+"""Lets a gate look at a release or an app in a process of its own, ended when it takes too long.
 
 A guardrail that searches for ever, or an import that waits, is stopped by nothing within its own
 process: not by a thread, and not by a signal that Python handles.
@@ -38,8 +38,9 @@ class GateTask:
         settings: The app's settings, with the environment to which the release is to go.
         principal: Who lets the gate run; None without a token.
         gate: The gate.
-        release: Digest of the release.
+        release: Digest of the release; empty for the app as it stands in its folder.
         timeout_s: Seconds that it may take.
+        mutate: Whether the app's guardrail tests are tried with small mistakes.
     """
 
     settings: Settings
@@ -47,6 +48,7 @@ class GateTask:
     gate: str
     release: str
     timeout_s: float
+    mutate: bool = False
 
 
 TASK = TypeAdapter(GateTask)
@@ -74,6 +76,26 @@ def measured_apart(platform: Platform, name: str, release: str, timeout_s: float
         release=release,
         timeout_s=timeout_s,
     )
+    return check_run(told_apart(task))
+
+
+def check_run(answer: dict[str, Any]) -> CheckRun:
+    """Return a check as a process wrote it."""
+    return CheckRun(**{**answer, "findings": tuple(answer["findings"])})
+
+
+def told_apart(task: GateTask) -> dict[str, Any]:
+    """Return what a process of its own says to a task.
+
+    Args:
+        task: The task.
+
+    Raises:
+        TimeoutError: It took longer, and was ended.
+        GateBroken: Its process ended without a word.
+        FairleadError: The gate could not be decided.
+    """
+    timeout_s = task.timeout_s
     with subprocess.Popen(
         [sys.executable, "-m", "fairlead.entrypoints.gate_child"],
         stdin=subprocess.PIPE,
@@ -91,11 +113,11 @@ def measured_apart(platform: Platform, name: str, release: str, timeout_s: float
         answer: dict[str, Any] = json.loads(said)
     except ValueError as error:
         status = process.returncode
-        message = f"the process of gate {name} ended with status {status}"
-        raise GateBroken(message, release=release) from error
+        message = f"the process of gate {task.gate} ended with status {status}"
+        raise GateBroken(message, release=task.release) from error
     if "error" in answer:
         raise error_from_json(answer["error"])
-    return CheckRun(**{**answer, "findings": tuple(answer["findings"])})
+    return answer
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -25,12 +25,14 @@ from fairlead.core.errors import (
 )
 from fairlead.core.release import Release, manifest_digest
 from fairlead.delivery.environment_file import read_environment
-from fairlead.delivery.gate import CheckRun, concludes
+from fairlead.delivery.gate import CheckRun
 from fairlead.delivery.gates import Gates, Measure, as_one
 from fairlead.delivery.replay import replay_check
-from fairlead.operations.gate_process import GATE_S, measured_apart
+from fairlead.operations.gate_process import (
+    GATE_S,
+    measured_apart,
+)
 from fairlead.operations.identity import allow, operator, ordered
-from fairlead.operations.making import Making
 from fairlead.operations.replay import replay_runs
 from fairlead.operations.rollback_drill import play_drill
 from fairlead.ports.environments import Ruled
@@ -42,24 +44,6 @@ FILE_BYTES_MAX = 100_000
 
 REASON_CHARS_MAX = 2000
 """Longest reason of an approval or a denial."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class GateReport:
-    """What `fairlead check` came to on a release.
-
-    Attributes:
-        release: The release that was checked.
-        checks: Every check.
-    """
-
-    release: Release
-    checks: tuple[CheckRun, ...]
-
-    @property
-    def passed(self) -> bool:
-        """Whether every check is a success."""
-        return concludes(self.checks) == "success"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,22 +85,6 @@ class EnvironmentReport:
     ruled: Ruled | None
 
 
-def check_app(platform: Platform, *, mutate: bool = False) -> GateReport:
-    """Put the app, as it stands in its folder, through the gate `check`, and keep the evidence.
-
-    Args:
-        platform: The open platform; the gate's own runs use a scratch database.
-        mutate: Whether the guardrail tests are tried with small mistakes in the policies.
-    """
-    allow(platform, "check")
-    gate, manifest, files = make_gate(platform.settings, platform.baseline, mutate=mutate)
-    making = Making.of(platform, files)
-    checks = gate.run()
-    release, _ = making.make(manifest)
-    _gates(platform).record(release.digest, CHECK, as_one(checks))
-    return GateReport(release=release, checks=checks)
-
-
 def run_gates(
     platform: Platform,
     release: str,
@@ -146,7 +114,7 @@ def run_gates(
     allow(platform, "gate run")
     there = _in(platform, environment)
     found = there.release_store.get(release)
-    return _report(there, found, _gates(there, timeout_s).run(found, names))
+    return _report(there, found, gates_of(there, timeout_s).run(found, names))
 
 
 def show_gates(platform: Platform, release: str, environment: str | None = None) -> GatesReport:
@@ -200,7 +168,7 @@ def answer_gate(
     permit_role(platform.principal, rules.role, what="this approval")
     if approved and rules.four_eyes:
         _refuse_own(there, found)
-    gates = replace(_gates(there), by=order.by)
+    gates = replace(gates_of(there), by=order.by)
     gates.answer(found, approved, reason)
     return _report(there, found, there.releases.verdicts(found, None))
 
@@ -317,7 +285,13 @@ def _elsewhere(gate: str, why: str) -> CheckRun:
     return CheckRun(name=gate, conclusion="skipped", summary=why, findings=(why,))
 
 
-def _gates(platform: Platform, timeout_s: float = GATE_S) -> Gates:
+def gates_of(platform: Platform, timeout_s: float = GATE_S) -> Gates:
+    """Return the gates of the platform's environment.
+
+    Args:
+        platform: The open platform.
+        timeout_s: Seconds that each of them may take.
+    """
     principal = platform.principal
 
     def apart(name: str) -> Measure:

@@ -7,18 +7,20 @@ import gc
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from math import inf
 
 from fairlead.authoring.app import App
 from fairlead.bootstrap import (
     Platform,
     is_remote_embedder,
     load_app,
-    read_app_files,
+    materialised,
     replay_runner,
 )
 from fairlead.core.calls import Call
 from fairlead.core.digests import Json
 from fairlead.core.errors import (
+    CodeMismatch,
     InvalidInput,
     ReleaseDamaged,
     ReplayInvalid,
@@ -32,8 +34,8 @@ from fairlead.core.pairs import PairTerms
 from fairlead.core.release import Release
 from fairlead.core.replay import MODEL_MODES, ON_MISS, RUNS_LIMIT, RUNS_MAX, TOOL_MODES, ReplayTerms
 from fairlead.delivery.replay import Comparison, Passed, ReplayReport, succeeded
-from fairlead.delivery.resolve import code_digest
 from fairlead.operations.identity import allow, operator, reach, reached_run
+from fairlead.operations.requests import is_here
 from fairlead.ports.recordings import Choice, Recording
 from fairlead.runtime.replay import Player
 from fairlead.runtime.replay.tape import Asker
@@ -84,7 +86,8 @@ def replay_runs(
 
     Args:
         platform: The open platform.
-        candidate: The release's digest or a prefix; its code is the app's as it stands here.
+        candidate: The release's digest or a prefix. Its code is the app's as it stands here, or
+            else comes from the release's archive.
         selection: Which runs; by default the newest ones.
         options: How; by default all answers come from the recording, models excepted that the
             candidate asks otherwise.
@@ -94,7 +97,10 @@ def replay_runs(
         UnknownRelease: There is no such release.
         UnknownRun: A run that was named is not there.
         UnknownWorkflow: The candidate has no workflow of that name.
-        ReplayOtherCode: The candidate was made from other code than the app's here.
+        ReplayOtherCode: The candidate was made from other code than the app's here, and has no
+            archive; or this process has loaded other code already.
+        ArchiveDamaged: The candidate's archive is not what it was made from.
+        ReleaseUnwritable: The candidate's files cannot be put into a folder.
         ReplayUnsafe: A tool was to be live that is no `read` tool.
         ReplayInvalid: It is asked for what a replay cannot do, or beyond its bounds.
     """
@@ -102,13 +108,7 @@ def replay_runs(
     chosen, how = selection or ReplaySelection(), options or ReplayOptions()
     release = platform.release_store.get(candidate)
     _check(release, chosen, how)
-    app, code = load_app(platform.settings), code_digest(read_app_files(platform.settings))
-    if release.manifest.code_digest != code:
-        raise ReplayOtherCode(
-            f"release {release.id} was made from code {release.manifest.code_digest[:12]}; the app "
-            f"in {platform.settings.folder} has {code[:12]}",
-            release=release.digest,
-        )
+    app, code = _app_of(platform, release), release.manifest.code_digest
     for name, policy in how.terms.tools.items():
         if policy.mode == "stub" and not _fits(app, name, policy.value):
             # Else the candidate would be blamed for it.
@@ -131,7 +131,7 @@ def replay_runs(
     def own(one: Release) -> Player | str:
         if one.digest not in known:
             other = one.manifest.code_digest != code
-            why = f"it was made by other code ({one.manifest.code_digest[:12]}) than stands here"
+            why = f"it was made by other code ({one.manifest.code_digest[:12]}) than is replayed"
             known[one.digest] = why if other else replace(recorded, release=one, compiled={})
         return known[one.digest]
 
@@ -153,6 +153,30 @@ def replay_runs(
         report = asyncio.run(comparison.run(recordings))
     _record(platform, report)
     return report
+
+
+def _app_of(platform: Platform, release: Release) -> App:
+    """Import the app that a release was made of: from the folder, else from its archive.
+
+    Raises:
+        ReplayOtherCode: Neither has it, or this process cannot execute it.
+    """
+    if is_here(platform, release):
+        return load_app(platform.settings)
+    other = (
+        f"release {release.id} was made from code {release.manifest.code_digest[:12]}, and the app "
+        f"in {platform.settings.folder} has other code"
+    )
+    if not release.archive:
+        raise ReplayOtherCode(f"{other}; the release has no archive", release=release.digest)
+    try:
+        there = materialised(platform.settings, platform.release_store, release)
+        app = load_app(there)
+    except CodeMismatch as error:
+        raise ReplayOtherCode(f"{other}; {error.message}", release=release.digest) from error
+    # A reading tool that is really asked may be a program of the app's.
+    platform.mcp.start_in(there.folder)
+    return app
 
 
 @contextmanager
@@ -181,6 +205,8 @@ def _check(release: Release, chosen: ReplaySelection, how: ReplayOptions) -> Non
         raise ReplayInvalid(f"there is no way {terms.on_miss!r} or {terms.model!r} to answer calls")
     if terms.run_wall_s <= 0 or terms.wall_s <= 0:
         raise ReplayInvalid("a replay needs more than 0 seconds")
+    if not 0.0 <= terms.cost_usd < inf:
+        raise ReplayInvalid(f"replays cannot cost at most {terms.cost_usd!r} USD")
     if chosen.workflow and chosen.workflow not in manifest.workflows:
         raise UnknownWorkflow(
             f"release {release.id} has no workflow {chosen.workflow!r}", workflow=chosen.workflow

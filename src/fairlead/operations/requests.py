@@ -66,7 +66,7 @@ def make_worker(platform: Platform, release: str | None = None) -> Worker:
         return platform.worker(load_app(platform.settings), read_app_files(platform.settings))
     wanted = platform.release_store.get(release)
     if not wanted.archive:
-        if _is_here(platform, wanted):
+        if is_here(platform, wanted):
             return make_worker(platform)
         raise CodeMismatch(
             f"release {wanted.id} was made from other code than stands in the app's folder, and "
@@ -84,8 +84,13 @@ def make_worker(platform: Platform, release: str | None = None) -> Worker:
     return worker
 
 
-def _is_here(platform: Platform, release: Release) -> bool:
-    """Whether a release's code stands in the app's folder."""
+def is_here(platform: Platform, release: Release) -> bool:
+    """Return whether a release's code stands in the app's folder.
+
+    Args:
+        platform: The open platform.
+        release: The release.
+    """
     try:
         return release.manifest.code_digest == code_digest(read_app_files(platform.settings))
     except InvalidConfig:
@@ -119,7 +124,7 @@ def working(platform: Platform, release: Release) -> Iterator[None]:
         yield
         return
     # For one request the folder will do, and this process may have loaded its code already.
-    worker = make_worker(platform, None if _is_here(platform, release) else release.digest)
+    worker = make_worker(platform, None if is_here(platform, release) else release.digest)
     worker.start()
     try:
         yield

@@ -14,6 +14,7 @@ from fairlead.core.errors import AppFileMissing, InvalidConfig, InvalidEnvironme
 from fairlead.settings.delivery import DELIVERY_SETTINGS
 from fairlead.settings.identity import IDENTITY_SETTINGS, Identity, read_identity
 from fairlead.settings.setting import Setting
+from fairlead.settings.tables import check_tables
 
 APP_FILE = "fairlead.toml"
 
@@ -262,7 +263,8 @@ def load_settings(folder: Path, environment: Mapping[str, str] | None = None) ->
 
     Raises:
         AppFileMissing: The folder holds no `fairlead.toml`.
-        InvalidConfig: The file is no TOML, or a value is of the wrong kind.
+        InvalidConfig: The file is no TOML, nobody reads a table or a key in it, or a value is of
+            the wrong kind.
         InvalidEnvironment: The environment's name is none, or stands for all.
     """
     folder = folder.resolve()
@@ -271,8 +273,9 @@ def load_settings(folder: Path, environment: Mapping[str, str] | None = None) ->
         config = tomllib.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError) as error:
         raise AppFileMissing(f"there is no {APP_FILE} in {folder}", folder=str(folder)) from error
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise InvalidConfig(f"{path} is not understood: {error}", file=str(path)) from error
+    check_tables(config, [setting.key for setting in SETTINGS], APP_FILE)
     variables = os.environ if environment is None else environment
     values = _Values(config, variables)
     synchronous = values.text("database.synchronous")

@@ -32,6 +32,15 @@ def test_a_flag_that_is_not_declared_fails_the_gate_s_contract_check(tmp_path: P
     assert [finding.partition(" asks for ")[2][:11] for finding in found] == ["flag 'tone'"] * 3
 
 
+def test_a_flag_that_no_code_asks_for_fails_it_as_well(tmp_path: Path) -> None:
+    folder = write_flags_app(tmp_path / "app")
+    path = folder / "fairlead.toml"
+    path.write_text(path.read_text() + '\n[workflow.speak.flags]\ntome = "plain"\n')
+    gate, *_ = make_gate(load_settings(folder))
+    (found,) = gate._contract()[1]
+    assert found.startswith("fairlead.toml: workflow.speak.flags has 'tome'")
+
+
 def test_a_provider_of_the_app_s_own_need_not_be_declared(tmp_path: Path) -> None:
     folder = write_provider_app(tmp_path / "app")
     forget(folder)

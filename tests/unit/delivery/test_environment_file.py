@@ -58,6 +58,7 @@ FREEZE = '[[freeze]]\nreason = "r"\n'
     ("text", "what"),
     [
         ("tier = ", "no TOML"),
+        (f"tier = {'9' * 5000}", "no TOML"),
         ("teir = 'x'", "unknown key 'teir'"),
         ("tier = 1", "must be text"),
         ("gates = 'check'", "list of names"),

@@ -12,7 +12,7 @@ import pytest
 
 from fairlead.core.errors import InvalidFlag
 from fairlead.core.flags import FlagTerms
-from fairlead.delivery.flags import OPERATORS, app_flags, undeclared_flags, workflow_flags
+from fairlead.delivery.flags import OPERATORS, app_flags, workflow_flags
 from fairlead.delivery.resolve import bundle_digest, resolve
 from fairlead.ports.app_files import AppFiles
 from tests.unit.delivery.test_resolve import APP, FILES
@@ -47,6 +47,8 @@ def only(**change: Any) -> str:
         (False, "boolean", "off"),
         ("warm", "string", "value"),
         (3, "number", "value"),
+        (2**63 - 1, "number", "value"),
+        (-(2**63), "number", "value"),
         (0.5, "number", "value"),
         ({"size": 3}, "object", "value"),
         (["a", "b"], "object", "value"),
@@ -111,6 +113,8 @@ BAD_TABLES: list[tuple[Any, str]] = [
     ({"when": date(2026, 1, 1)}, "flags.when is no bool, text, number, table or list"),
     ({"deep": {"when": date(2026, 1, 1)}}, "flags.deep is no bool"),
     ({"n": float("nan")}, "flags.n is no bool"),
+    ({"n": 2**63}, "flags: flag n has a whole number beyond 64 bits"),
+    ({"n": {"deep": [-(2**63) - 1]}}, "flag n has a whole number beyond 64 bits"),
     ({"k" * 201: True}, "a flag's key has 1 to 200 characters"),
     ({" k": True}, "a flag's key has 1 to 200 characters"),
     ({"long": "x" * 100_001}, "flag long has more than 100000 characters"),
@@ -157,6 +161,10 @@ BAD_FILES = [
     (only(targeting={"fractional": [["warm", 0.5]]}), "weight of 'warm' must be a whole"),
     (only(targeting={"fractional": [["warm", -1]]}), "weight of 'warm' must be a whole"),
     (only(targeting={"fractional": {"var": "user"}}), "fractional needs shares"),
+    (only(targeting={"if": [{"var": "a"}, "warmm"]}), "returns 'warmm', .* mean 'warm'"),
+    (only(targeting={"if": [{"var": "a"}, "warm", {"if": [1, "warm", 3]}]}), "returns '3', which"),
+    (only(targeting={"==": [{"var": "a"}, 1]}), "flag tone: its rule returns 'true', which is no"),
+    (only(targeting={"or": [{"var": "a"}, "cold"]}), "returns 'cold', which is no variant"),
     (only(targeting={"$ref": "gone"}), "no \\$evaluators has 'gone'"),
     (only(targeting=DEEP), "more than 36 levels"),
     (
@@ -212,19 +220,20 @@ def test_every_operator_is_one_that_the_evaluator_knows() -> None:
         jsonLogic({"nonsense": []}, {}, KNOWN)
 
 
-CODE = b"""
-async def body(run, item):
-    a = await run.flag("known", default=False)
-    b = (await run.flag_details("unknown", 1)).value
-    c = await run.flag(key, default=False)
-    d = canvas.flag("red")
-    return await run.call(tool, "unknown")
-"""
-
-
-def test_a_flag_that_code_names_and_nobody_declares_is_found() -> None:
-    manifest = resolve(APP, FILES, {"flags": {"known": True}})
-    code = {"app.py": CODE, "broken.py": b"def", "requirements.txt": b"a==1"}
-    assert undeclared_flags(manifest, files_of(code=code)) == [
-        "app.py:4 asks for flag 'unknown', which is not declared in fairlead.toml or flags/"
-    ]
+@pytest.mark.parametrize(
+    ("rule", "variants"),
+    [
+        ({"if": [{"var": "a"}, "on", {"fractional": [["on", 1], ["off", 1]]}]}, "on off"),
+        ({"if": [{"var": "a"}, "on", {"var": "b"}, None, {"var": "c"}]}, "on off"),
+        ({"in": ["x", {"var": "a"}]}, "true false"),
+        ({"if": [{"var": "a"}, True, 1]}, "true 1"),
+        ({"cat": ["o", {"var": "a"}]}, "on off"),
+        ({"and": [{"var": "a"}, "on"]}, "on off"),
+    ],
+)
+def test_a_rule_that_returns_variants_or_what_nobody_knows_is_taken(
+    rule: dict[str, Any], variants: str
+) -> None:
+    named = {name: name for name in variants.split()}
+    text = only(targeting=rule, variants=named, defaultVariant=None)
+    assert app_flags(files_of(text), {})["tone"].targeting == rule

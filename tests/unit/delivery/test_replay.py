@@ -14,6 +14,7 @@ from fairlead.core.replay import Course, ReplayTerms
 from fairlead.delivery.replay import Comparison, ReplayReport, replay_check
 from fairlead.ports.recordings import Recording
 from fairlead.runtime.replay import Played
+from fairlead.runtime.replay.tape import over_cost
 from tests.unit.runtime.replay.tapes import call, recording, taped
 
 
@@ -137,3 +138,40 @@ def test_costs_are_those_of_the_calls(cost: float) -> None:
     same = Course(state="succeeded", output=1, cost_usd=cost)
     (one,) = compared("x", player(same), made).runs
     assert [each.what for each in one.differences] == ["call"]
+
+
+def test_the_clock_stands_still_while_somebody_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr("fairlead.delivery.replay.monotonic", lambda: now[0])
+
+    async def play(_: Recording, __: Any) -> Played:
+        now[0] += 700.0
+        return Played(course=course(1), asked_s=699.0)
+
+    asked: Any = SimpleNamespace(release=SimpleNamespace(digest="b" * 64), play=play)
+    report = compared("other code", asked, *[recorded(1)] * 3, on_miss="ask")
+    assert [one.why for one in report.runs] == [""] * 3
+
+
+def test_what_cannot_be_judged_is_undecided_and_says_why() -> None:
+    def passed(_: Recording, found: Course) -> bool:
+        return bool(found.output["total"]) if found.output == 9 else True
+
+    made = Comparison(
+        player=player(course(1), course(9)),
+        own=lambda _: "other code",
+        releases={"a" * 64: cast(Any, None)},
+        passed=passed,
+    )
+    report = asyncio.run(made.run([recorded(1), recorded(2)]))
+    assert [one.after for one in report.runs] == [True, None]
+    assert report.runs[1].why.startswith("`passed` could not judge it: TypeError: 'int' object")
+    assert (report.pairs.both_passed, report.pairs.undecided) == (1, 1)
+
+
+def test_runs_for_which_no_money_was_left_are_named() -> None:
+    poor = over_cost(2.0)
+    report = compared(
+        player(course(1), course(2)), player(poor, poor), *map(recorded, (1, 2)), cost_usd=2.0
+    )
+    assert report.reason.endswith("; 2 are undecided as the bound of 2 USD is spent")

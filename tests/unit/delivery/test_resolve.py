@@ -292,3 +292,12 @@ def test_the_manifest_says_which_guardrails_are_fairleads_own_and_stop_something
     terms = resolve(app, FILES, {}).workflows["ask"]
     assert terms.guardrails == ("size_input", "grounded", "injection_markers_tool")
     assert terms.enforced == ("grounded",)
+
+
+def test_an_unknown_key_is_refused_with_the_file_and_the_nearest_one() -> None:
+    with pytest.raises(InvalidConfig, match=r"fairlead.toml: workflow.ask .* mean 'model'\?"):
+        resolved(modle="x")
+    with pytest.raises(InvalidConfig, match=r"\[workflow.asks\] .* did you mean 'ask'\?"):
+        resolve(APP, FILES, {"workflow": {"asks": {}}})
+    with pytest.raises(InvalidConfig, match=r"budgets\[1\] .* did you mean 'scope'\?"):
+        resolve(APP, FILES, {"budgets": [{"name": "a", "scoped": "workflow"}]})

@@ -119,7 +119,7 @@ def _shadow(config: bytes) -> str:
     try:
         table = tomllib.loads(config.decode()).get("policy", {})
         name = table.get("shadow", "") if isinstance(table, dict) else ""
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError):
+    except ValueError:
         return ""
     taken = {folder for folder, _ in _BUNDLE} - {"policies"}
     fits = isinstance(name, str) and _FOLDER.fullmatch(name) and name not in taken
@@ -134,7 +134,7 @@ def _read_by_code(folder: Path, config: bytes) -> Iterator[str]:
     """
     try:
         app = tomllib.loads(config.decode()).get("app", {})
-    except tomllib.TOMLDecodeError:
+    except ValueError:
         return  # What is wrong with the file is said by whoever reads all of it.
     patterns = app.get("files", []) if isinstance(app, dict) else []
     if not isinstance(patterns, list):

@@ -110,6 +110,13 @@ class GateBroken(FairleadError):
     hint = "Look at what it said before; let the gate run again with `fairlead gate run`."
 
 
+class GateTimedOut(FairleadError):
+    """`fairlead check` took longer than it may, and was ended."""
+
+    code = "FL-914"
+    hint = "Find what hangs, such as an import or a guardrail; or give it more time: `--timeout`."
+
+
 class LogTooLong(FairleadError):
     """The event log holds more runs in that time than one fold takes."""
 

@@ -6,10 +6,10 @@ from fairlead.core.errors.base import FairleadError
 
 
 class ReplayOtherCode(FairleadError):
-    """A candidate was made from other code than this process has imported."""
+    """A candidate was made from other code than this process can import."""
 
     code = "FL-910"
-    hint = "Replay it where its code is: in its own folder, or in a checkout of its commit."
+    hint = "Replay it in a process of its own, or where its code is: in a checkout of its commit."
 
 
 class ReplayUnsafe(FairleadError):

@@ -44,7 +44,7 @@ from fairlead.runtime.replay.stage import (
     StageWaits,
     step_of,
 )
-from fairlead.runtime.replay.tape import Asker, Modes, Tape, TapeClock
+from fairlead.runtime.replay.tape import Asker, Modes, Purse, Tape, TapeClock
 from fairlead.runtime.scope import MemoryAccess
 
 _NOT_REPEATABLE = frozenset(
@@ -78,11 +78,15 @@ class Played:
         course: What the run did and came to; None when that cannot be decided.
         why: Why not; empty when it can.
         made: Whether it was made at all.
+        asked_s: Seconds for which somebody was asked meanwhile.
+        cost_usd: US dollars that calls cost which were really executed.
     """
 
     course: Course | None
     why: str = ""
     made: bool = True
+    asked_s: float = 0.0
+    cost_usd: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,6 +119,7 @@ class Player:
         terms: What answers calls.
         remote_embedder: Whether a release's embedding model is somewhere else.
         ask: Asks somebody for what is not on record.
+        purse: What all replays spend.
         compiled: The release's rules, once they are compiled.
     """
 
@@ -123,6 +128,7 @@ class Player:
     terms: ReplayTerms
     remote_embedder: Callable[[str], bool] = lambda _: False
     ask: Asker | None = None
+    purse: Purse = field(default_factory=Purse)
     compiled: dict[str, Any] = field(default_factory=dict)
 
     async def play(self, recording: Recording, recorded: Release) -> Played:
@@ -137,11 +143,18 @@ class Player:
         gone = [one for one in _workflows(recording) if one not in manifest.workflows]
         if why or gone:
             return Played(course=None, why=why or f"the release has no workflow {gone[0]}")
-        bound = asyncio.timeout(self.terms.run_wall_s)
-        modes = self._modes(recording, recorded, bound)
+        people = _People(bound=asyncio.timeout(self.terms.run_wall_s), ask=self.ask)
+        modes = self._modes(recording, recorded, people)
         begun_at = recording.run.started_at or recording.run.created_at
         tape = Tape(recording, modes, TapeClock(at=begun_at))
-        engine, journal = StageEngine(tape=tape), StageJournal()
+        played = await self._executed(recording, tape, people.bound, live=modes.live)
+        return replace(played, asked_s=people.asked_s, cost_usd=tape.cost_usd)
+
+    async def _executed(
+        self, recording: Recording, tape: Tape, bound: asyncio.Timeout, *, live: bool
+    ) -> Played:
+        manifest, begun_at = self.release.manifest, tape.clock.at
+        engine, journal = StageEngine(tape=tape), StageJournal(tape=tape)
         run = replace(
             recording.run,
             release=self.release.digest,
@@ -154,7 +167,7 @@ class Player:
         )
         runs = StageRuns(run=run, family=recording.family)
         stage = Stage(tape=tape, engine=engine, journal=journal, runs=runs)
-        runner = self._staged(recording, stage, live=modes.live)
+        runner = self._staged(recording, stage, live=live)
         try:
             with playing(tape):
                 async with bound:
@@ -185,7 +198,7 @@ class Player:
         course = _course(ending.state, outcome, steps, tuple(engine.sent))
         return Played(course=replace(course, cost_usd=journal.cost_usd))
 
-    def _modes(self, recording: Recording, recorded: Release, bound: asyncio.Timeout) -> Modes:
+    def _modes(self, recording: Recording, recorded: Release, people: _People) -> Modes:
         model = self.terms.model
         before, now = recorded.manifest, self.release.manifest
         if model is None:
@@ -200,7 +213,8 @@ class Player:
             ),
             flags=_declared_otherwise(before, now, recording.run.workflow),
             embeds=model == "live" or not self.remote_embedder(now.memory.embedder),
-            ask=None if self.ask is None else _in_their_time(self.ask, bound),
+            ask=None if self.ask is None else people.asked,
+            purse=self.purse,
         )
 
     def _staged(self, recording: Recording, on: Stage, *, live: bool) -> Runner:
@@ -247,19 +261,26 @@ class Player:
         )
 
 
-def _in_their_time(ask: Asker, bound: asyncio.Timeout) -> Asker:
-    """Ask somebody, and stop the clock of the replay meanwhile."""
+@dataclass(kw_only=True)
+class _People:
+    """Asks somebody, and stops the clock of the replay meanwhile."""
 
-    async def asked(call: Call) -> tuple[Json] | None:
-        loop, when = asyncio.get_running_loop(), bound.when()
+    bound: asyncio.Timeout
+    ask: Asker | None
+    asked_s: float = 0.0
+
+    async def asked(self, call: Call) -> tuple[Json] | None:
+        assert self.ask is not None, "somebody is asked who is there"
+        loop, when = asyncio.get_running_loop(), self.bound.when()
         begun = loop.time()
-        bound.reschedule(None)
-        with playing(None):
-            said = await ask(call)
-        bound.reschedule(None if when is None else when + loop.time() - begun)
-        return said
-
-    return asked
+        self.bound.reschedule(None)
+        try:
+            with playing(None):
+                return await self.ask(call)
+        finally:
+            took_s = loop.time() - begun
+            self.asked_s += took_s
+            self.bound.reschedule(None if when is None else when + took_s)
 
 
 def recorded_course(recording: Recording) -> Course:

@@ -108,10 +108,12 @@ class StageJournal:
     """Keeps a replay's calls.
 
     Attributes:
+        tape: The recording, which counts what is not on it.
         steps: Each call as two executions are compared by, in order.
         cost_usd: What they cost.
     """
 
+    tape: Tape
     steps: dict[int, Step] = field(default_factory=dict)
     cost_usd: float = 0.0
     _results: dict[int, tuple[Call, Result]] = field(default_factory=dict)
@@ -159,6 +161,7 @@ class StageJournal:
         self.steps[call.number] = step_of(call, result, decided)
         if isinstance(result, Done):
             self.cost_usd += result.usage.cost_usd
+            self.tape.paid(call, result.usage.cost_usd)
         return result
 
 

@@ -51,6 +51,26 @@ class TapeClock:
             self.at = max(self.at, at)
 
 
+@dataclass(kw_only=True)
+class Purse:
+    """What the replays of one candidate spend on calls that are really executed.
+
+    Attributes:
+        spent_usd: US dollars.
+    """
+
+    spent_usd: float = 0.0
+
+
+def over_cost(most_usd: float) -> str:
+    """Say that a replay ended because no money was left.
+
+    Args:
+        most_usd: US dollars that the replays may cost together.
+    """
+    return f"the replays may cost {most_usd:g} USD, and no more is left for a live model"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Modes:
     """What answers a run's calls.
@@ -65,6 +85,7 @@ class Modes:
             `read` tool may be wrong, which is what a replay is made to find out.
         flags: Flags that the candidate declares otherwise: they are evaluated anew.
         ask: Asks somebody, where `on_miss` says so.
+        purse: What this replay shares with others.
     """
 
     terms: ReplayTerms = field(default_factory=ReplayTerms)
@@ -74,6 +95,7 @@ class Modes:
     writes: frozenset[str] = frozenset()
     flags: frozenset[str] = frozenset()
     ask: Asker | None = None
+    purse: Purse = field(default_factory=Purse)
 
     @property
     def live(self) -> bool:
@@ -88,6 +110,7 @@ class Tape:
     Attributes:
         missed: Why the replay cannot be decided; empty while it can.
         live: Numbers of the calls that were executed and not answered from the recording.
+        cost_usd: US dollars that they cost.
     """
 
     def __init__(self, recording: Recording, modes: Modes, clock: TapeClock) -> None:
@@ -100,6 +123,7 @@ class Tape:
         """
         self.missed = ""
         self.live: set[int] = set()
+        self.cost_usd = 0.0
         self.clock = clock
         self._modes = modes
         self._given: dict[int, Result] = {}
@@ -137,10 +161,24 @@ class Tape:
             return None
         found = await self._answer(call, undoing=undoing)
         if found is None:
+            most = self._modes.terms.cost_usd
+            if call.kind == "model" and self._modes.purse.spent_usd >= most:
+                self.miss(over_cost(most))
             self.live.add(call.number)
         else:
             self._given[call.number] = found
         return found
+
+    def paid(self, call: Call, cost_usd: float) -> None:
+        """Count what a call cost, if it was executed.
+
+        Args:
+            call: The call.
+            cost_usd: US dollars.
+        """
+        if call.number in self.live:
+            self.cost_usd += cost_usd
+            self._modes.purse.spent_usd += cost_usd
 
     async def _answer(self, call: Call, *, undoing: bool) -> Result | None:
         if call.kind == "tool":

@@ -15,7 +15,7 @@ from fairlead.core.replay import OnMiss, ReplayTerms, ToolPolicy
 from fairlead.ports.recordings import Recording
 from fairlead.ports.waits import Wait
 from fairlead.runtime.replay import Missed, Tape
-from fairlead.runtime.replay.tape import Modes, TapeClock
+from fairlead.runtime.replay.tape import Modes, Purse, TapeClock
 from tests.unit.runtime.replay.tapes import call, recording, taped
 
 ONE, TWO = {"order": 1}, {"order": 2}
@@ -178,3 +178,16 @@ def test_waits_and_steps_answer_in_their_order() -> None:
     assert made.waited("signal", "go") is None
     assert [made.step("now"), made.step("now"), made.step("now")] == [(5.0,), (6.0,), None]
     assert made.step("random") == (0.5,)
+
+
+def test_invariant_11_a_live_model_is_asked_while_money_is_left() -> None:
+    purse, terms = Purse(), ReplayTerms(cost_usd=0.5)
+    first, second = (tape(recording(), model="live", terms=terms, purse=purse) for _ in range(2))
+    asked = call("model", "m")
+    assert ask(first, asked) is None
+    first.paid(asked, 0.5)
+    # What came from the recording costs nothing now.
+    first.paid(call(number=2), 9.0)
+    assert (first.cost_usd, purse.spent_usd) == (0.5, 0.5)
+    assert ask(second, call("memory", "recall")) is None, "which costs nothing"
+    assert "may cost 0.5 USD, and no more is left" in missed(second, call("model", "m", number=2))

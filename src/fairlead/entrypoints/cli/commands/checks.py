@@ -24,7 +24,21 @@ Mutate = Annotated[
 ]
 
 
-def check(*, mutate: Mutate = False, app: App = HERE, as_json: AsJson = False) -> None:
+Timeout = Annotated[
+    float,
+    typer.Option(
+        "--timeout", metavar="SECONDS", min=1.0, max=86_400.0, help="Longest time that it takes."
+    ),
+]
+
+
+def check(
+    *,
+    mutate: Mutate = False,
+    timeout: Timeout = 900.0,
+    app: App = HERE,
+    as_json: AsJson = False,
+) -> None:
     """Put the app through the gate, as it stands in its folder.
 
     The evidence is kept, and lets `fairlead release activate` pass.
@@ -34,7 +48,7 @@ def check(*, mutate: Mutate = False, app: App = HERE, as_json: AsJson = False) -
     with at_work(app, as_json=as_json) as (platform, screen):
         from fairlead.operations import check_app
 
-        report = check_app(platform, mutate=mutate)
+        report = check_app(platform, mutate=mutate, timeout_s=timeout)
         if screen.as_json:
             screen.json(
                 {

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fairlead.core.errors import ReplayInvalid
-from fairlead.core.replay import RUNS_LIMIT, RUNS_MAX, TOOL_MODES
+from fairlead.core.replay import COST_USD, RUNS_LIMIT, RUNS_MAX, TOOL_MODES
 from fairlead.entrypoints.cli.options import HERE, App, AsJson
 from fairlead.entrypoints.cli.workplace import at_work
 
@@ -57,6 +57,15 @@ Model = Annotated[
         help="recorded, or live; else live where the release asks its models otherwise.",
     ),
 ]
+Cost = Annotated[
+    float,
+    typer.Option(
+        "--cost-usd",
+        metavar="USD",
+        min=0.0,
+        help="Most US dollars for live models, of all runs; runs beyond it are undecided.",
+    ),
+]
 
 
 def replay(  # noqa: PLR0913 - each is an option of the command line
@@ -68,6 +77,7 @@ def replay(  # noqa: PLR0913 - each is an option of the command line
     tool: Tools = None,
     on_miss: OnMissing = "fail",
     model: Model = None,
+    cost_usd: Cost = COST_USD,
     app: App = HERE,
     as_json: AsJson = False,
 ) -> None:
@@ -88,7 +98,12 @@ def replay(  # noqa: PLR0913 - each is an option of the command line
         if on_miss == "ask" and not sys.stdin.isatty():
             raise ReplayInvalid("--on-miss ask needs somebody at a terminal")
         # What they may be is checked below, for every way in.
-        terms = ReplayTerms(tools=_policies(tool or ()), on_miss=on_miss, model=model)  # type: ignore[arg-type]
+        terms = ReplayTerms(
+            tools=_policies(tool or ()),
+            on_miss=on_miss,  # type: ignore[arg-type]
+            model=model,  # type: ignore[arg-type]
+            cost_usd=cost_usd,
+        )
         chosen = ReplaySelection(run_ids=tuple(run_ids or ()), workflow=workflow, runs=runs)
         report = replay_runs(platform, release, chosen, ReplayOptions(terms=terms, ask=_ask))
         if screen.as_json:
@@ -98,6 +113,7 @@ def replay(  # noqa: PLR0913 - each is an option of the command line
                     "evidence": report.evidence,
                     "replays": report.replays,
                     "seconds": round(report.seconds, 3),
+                    "cost_usd": report.cost_usd,
                 }
             )
         else:

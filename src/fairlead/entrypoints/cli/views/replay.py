@@ -53,13 +53,14 @@ def replay_view(report: ReplayReport, width: int, *, unicode: bool = True) -> li
         parts += [_pairs(report.pairs), *_evidence(report, unicode=unicode)]
         parts.append(Text())
     end = _ENDS.get(report.conclusion, "unknown")
+    cost = f", {report.cost_usd:.4f} USD" if report.cost_usd else ""
     head = Text.assemble(
         (
             f"{mark_of(end, unicode=unicode)} {report.conclusion.replace('_', ' ')}",
             f"bold {style_of(end)}",
         ),
         f"  release {report.candidate[:12]}",
-        (f"  {report.replays} replays in {span(report.seconds)}", "dim"),
+        (f"  {report.replays} replays in {span(report.seconds)}{cost}", "dim"),
     )
     parts += [head, indented(Text(one_line(report.reason)))]
     parts.append(Text(_NEXT[report.conclusion].format(id=report.candidate[:12])))
