@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 from unittest.mock import Mock
 
 import pytest
@@ -28,7 +27,7 @@ from fairlead.core.rollout import Rollout, Step
 from fairlead.core.routing import Routes
 from fairlead.ports.rollouts import Feedback
 from fairlead.ports.runs import Order
-from tests.unit.adapters.sql.rolling import ADA, HELD, ORDER, TERMS, Rolling
+from tests.unit.adapters.sql.rolling import HELD, ORDER, TERMS, Rolling
 from tests.unit.adapters.sql.test_releases import COFFEE, READER, TEA, known
 
 OVERRIDE = Order(by="ann", reason="we know better")
@@ -357,41 +356,6 @@ def test_a_first_release_that_harms_leaves_nothing(database: Database) -> None:
     assert stage.tick(rollout).phase == "rolled_back"
     assert stage.rollouts.routes("default") is None
     assert stage.standing() == {"b": ("drained", 0.0)}
-
-
-# What is in flight when it is given up.
-
-
-@pytest.mark.parametrize("policy", ["pinned", "stop", "move"])
-def test_runs_in_flight_are_treated_as_the_rollout_says(stage: Rolling, policy: Any) -> None:
-    rollout = stage.ramp(replace(HELD, in_flight=policy))
-    run, other = stage.begin(0.0, key="k"), stage.begin(0.99)
-    stage.verbs.abort(ORDER, bad=True)
-    after = stage.tick(stage.tick(rollout))
-    assert stage.runs.get(other.id).state == "queued"
-    if policy == "pinned":
-        assert (after.phase, stage.runs.get(run.id).state) == ("aborting", "queued")
-        return
-    assert (after.phase, stage.runs.get(run.id).state) == ("rolled_back", "cancelled")
-    alive = [one for one in stage.runs.list() if one.state == "queued" and one.id != other.id]
-    assert len(alive) == (1 if policy == "move" else 0)
-    for moved in alive:
-        assert (moved.release, moved.start_key, moved.lineage) == (stage.a.digest, "k", run.id)
-        (event,) = [e for e in stage.events.list(chain=f"run:{moved.id}") if e.type == "run.moved"]
-        assert (event.data["origin"], event.data["by"]) == (run.id, "me")
-    assert stage.verified()
-
-
-def test_what_others_have_in_flight_of_the_release_is_left_alone(stage: Rolling) -> None:
-    """Such as another environment on the same database, where the release is the current one."""
-    rollout = stage.ramp(replace(HELD, in_flight="stop"))
-    others = stage.admission.start(stage.b, "echo", "hi", principal=ADA)
-    mine = stage.begin()
-    stage.verbs.abort(ORDER, bad=False)
-    assert stage.tick(rollout).phase == "aborting"
-    assert stage.runs.get(mine.id).state == "cancelled"
-    assert stage.runs.get(others.id).state == "queued"
-    assert stage.tick(rollout).phase == "aborted"
 
 
 def test_a_release_whose_runs_are_still_given_up_is_not_rolled_out_again(stage: Rolling) -> None:

@@ -20,19 +20,6 @@ def stage(database: Database) -> Rolling:
     return Rolling(database)
 
 
-def test_what_was_retried_of_a_candidate_is_given_up_as_well(stage: Rolling) -> None:
-    rollout = stage.ramp(replace(HELD, in_flight="stop"))
-    run = stage.begin(0.0)
-    stage.end(run, "failed")
-    again = stage.controller.control.retry(run.id, ORDER)
-    assert again.release == stage.b.digest
-    given_up = stage.verbs.abort(ORDER, bad=True)
-    assert list(stage.rollouts.in_flight(given_up, 10)) == [again.id]
-    assert stage.tick(rollout).phase == "aborting"
-    assert stage.runs.get(again.id).state == "cancelled"
-    assert stage.tick(rollout).phase == "rolled_back"
-
-
 def test_a_rollout_that_cannot_be_looked_at_holds_up_no_other_one(stage: Rolling) -> None:
     rollout = stage.ramp(replace(HELD, in_flight="move"))
     run = stage.begin(0.0)
