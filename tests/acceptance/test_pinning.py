@@ -196,7 +196,7 @@ FILES = [
     ("policies/all.cedar", "// A comment.\n", {"bundle"}),
     ("intents/patient.toml", 'problem = "None."\n', {"bundle"}),
     ("evals/patient.yaml", "cases: []\n", {"bundle"}),
-    ("fairlead.toml", "\n[worker_]\n", {"bundle"}),
+    ("fairlead.toml", "\n[rates]\n", {"bundle"}),
     ("fairlead.toml", "\n[ingest]\nmax_bytes = 5\n", set()),
     ("fairlead.toml", "# A comment.\n", set()),
     ("notes/notes.md", "More.\n", set()),

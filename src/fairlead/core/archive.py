@@ -74,13 +74,13 @@ def unpack(archive: Archive) -> dict[str, bytes]:
         with zipfile.ZipFile(io.BytesIO(archive.data)) as packed:
             members = packed.infolist()
             _check_paths([member.filename for member in members])
-            if sum(member.file_size for member in members) > len(archive.data):
-                raise ValueError("its members lie in each other, and would be larger than it")
             for member in members:
                 if member.external_attr >> 16 != _RIGHTS:
                     raise ValueError(f"{member.filename!r} is no plain file")
                 if member.compress_type != zipfile.ZIP_STORED:
                     raise ValueError(f"{member.filename!r} is compressed")
+            if sum(member.file_size for member in members) > len(archive.data):
+                raise ValueError("its members lie in each other, and would be larger than it")
             return {member.filename: packed.read(member) for member in members}
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
         raise ValueError(f"it is no archive: {error}") from error

@@ -11,7 +11,7 @@ from functools import partial
 
 from fairlead.bootstrap import Platform, load_app, materialised, read_app_files
 from fairlead.core.digests import Json
-from fairlead.core.errors import CodeMismatch, InvalidConfig
+from fairlead.core.errors import ArchiveDamaged, CodeMismatch, InvalidConfig
 from fairlead.core.grounding import GroundedSource
 from fairlead.core.guarding import Check
 from fairlead.core.identity import Principal
@@ -76,7 +76,13 @@ def make_worker(platform: Platform, release: str | None = None) -> Worker:
     # Also when the same code stands in the folder: there somebody may edit it while this works, and
     # what is read or imported late would be of another release.
     make = partial(materialised, platform.settings, platform.release_store, wanted)
-    there = make()
+    try:
+        there = make()
+    except ArchiveDamaged:
+        if not is_here(platform, wanted):
+            raise
+        # The same code, from where it is whole.
+        return make_worker(platform)
     # Its programs are a part of its files, like its modules.
     platform.mcp.start_in(there.folder)
     worker = platform.worker(load_app(there), read_app_files(there))

@@ -391,7 +391,7 @@ def desk(folder: Path, url: str = "", **options: Any) -> Iterator[Desk]:
     with open_platform(load_settings(folder)) as platform:
         release, _ = create_release(platform)
         platform.releases.activate(release.digest, by="test", override="for the test")
-        worker = make_worker(platform, release.digest)
+        worker = make_worker(platform)
         worker.start()
         try:
             yield Desk(platform=platform)

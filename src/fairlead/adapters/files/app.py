@@ -203,9 +203,11 @@ _loaded: set[Path] = set()
 def _refuse_mixture(folder: Path, reference: str) -> None:
     """Refuse the code of two releases in one process: they would import each other's modules."""
     released = {path for path in _loaded | {folder} if path.parent.parts[-2:] == _RELEASED}
-    if released and _loaded - {folder}:
+    others = sorted(_loaded - {folder})
+    if released and others:
+        more = f" and {len(others) - 1} more folders" if others[1:] else ""
         raise CodeMismatch(
-            f"this process has loaded code from {', '.join(map(str, sorted(_loaded)))}, and cannot "
+            f"this process has loaded code from {others[0]}{more}, and cannot "
             f"load that of {folder} beside it: start `fairlead worker --release ID`",
             module=reference,
         )
