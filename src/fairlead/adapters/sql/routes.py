@@ -9,9 +9,43 @@ import sqlalchemy as sa
 from fairlead.adapters.sql.database import share
 from fairlead.adapters.sql.schema_delivery import assignments, rollouts
 from fairlead.adapters.sql.schema_releases import activations
+from fairlead.adapters.sql.statement import Statement
 from fairlead.core.errors import RouteClosed
 from fairlead.core.routing import Assignment, Routes, holds
 from fairlead.ports.runs import RunRecord
+
+
+def active_query(environment: str | sa.BindParameter[str]) -> sa.Select[Any]:
+    """Select the digest of the release that is active in an environment."""
+    return (
+        sa.select(activations.c.release)
+        .where(activations.c.environment == environment)
+        .order_by(activations.c.sequence.desc())
+        .limit(1)
+    )
+
+
+def _routes_query() -> sa.Select[Any]:
+    """Select the rollout that goes on, if one does, and the active release: always one row."""
+    place = sa.bindparam("place", type_=sa.Text)
+    going_on = (
+        (rollouts.c.environment == place)
+        & rollouts.c.ended_at.is_(None)
+        & (rollouts.c.phase != "aborting")
+    )
+    one = sa.select(sa.literal_column("1").label("one")).subquery()
+    return sa.select(
+        rollouts.c.id,
+        rollouts.c.candidate,
+        rollouts.c.baseline,
+        rollouts.c.weight,
+        rollouts.c.sticky,
+        active_query(place).scalar_subquery().label("active"),
+    ).select_from(one.outerjoin(rollouts, going_on))
+
+
+# Each admission sends it twice: to draw, and to see that what was drawn still holds.
+_ROUTES = Statement(_routes_query())
 
 
 def read_routes(connection: sa.Connection, environment: str) -> Routes | None:
@@ -21,18 +55,9 @@ def read_routes(connection: sa.Connection, environment: str) -> Routes | None:
         connection: A connection.
         environment: The environment.
     """
-    here = rollouts.c.environment == environment
-    going_on = sa.select(
-        rollouts.c.id,
-        rollouts.c.candidate,
-        rollouts.c.baseline,
-        rollouts.c.weight,
-        rollouts.c.sticky,
-    ).where(here, rollouts.c.ended_at.is_(None), rollouts.c.phase != "aborting")
-    row = connection.execute(going_on).first()
-    if row is None:
-        release = connection.execute(active_query(environment)).scalar()
-        return None if release is None else Routes(environment=environment, baseline=release)
+    row = _ROUTES.send(connection, {"place": environment}).one()
+    if row.id is None:
+        return None if row.active is None else Routes(environment=environment, baseline=row.active)
     if not (row.baseline or row.weight):
         return None
     return Routes(
@@ -42,16 +67,6 @@ def read_routes(connection: sa.Connection, environment: str) -> Routes | None:
         weight=row.weight,
         rollout=row.id,
         sticky=row.sticky,
-    )
-
-
-def active_query(environment: str) -> sa.Select[Any]:
-    """Select the digest of the release that is active in an environment."""
-    return (
-        sa.select(activations.c.release)
-        .where(activations.c.environment == environment)
-        .order_by(activations.c.sequence.desc())
-        .limit(1)
     )
 
 
