@@ -17,6 +17,10 @@ BASE ?= main
 SIZE_MEGABYTES := 190
 SIZE_PACKAGES := 60
 
+# The tests start many hundreds of processes: without compiled modules each of them compiles all of
+# Fairlead anew, which is half of its start. They are kept beside the sources, and git ignores them.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test lint format reference soak size bench-analysis bench-answers bench-latency bench-failover bench-effects bench-budget bench-guard bench-memory bench-rollback lock changelog-check clean bench-replay
 
