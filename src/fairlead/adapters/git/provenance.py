@@ -18,7 +18,7 @@ AUTHOR_CHARS_MAX = 200
 
 # A file system monitor is a program that the repository's configuration names.
 _GIT = ("git", "-c", "core.fsmonitor=false", "--no-pager")
-_HERE = ("--", ".", ":(exclude).fairlead")
+_HERE = ("--", ".", ":(exclude).fairlead", ":(exclude,glob)**/__pycache__/**")
 
 
 class _Unknown(Exception):

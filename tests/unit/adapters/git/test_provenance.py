@@ -111,13 +111,19 @@ def test_a_shallow_copy_does_not_know_the_first_commit(
 
 @pytest.mark.parametrize(
     ("path", "dirty"),
-    [("app/app.py", True), ("app/new.py", True), ("app/.fairlead/x.db", False), ("b.txt", False)],
+    [
+        ("app/app.py", True),
+        ("app/new.py", True),
+        ("app/.fairlead/x.db", False),
+        ("app/deep/__pycache__/x.pyc", False),
+        ("b.txt", False),
+    ],
 )
 def test_a_change_of_the_app_that_no_commit_has_is_told(
     repository: Repository, path: str, dirty: bool
 ) -> None:
     repository.commit(1000)
-    (repository.root / path).parent.mkdir(exist_ok=True)
+    (repository.root / path).parent.mkdir(parents=True, exist_ok=True)
     (repository.root / path).write_text("y = 2\n")
     found = read_provenance(repository.app, False, "")
     assert found is not None and found.dirty is dirty
