@@ -28,10 +28,7 @@ from fairlead.delivery.environment_file import read_environment
 from fairlead.delivery.gate import CheckRun
 from fairlead.delivery.gates import Gates, Measure, as_one
 from fairlead.delivery.replay import replay_check
-from fairlead.operations.gate_process import (
-    GATE_S,
-    measured_apart,
-)
+from fairlead.operations.gate_process import GATE_S, measured_apart
 from fairlead.operations.identity import allow, operator, ordered
 from fairlead.operations.replay import replay_runs
 from fairlead.operations.rollback_drill import play_drill

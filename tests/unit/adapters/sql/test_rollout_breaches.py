@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+import sqlalchemy as sa
 
 from fairlead.adapters.sql.database import Database
+from fairlead.adapters.sql.rollout_breaches import read_breaches
 from fairlead.core.calls import Call, Done, Effect, Failed, Result
 from fairlead.core.release import Release, ToolContract, manifest_digest
 from fairlead.ports.dispatch import Fence
@@ -179,3 +181,24 @@ def test_what_undoes_two_effects_happens_twice(stage: Rolling, undoes: bool) -> 
     for number in (1, 2):
         call(stage, asked(run, number))
     assert (stage.tick(rollout).phase == "progressing") == undoes
+
+
+def test_a_look_goes_from_the_rollout_to_its_runs_and_reads_of_no_others(stage: Rolling) -> None:
+    """It holds all new runs up while it lasts, however many effects ever happened."""
+    if stage.database.engine.dialect.name != "sqlite":
+        pytest.skip("PostgreSQL plans by how many rows there are")
+    rollout = stage.ramp()
+    sent: list[str] = []
+
+    def note(_: object, __: object, statement: str, given: object, *___: object) -> None:
+        if "assignments" in statement and statement.startswith("SELECT DISTINCT"):
+            sent.append(statement)
+            plan = cursors.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", given)
+            first.append(str(plan.first()))
+
+    first: list[str] = []
+    with stage.database.engine.connect() as cursors, stage.database.reading() as connection:
+        sa.event.listen(connection, "before_cursor_execute", note)
+        read_breaches(connection, rollout)
+    assert len(sent) == 3
+    assert all("assignments_by_rollout" in one for one in first), first
