@@ -9,6 +9,7 @@ import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from fairlead.adapters.files.importing import import_from, spec_of
 from fairlead.core.errors import (
     AppImportFailed,
     CodeMismatch,
@@ -176,9 +177,8 @@ def load_object(folder: Path, reference: str) -> object:
     if not variable or not path.is_file():
         raise AppImportFailed(f"there is no {reference!r} in {folder}", module=reference)
     _refuse_mixture(folder, reference)
-    if str(folder) not in sys.path:
-        sys.path.insert(0, str(folder))
-    spec = importlib.util.spec_from_file_location(f"fairlead_app_{path.stem}", path)
+    import_from(folder)
+    spec = spec_of(f"fairlead_app_{path.stem}", path)
     if spec is None or spec.loader is None:
         raise AppImportFailed(f"{path} is no Python file", module=reference)
     module = importlib.util.module_from_spec(spec)
