@@ -102,6 +102,8 @@ class Flow:
     def _trusted(self) -> _Trusted:
         trusted = _Trusted()
         for part in self.parts:
+            if part.labels and all(one.integrity != "trusted" for one in part.labels.values()):
+                continue
             for path, leaf in _leaves(part.value):
                 label = label_at(part.labels, path)
                 if label.integrity == "trusted":

@@ -189,10 +189,14 @@ def _without_rest(frozen: int) -> Iterator[None]:
     if frozen:
         yield
         return
+    thresholds = gc.get_threshold()
     gc.freeze()
+    # As in a worker: a call makes thousands of small objects, and few of them are left in a cycle.
+    gc.set_threshold(20_000, 20, 20)
     try:
         yield
     finally:
+        gc.set_threshold(*thresholds)
         gc.unfreeze()
 
 

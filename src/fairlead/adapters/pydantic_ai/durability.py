@@ -7,11 +7,13 @@ outside of a run: it raises, it is never silently not durable.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, Self, TypeVar
 
 from pydantic_ai import AgentRunResult, ModelRetry, RunContext
-from pydantic_ai.capabilities import WrapModelRequestHandler, WrapRunHandler
+from pydantic_ai.agent import AbstractAgent
+from pydantic_ai.capabilities import AbstractCapability, WrapModelRequestHandler, WrapRunHandler
 from pydantic_ai.durable_exec import (
     JSON_CODEC,
     BaseDurabilityCapability,
@@ -110,11 +112,28 @@ class Durability(BaseDurabilityCapability[Any]):
         self._model = model
         # What the library calls the one model of the agent: it has no name for an agent's own.
         self._model_id = model if given is not None else None
+        self._begin(turns)
+
+    def _begin(self, turns: Turns) -> None:
+        """Set what belongs to one loop; the copies that the library makes for it share it."""
         self._turns = turns
-        self._backend = _Backend(self._model_id, model, turns)
-        # Shared by the copies that the library makes for each run.
+        self._backend = _Backend(self._model_id, self._model, turns)
         self._led: set[str | None] = set()
         self._complaints = 0
+
+    def for_agent(self, agent: AbstractAgent[Any, Any]) -> AbstractCapability[Any]:
+        """Bind the capability to an agent, unless it is bound to it already."""
+        return self if self.agent is agent else super().for_agent(agent)
+
+    def begun(self, turns: Turns) -> Self:
+        """Return the same binding for another loop of the agent.
+
+        Args:
+            turns: The rules of that loop's model turns.
+        """
+        other = copy(self)
+        other._begin(turns)
+        return other
 
     @property
     def in_durable_context(self) -> bool:

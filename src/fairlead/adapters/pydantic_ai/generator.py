@@ -32,6 +32,8 @@ from fairlead.ports.boundary import Driven, Driver, current_boundary
 from fairlead.ports.generator import Generated, Task, ToolBinding
 
 EXTRACTIVE = "fairlead:extractive"
+BINDINGS_MAX = 64
+"""Agents of one process that are kept bound; an app has a few."""
 _OBJECT = SchemaValidator(core_schema.dict_schema(keys_schema=core_schema.str_schema()))
 
 
@@ -64,12 +66,48 @@ def _without_own_retries(model: Model) -> Model:
     return model
 
 
+class Binding:
+    """A ready agent with what makes it durable: binding is a fifteenth of what a short loop costs.
+
+    It holds its agent, so that no other one can come to the same place in memory.
+    """
+
+    def __init__(self, agent: Agent[Any, Any], durability: Durability) -> None:
+        """Bind an agent.
+
+        Args:
+            agent: The agent, as it is now.
+            durability: The capability; of use when no other one has to stand around it.
+        """
+        bound = durability.for_agent(agent)
+        self.durability = bound if isinstance(bound, Durability) else durability
+        self._agent = agent
+        self._bound = _parts(agent)
+
+    def fits(self, agent: Agent[Any, Any]) -> bool:
+        """Whether it is the same agent, with the same model and toolsets as when it was bound."""
+        parts = _parts(agent)
+        return (
+            agent is self._agent
+            and len(parts) == len(self._bound)
+            and all(one is other for one, other in zip(parts, self._bound, strict=True))
+        )
+
+
+def _parts(agent: Agent[Any, Any]) -> list[object]:
+    return [agent.model, agent.root_capability, *agent.toolsets]
+
+
 class PydanticGenerator:
     """Runs agent loops inside a run; every model turn and tool goes through the boundary."""
 
+    def __init__(self) -> None:
+        """Know no agent yet."""
+        self._bindings: dict[tuple[int, str], Binding] = {}
+
     async def generate(self, task: Task) -> Generated:
         """Return the loop's output, and what was called on the way."""
-        agent, durability = _agent(task)
+        agent, durability = self._agent(task)
         try:
             result = await agent.run(
                 task.message,
@@ -91,6 +129,42 @@ class PydanticGenerator:
         durability.check_result(result)
         tools = [binding.name for binding in task.tools]
         return Generated(output=result.output, uses=uses_of(result.new_messages(), tools))
+
+    def _agent(self, task: Task) -> tuple[Agent[None, Any], Durability]:
+        """Return the agent of a task, and what makes it durable."""
+        if _ready(task):
+            return task.model, self._durability(task)
+        check_output(task.name, task.output)
+        durability = Durability(task.model, name=task.name, turns=_turns(task))
+        agent = Agent(
+            make_model(task.model),
+            name=task.name,
+            output_type=task.output,
+            instructions=task.instructions or None,
+            model_settings=_settings(task),
+            capabilities=[durability],
+        )
+        return agent, durability
+
+    def _durability(self, task: Task) -> Durability:
+        """Return what makes a ready agent durable, for one loop."""
+        if not isinstance(task.model, Agent):
+            raise InvalidDeclaration(f"{task.model!r} is no pydantic-ai Agent")
+        check_agent(task.model)
+        if isinstance(task.model.model, Model):
+            _without_own_retries(task.model.model)
+        name = _named(task)
+        if name:  # The manifest's model, or the agent's own by its name: made for this loop alone.
+            label = task.override or label_of(task.model)
+            return Durability(label, name=task.name, given=make_model(name), turns=_turns(task))
+        key = (id(task.model), task.name)
+        binding = self._bindings.get(key)
+        if binding is None or not binding.fits(task.model):
+            if len(self._bindings) >= BINDINGS_MAX:
+                self._bindings.clear()
+            made = Durability(label_of(task.model), name=task.name, turns=_turns(task))
+            binding = self._bindings[key] = Binding(task.model, made)
+        return binding.durability.begun(_turns(task))
 
     def check(self, model: Any) -> str:
         """Make sure that a model could be called, and return the name that policies know."""
@@ -144,32 +218,6 @@ def _settings(task: Task) -> ModelSettings | None:
 
 def _ready(task: Task) -> bool:
     return not isinstance(task.model, str)
-
-
-def _agent(task: Task) -> tuple[Agent[None, Any], Durability]:
-    """Return the agent of a task, and what makes it durable."""
-    if _ready(task):
-        if not isinstance(task.model, Agent):
-            raise InvalidDeclaration(f"{task.model!r} is no pydantic-ai Agent")
-        check_agent(task.model)
-        if isinstance(task.model.model, Model):
-            _without_own_retries(task.model.model)
-        label = task.override or label_of(task.model)
-        name = _named(task)
-        # The manifest's model, where it names one.
-        given = make_model(name) if name else None
-        return task.model, Durability(label, name=task.name, given=given, turns=_turns(task))
-    check_output(task.name, task.output)
-    durability = Durability(task.model, name=task.name, turns=_turns(task))
-    agent = Agent(
-        make_model(task.model),
-        name=task.name,
-        output_type=task.output,
-        instructions=task.instructions or None,
-        model_settings=_settings(task),
-        capabilities=[durability],
-    )
-    return agent, durability
 
 
 def label_of(agent: Agent[Any, Any]) -> str:
