@@ -193,6 +193,13 @@ def test_help_loads_no_engine(arguments: list[str]) -> None:
     assert not set(json.loads(ended.stdout.splitlines()[-1])) & {*ENGINES, "rich"}
 
 
+def test_the_version_is_found_where_everybody_looks_for_it(tmp_path: Path) -> None:
+    cli = Cli(tmp_path)
+    assert cli("--version").stdout == cli("version").stdout
+    # It is the program's own; a command that does not know it says so.
+    assert "No such option" in cli("runs", "--version", status=2).stderr
+
+
 def test_an_app_that_prints_does_not_spoil_the_document(tmp_path: Path) -> None:
     cli = ready_app(tmp_path / "app")
     with (cli.folder / "app.py").open("a") as module:

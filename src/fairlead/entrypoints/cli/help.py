@@ -100,6 +100,8 @@ class Group(TyperGroup):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Read the group's own arguments."""
+        if ctx.parent is None and args == ["--version"]:
+            args = ["version"]  # Whoever does not know a program yet asks it so.
         # Typer loads pydantic to read an option that was not given, and `--help` is a group's only
         # one. So `fairlead run --help` would wait for it.
         self.add_help_option = not args or args[0].startswith("-")
