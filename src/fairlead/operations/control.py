@@ -78,7 +78,7 @@ _FITTING: dict[Verb, tuple[str | None, ...]] = {
 
 
 def select_runs(platform: Platform, verb: Verb, selection: Selection) -> Sequence[RunRecord]:
-    """Return the runs that an order would concern, newest first.
+    """Return the runs that an order would concern, newest first and at most `SELECTED_MAX`.
 
     Args:
         platform: The open platform.
@@ -95,17 +95,22 @@ def select_runs(platform: Platform, verb: Verb, selection: Selection) -> Sequenc
     if bool(selection.ids) == described:
         raise InvalidInput("name runs by their ids, or describe them by workflow, state or release")
     if selection.ids:
-        return [reached_run(platform, run_id) for run_id in selection.ids]
-    found: list[RunRecord] = []
-    for state in (selection.state,) if selection.state else _FITTING[verb]:
-        found += platform.runs.list(
+        named = (reached_run(platform, run_id) for run_id in selection.ids)
+        return list({run.id: run for run in named}.values())
+    found = [
+        run
+        for state in ((selection.state,) if selection.state else _FITTING[verb])
+        for run in platform.runs.list(
             state=state,
             release=selection.release,
             workflow=selection.workflow,
             tenant=reach(platform),
             limit=SELECTED_MAX,
         )
-    return found
+    ]
+    # A run that went on from one state to another meanwhile was read twice.
+    once = {run.id: run for run in found}
+    return sorted(once.values(), key=lambda run: run.created_at, reverse=True)[:SELECTED_MAX]
 
 
 def control_runs(
@@ -122,7 +127,7 @@ def control_runs(
 
     Args:
         platform: The open platform.
-        verb: What is done.
+        verb: What is done; runs are moved by `move_runs` and forked by `fork_runs`.
         selection: Which runs.
         order: Who and why.
         dry_run: Only return what would be concerned.
@@ -133,9 +138,12 @@ def control_runs(
 
     Raises:
         ReasonMissing: The order says no reason.
-        InvalidInput: Nothing was selected.
+        InvalidInput: Nothing was selected, or the verb has a function of its own.
         RoleMissing: The principal's roles do not allow it.
     """
+    act = _VERBS.get(verb)
+    if act is None:
+        raise InvalidInput(f"control_runs does not {verb} runs: call {verb}_runs")
     order = ordered(platform, f"runs {verb}", order)
     if not order.reason.strip():
         raise ReasonMissing(f"to {verb} runs needs a reason")
@@ -145,7 +153,7 @@ def control_runs(
     done = []
     for run in chosen:
         try:
-            done.append(Controlled(run=run, also=_VERBS[verb](platform, run.id, order)))
+            done.append(Controlled(run=run, also=act(platform, run.id, order)))
         except FairleadError as error:
             done.append(Controlled(run=run, error=error))
     return done
