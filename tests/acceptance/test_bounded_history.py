@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -24,6 +23,7 @@ from fairlead.testing.faults import Fault, FaultPlan, Kill
 from tests.acceptance.support.cli import Cli
 from tests.acceptance.support.history_app import write_history_app
 from tests.acceptance.support.scene import ROOT, Scene, scene
+from tests.forked import forked
 
 pytestmark = pytest.mark.acceptance
 
@@ -107,7 +107,7 @@ def test_killed_between_batches_beside_a_worker_nothing_is_lost(stage: Scene) ->
         for moment in ("before", "after"):
             kill = Fault(boundary="store", name=name, moment=moment, action=Kill())
             plan = FaultPlan(kill).save(stage.folder / f"{name}-{moment}.json")
-            command = [sys.executable, "-m", "tests.acceptance.support.pruner"]
+            command = [forked("tests.acceptance.support.pruner")]
             ended = subprocess.run([*command, str(stage.folder), str(plan)], cwd=ROOT, check=False)
             assert ended.returncode == -SIGKILL
             left.append(len(pruned(stage)))

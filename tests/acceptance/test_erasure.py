@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from signal import SIGKILL
@@ -43,6 +42,7 @@ from tests.acceptance.support.cli import Cli
 from tests.acceptance.support.erasure_app import write_erasure_app
 from tests.acceptance.support.scene import ROOT, Scene, scene, wait_for
 from tests.acceptance.support.workers import STAY
+from tests.forked import forked
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(300)]
 
@@ -195,7 +195,7 @@ def killed(stage: Scene, point: str, moment: str, *arguments: str) -> None:
     """Erase in a process that is killed at a point."""
     kill = Fault(boundary="store", name=point, moment=moment, action=Kill())  # type: ignore[arg-type]
     plan = FaultPlan(kill).save(stage.folder / f"{point}-{moment}.json")
-    command = [sys.executable, "-m", "tests.acceptance.support.erasing"]
+    command = [forked("tests.acceptance.support.erasing")]
     ended = subprocess.run(
         [*command, str(stage.folder), str(plan), *arguments], cwd=ROOT, check=False
     )
@@ -235,7 +235,7 @@ def test_a_process_that_is_killed_at_any_stage_is_taken_over(stage: Scene, momen
     for name in POINTS.values():
         kill = Fault(boundary="store", name=name, moment=moment, action=Kill())  # type: ignore[arg-type]
         plan = FaultPlan(kill).save(stage.folder / f"{name}.json")
-        command = [sys.executable, "-m", "tests.acceptance.support.resuming"]
+        command = [forked("tests.acceptance.support.resuming")]
         ended = subprocess.run(
             [*command, str(stage.folder), str(plan), erasure_id], cwd=ROOT, check=False
         )

@@ -40,6 +40,7 @@ from fairlead.testing.faults import (
 from fairlead.testing.faults.plan import Moment
 from tests.acceptance.support.errands import ALL, Errands, errands
 from tests.acceptance.support.scene import wait_for
+from tests.forked import Started
 
 pytestmark = pytest.mark.acceptance
 
@@ -218,7 +219,7 @@ def test_workers_die_at_a_claim_and_in_a_takeover(stage: Errands) -> None:
     assert verify_events(stage.platform).findings == ()
 
 
-def asleep_after_its_claim(stage: Errands) -> tuple[str, subprocess.Popen[str]]:
+def asleep_after_its_claim(stage: Errands) -> tuple[str, Started]:
     """Return a run, and the worker that claimed it and stands still.
 
     One whose heart was beating at that moment keeps SQLite's one lock: then another has its turn.
@@ -245,14 +246,14 @@ def test_a_run_that_two_workers_claimed_is_executed_by_one(stage: Errands) -> No
     wait_for(lambda: bool(stage.fired(slow)))
     first.send_signal(signal.SIGCONT)
     # It has its lease again, and the run not, of which one call is left to be made.
-    wait_for(lambda: {first.pid, second.pid} == stage.living())
+    wait_for(lambda: {first.forked_pid, second.forked_pid} == stage.living())
     assert stage.wait(run_id).state == "succeeded"
     for worker in (first, second):
         worker.send_signal(signal.SIGTERM)
         assert "Traceback" not in worker.communicate(timeout=60)[1]
         assert worker.returncode == 0
     assert stage.executed(run_id) == ALL
-    assert {entry["pid"] for entry in stage.ledger(run_id)} == {second.pid}
+    assert {entry["pid"] for entry in stage.ledger(run_id)} == {second.forked_pid}
     ended = stage.run(run_id)
     assert (ended.takeovers, ended.claims) == (1, 2)
     assert verify_events(stage.platform).findings == ()

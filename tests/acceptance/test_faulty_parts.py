@@ -128,7 +128,7 @@ SKEW_S = 1.5
 def test_a_worker_whose_clock_is_a_little_off_works(stage: Errands, seconds: float) -> None:
     plan = stage.plan(Fault(boundary="clock", action=Skew(seconds=seconds)))
     worker = stage.worker(plan)
-    wait_for(lambda: worker.pid in stage.living())
+    wait_for(lambda: worker.forked_pid in stage.living())
     run_id = stage.errand()
     assert stage.wait(run_id).state == "succeeded"
     worker.send_signal(signal.SIGTERM)
@@ -153,7 +153,7 @@ def test_a_worker_whose_clock_goes_wrong_takes_no_further_runs(stage: Errands) -
     right = stage.worker(stage.plan())
     assert [stage.wait(run_id).state for run_id in runs] == ["succeeded"] * 3
     # It lives, and waits for its clock to be put right.
-    wait_for(lambda: stage.living() == {wrong.pid, right.pid})
+    wait_for(lambda: stage.living() == {wrong.forked_pid, right.forked_pid})
     for worker in (wrong, right):
         worker.send_signal(signal.SIGTERM)
     assert right.communicate(timeout=60)[1] == ""
@@ -162,4 +162,4 @@ def test_a_worker_whose_clock_goes_wrong_takes_no_further_runs(stage: Errands) -
     assert errors.count("FL-421") == 1
     assert "Traceback" not in errors
     pids = {entry["pid"] for run_id in runs for entry in stage.ledger(run_id)}
-    assert pids == {right.pid}
+    assert pids == {right.forked_pid}

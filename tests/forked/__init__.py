@@ -11,16 +11,22 @@ this.
 from __future__ import annotations
 
 import atexit
+import os
 import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).parent
 END_S_MAX = 30
 FAIRLEAD = "fairlead"
+GATE = "fairlead.entrypoints.gate_child"
+SAYS_PID = "FORKED_SAYS_PID"
+"""Names the open file to which a client writes the id of the process that was forked for it."""
 
 
 @cache
@@ -30,15 +36,49 @@ def forked(module: str = FAIRLEAD) -> Path:
     Args:
         module: What is executed, as by `python -m`; by default the `fairlead` command.
     """
+    return command_of(_server(), module)
+
+
+def command_of(folder: Path, module: str) -> Path:
+    """Write a command that asks a server, and return it.
+
+    Args:
+        folder: The server's folder.
+        module: What is executed.
+    """
     # A folder for each, so that a search path has no other command of ours in it.
-    folder = _server() / module
-    folder.mkdir()
-    command = folder / "fairlead"
-    client = (HERE / "client.py").read_text(encoding="utf-8")
+    place = folder / module
+    place.mkdir(exist_ok=True)
+    command = place / "fairlead"
+    text = (HERE / "client.py").read_text(encoding="utf-8")
     # Isolated and without site: it starts in 15 ms.
-    command.write_text(f"#!{sys.executable} -IS\n{client}", encoding="utf-8")
+    command.write_text(f"#!{sys.executable} -IS\n{text}", encoding="utf-8")
     command.chmod(0o755)
     return command
+
+
+class Started(subprocess.Popen[str]):
+    """A module that is executed by a process of its own, forked; it ends with this process.
+
+    Attributes:
+        forked_pid: The process that executes it; `pid` is that of what stands for it.
+    """
+
+    def __init__(self, module: str, arguments: Sequence[str], **options: Any) -> None:
+        """Start it.
+
+        Args:
+            module: What is executed, as by `python -m`.
+            arguments: Its arguments.
+            options: What `subprocess.Popen` takes.
+        """
+        reader, writer = os.pipe()
+        environment = {**options.pop("env", os.environ), SAYS_PID: str(writer)}
+        command = [forked(module), *arguments]
+        super().__init__(command, env=environment, pass_fds=(writer,), text=True, **options)
+        os.close(writer)
+        with os.fdopen(reader, "rb") as said:
+            self.forked_pid = int.from_bytes(said.read(8), "big")
 
 
 @cache

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 SECONDS_MAX = 30
+SAYS_PID = "FORKED_SAYS_PID"
 HERE = Path(__file__).resolve().parent
 
 
@@ -41,14 +42,18 @@ def main() -> None:
     data = json.dumps(asked).encode()
     socket.send_fds(server, [len(data).to_bytes(8, "big")], [0, 1, 2])
     server.sendall(data)
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCONT):
         signal.signal(number, lambda number, _: server.send(bytes([number])))
+    pid = server.recv(8, socket.MSG_WAITALL)
+    if SAYS_PID in os.environ:
+        os.write(int(os.environ[SAYS_PID]), pid)
     said = server.recv(1)
     if not said:
         sys.exit("the process that forks commands is gone")
     status = int.from_bytes(said, "big", signed=True)
     if status < 0:
-        signal.signal(-status, signal.SIG_DFL)
+        if -status != signal.SIGKILL:
+            signal.signal(-status, signal.SIG_DFL)
         os.kill(os.getpid(), -status)
     os._exit(status)
 

@@ -16,11 +16,13 @@ import sys
 import threading
 import traceback
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import fairlead
 from fairlead.entrypoints.cli import main
-from tests.forked import FAIRLEAD
+from fairlead.operations import gate_process
+from tests.forked import FAIRLEAD, GATE, command_of
 
 POLL_S = 0.005
 
@@ -64,6 +66,8 @@ def run(asked: dict[str, Any]) -> int:
     try:
         if asked["module"] == FAIRLEAD:
             return main()
+        # As in an interpreter that was started with it: nothing has imported it before.
+        sys.modules.pop(asked["module"], None)
         runpy.run_module(asked["module"], run_name="__main__")
     except SystemExit as ended:
         if isinstance(ended.code, str):
@@ -130,6 +134,8 @@ class Server:
             for file in files:
                 os.close(file)
             self.clients[pid] = client
+            with suppress(OSError):
+                client.sendall(pid.to_bytes(8, "big"))
             return None
         for other in (self.listener, client, *self.clients.values()):
             other.close()
@@ -162,6 +168,8 @@ class Server:
 
 if __name__ == "__main__":
     load()
+    # A gate of a command that was forked is forked as well.
+    gate_process.COMMAND = (str(command_of(Path(sys.argv[1]).parent, GATE)),)
     # What is loaded stays: no collection of a child looks at it, and so copies none of it.
     gc.freeze()
     asked = Server(sys.argv[1]).serve()

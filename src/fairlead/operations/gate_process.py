@@ -23,6 +23,9 @@ from fairlead.core.identity import Principal
 from fairlead.delivery.gate import CheckRun
 from fairlead.settings import Settings
 
+COMMAND = (sys.executable, "-m", "fairlead.entrypoints.gate_child")
+"""What is executed in it."""
+
 GATE_S = 900.0
 """Seconds that a gate may take."""
 
@@ -97,7 +100,7 @@ def told_apart(task: GateTask) -> dict[str, Any]:
     """
     timeout_s = task.timeout_s
     with subprocess.Popen(
-        [sys.executable, "-m", "fairlead.entrypoints.gate_child"],
+        COMMAND,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         # Whatever it starts is in its group, and ends with it.

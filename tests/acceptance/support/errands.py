@@ -18,7 +18,7 @@ from fairlead.testing import worker as faulty_worker
 from fairlead.testing.faults import Fault, FaultPlan, Firing, firings_of
 from tests.acceptance.support.app import write_app
 from tests.acceptance.support.scene import ROOT, TOO_LONG_S, Scene
-from tests.bound import bound
+from tests.forked import Started
 
 ALL = Counter((1, 2, 3))
 """Each call's body, executed once."""
@@ -116,11 +116,11 @@ class Errands(Scene):
         """Return what has fired of a plan."""
         return firings_of(plan).list()
 
-    def worker(self, plan: Path, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+    def worker(self, plan: Path, *arguments: str, **environment: str) -> Started:
         """Start one real worker with a plan."""
-        command = ["-m", faulty_worker.__name__]
-        process = bound(
-            [*command, "--app", str(self.folder), "--faults", str(plan), *arguments],
+        process = Started(
+            faulty_worker.__name__,
+            ["--app", str(self.folder), "--faults", str(plan), *arguments],
             cwd=ROOT,
             env={**os.environ, "NO_PROXY": "127.0.0.1", **environment},
             stdin=subprocess.DEVNULL,
