@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
+from click.testing import Result
+from typer.testing import CliRunner
 
 from fairlead import Principal
 from fairlead.core.analysis import INVARIANTS, AnalysisTerms, MetricTerms
 from fairlead.core.digests import Json
+from fairlead.entrypoints.cli.tree import tree
 from fairlead.operations import Platform, give_feedback, start_rollout
 from tests.unit.operations.test_rollback import ALL, ORDER, activated, made, serve
 
@@ -67,3 +71,22 @@ def test_a_rollout_that_has_ended_counts_nothing_and_so_warns_of_nothing(
     platform.controller.tick()
     heard = give_feedback(platform, run_id, "bad", name="helpfull", order=ORDER)
     assert (heard.new, heard.counts, heard.warning) == (True, False, "")
+
+
+def test_the_command_warns_and_succeeds_and_its_document_has_the_warning(
+    platform: Platform, run_id: str
+) -> None:
+    def told(name: str, *more: str) -> Result:
+        words = ["feedback", run_id, "bad", "--name", name, *more]
+        done = CliRunner().invoke(tree, [*words, "--app", str(platform.settings.folder)])
+        assert done.exit_code == 0, done.output
+        return done
+
+    done = told("helpfull")
+    assert done.stdout == "noted\n"
+    assert done.stderr.startswith("warning: rollout ")
+    assert "did you mean 'helpful'?" in done.stderr
+    assert told("helpful").stderr == ""
+    document = json.loads(told("helpfull", "--json").stdout)
+    assert (document["new"], document["counts"], document["run_id"]) == (True, True, run_id)
+    assert "did you mean 'helpful'?" in document["warning"]
