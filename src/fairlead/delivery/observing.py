@@ -7,7 +7,6 @@ from the arm: all that is known at a look is counted, in the order in which runs
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from typing import cast
@@ -21,21 +20,20 @@ from fairlead.core.analysis import (
     action_for,
     admit,
     breach,
+    came_late,
     is_open,
     learn,
     overdue,
     unmeasured,
+    unread,
     verdict,
 )
 from fairlead.core.analysis import Counted as CountedAs
-from fairlead.core.analysis.terms import FEEDBACK, RUNS_MAX
-from fairlead.core.digests import Json
+from fairlead.core.analysis.terms import RUNS_MAX
 from fairlead.core.rollout import Finding, Rollout, advance
 from fairlead.core.routing import Arm
-from fairlead.ports.rollouts import Counted, Ended, Look, Sample, Tally
-
-BREACH = "breach:"
-"""How the word that something happened that must never happen begins."""
+from fairlead.delivery.outcomes import BREACH, results_of, unmeasured_by, unread_words
+from fairlead.ports.rollouts import Counted, Look, Sample, Tally
 
 VOID = "void"
 """Stands for a unit of which nothing is known but a run that a person stopped."""
@@ -43,9 +41,8 @@ VOID = "void"
 ASIDE = "aside"
 """Stands for a unit that is good elsewhere, and whose place on this side is left out."""
 
-CHECK = "check:"
-SOURCES = ("outcome", "denied", "escalated", "latency", "cost", "calls")
-"""Where outcomes come from, beside `check:NAME` and `feedback:NAME`."""
+WAIT_LOOK_S = 30.0
+"""A run that waits for an answer is looked at no more often than this for what is overdue."""
 
 
 def observe_rollout(
@@ -116,7 +113,7 @@ class _Count:
             self.ended.append(sample.number)
         for metric in self._terms.metrics:
             self._unmeasured(metric, sample)
-            for result in _results(metric, sample):
+            for result in results_of(metric, sample):
                 self._count(metric, sample, assigned, result)
         self._stopped(sample)
         self._overdue(sample, assigned)
@@ -176,6 +173,8 @@ class _Count:
         *,
         measured: bool = True,
     ) -> None:
+        if self._is_past(metric, sample):
+            return
         known = self._told(metric, sample)
         place = -1 if assigned.place is None else assigned.place
         moved = known is not None and (known.arm, known.place) != (sample.arm, place)
@@ -184,11 +183,36 @@ class _Count:
             return
         before = None if known is None else cast(CountedAs, known.counted)
         action = action_for(metric, before, result)
+        if action in ("harm", "late"):
+            self._left_out(metric, sample, assigned, result)
+            return
         if action == "skip":
             return
         corrects = action == "correct"
         self._learn(metric, assigned, result, corrects=corrects, measured=measured)
         self._note(metric.name, sample, result if isinstance(result, str) else "number", place)
+
+    def _is_past(self, metric: MetricTerms, sample: Sample) -> bool:
+        """Whether a person stopped a run, and its unit counts by the next one by now."""
+        if sample.ended is None or sample.ended.state != "cancelled" or not sample.was_counted:
+            return False
+        known = self._known(metric.name, sample.unit)
+        return known is not None and known.counted == VOID
+
+    def _left_out(
+        self, metric: MetricTerms, sample: Sample, assigned: Assigned, result: Result
+    ) -> None:
+        """Note what comes of a unit that was left out: it is harm at most, behind all places."""
+        if sample.ended is not None and sample.ended.state == "cancelled":
+            return
+        self.analysis = came_late(self._terms, self.analysis, metric.name)
+        if action_for(metric, "excluded", result) != "harm":
+            return
+        canary = assigned.place is not None
+        behind = replace(assigned, place=RUNS_MAX) if canary else assigned
+        self._learn(metric, behind, result, corrects=False)
+        counted = result if isinstance(result, str) else "number"
+        self._note(metric.name, sample, counted, -1 if assigned.place is None else assigned.place)
 
     def _count_moved(
         self,
@@ -218,12 +242,16 @@ class _Count:
             self._learn(metric, assigned, "good" if good else "excluded", corrects=False)
             if so_far_good and not good:
                 self._note(metric.name, sample, ASIDE, place)
+        if known.counted == "excluded" and result != "excluded":
+            self._left_out(metric, sample, assigned, result)
 
     def _unmeasured(self, metric: MetricTerms, sample: Sample) -> None:
-        """Note that a metric's source says nothing of a run's end, though it should."""
+        """Note that a metric's source says nothing of a run, though it should."""
+        for said in unread_words(metric, sample):
+            self.analysis = unread(self._terms, self.analysis, metric.name, said)
         if sample.ended is None or sample.was_counted:
             return
-        if why := _unread(metric, sample.ended):
+        if why := unmeasured_by(metric, sample.ended):
             said = f"run {sample.run_id}: {why}"
             self.analysis = unmeasured(self._terms, self.analysis, metric.name, said)
 
@@ -247,15 +275,19 @@ class _Count:
 
     def _overdue(self, sample: Sample, assigned: Assigned) -> None:
         """Count outcomes that never came, and say when the next one would be overdue."""
-        age_s = self._look.now - sample.admitted_at
-        waiting = []
+        now, waiting = self._look.now, []
         for metric in self._terms.metrics:
             counted = self._told(metric, sample) is not None
             if counted and not self._open(metric, assigned.place):
                 continue
-            late = overdue(metric, age_s)
+            # While a run waits for people it is not the release that takes the time.
+            waited_s = 0.0 if metric.bears_waits else sample.waited_s
+            late = overdue(metric, now - sample.admitted_at - waited_s)
             if late is None:
-                waiting.append(sample.admitted_at + metric.deadline_s)
+                due_at = sample.admitted_at + metric.deadline_s + waited_s
+                if sample.waits and not metric.bears_waits:
+                    due_at = max(due_at, now + WAIT_LOOK_S)
+                waiting.append(due_at)
             else:
                 self._count(metric, sample, assigned, late, measured=False)
         self.due[sample.number] = min(waiting, default=None)
@@ -273,67 +305,3 @@ class _Count:
         self.counted[metric, sample.unit] = Counted(
             metric=metric, unit=sample.unit, counted=counted, arm=arm or sample.arm, place=place
         )
-
-
-def _results(metric: MetricTerms, sample: Sample) -> list[Result]:
-    """Return what is new of a run for a metric, in the order in which it happened."""
-    found: list[Result] = []
-    if sample.ended is not None and not sample.was_counted:
-        result = _of_end(metric, sample.ended)
-        if result is not None:
-            found.append(result)
-    name = "outcome" if metric.source == "outcome" else metric.source.removeprefix(FEEDBACK)
-    told = metric.source == "outcome" or metric.source.startswith(FEEDBACK)
-    for word in sample.said if told else ():
-        if word.name != name:
-            continue
-        if metric.kind == "binary" and word.value in ("good", "bad"):
-            found.append(cast(Result, word.value))
-        elif metric.kind != "binary" and _is_number(word.value):
-            found.append(float(cast(float, word.value)))
-    return found
-
-
-def _is_number(value: Json) -> bool:
-    """Whether a word is a number that can be ranked; one that is not must not stop the looks."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return False
-    return -sys.float_info.max <= value <= sys.float_info.max
-
-
-_NUMBERS: dict[str, Callable[[Ended], float]] = {
-    "latency": lambda ended: ended.duration_s,
-    "cost": lambda ended: ended.cost_usd,
-    "calls": lambda ended: float(ended.calls),
-}
-
-
-def _unread(metric: MetricTerms, ended: Ended) -> str:
-    """Return why a metric cannot be measured by a run's end, in words; empty when it can."""
-    if ended.state == "cancelled":
-        return ""
-    if metric.source.startswith(CHECK):
-        return ended.unread
-    if metric.source not in _NUMBERS:
-        return ""
-    number = _NUMBERS[metric.source](ended)
-    return "" if _is_number(number) else f"its {metric.source} is {number!r}, which is no number"
-
-
-def _of_end(metric: MetricTerms, ended: Ended) -> Result | None:
-    """Return what a run's end says for a metric; None for nothing."""
-    source = metric.source
-    if source.startswith(FEEDBACK):
-        return None
-    if ended.state == "cancelled":
-        # A person stopped it: that says nothing of the release.
-        return "excluded"
-    if _unread(metric, ended):
-        return None
-    if source in _NUMBERS:
-        return _NUMBERS[source](ended)
-    if source.startswith(CHECK):
-        return "bad" if source.removeprefix(CHECK) in ended.failed_checks else "good"
-    if source in ("denied", "escalated"):
-        return "bad" if ended.state == source else "good"
-    return "good" if ended.state == "succeeded" else "bad"

@@ -12,7 +12,7 @@ from fairlead.core.analysis.terms import FEEDBACK
 from fairlead.core.errors import InvalidConfig, InvalidRollout
 from fairlead.core.release import Manifest
 from fairlead.core.rollout import RolloutTerms, Step
-from fairlead.delivery.observing import CHECK, SOURCES
+from fairlead.delivery.outcomes import CHECK, SOURCES
 from fairlead.delivery.strict_yaml import read_yaml
 
 ROLLOUT_FILE = "rollout.yaml"

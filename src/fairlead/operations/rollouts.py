@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import get_args
 
@@ -15,7 +15,7 @@ from fairlead.core.digests import Json
 from fairlead.core.errors import FeedbackUnfit, InvalidRollout
 from fairlead.core.outcome import FINAL_STATES
 from fairlead.core.rollout import Rollout, RolloutTerms
-from fairlead.delivery.observing import BREACH
+from fairlead.delivery.outcomes import BREACH, unheard
 from fairlead.delivery.rollout_file import ROLLOUT_FILE, read_rollout, usual_rollout
 from fairlead.operations.identity import allow, operator, ordered, reached_run
 from fairlead.ports.rollouts import Deployment, Feedback, Heard
@@ -276,7 +276,8 @@ def give_feedback(
         id: Makes a second telling the same; empty for a new one.
 
     Returns:
-        What became of it: whether it is new, and which rollout counts it.
+        What became of it: whether it is new, which rollout counts it, and a warning when that
+        one has no metric for it. It is kept all the same.
 
     Raises:
         FeedbackUnfit: It is neither good nor bad nor a number, nothing would count it, the run has
@@ -295,7 +296,15 @@ def give_feedback(
     if run.state not in FINAL_STATES:
         raise FeedbackUnfit(f"run {run.id} is {run.state}: it has not ended", run=run.id)
     told = Feedback(run_id=run.id, name=name, value=value, order=order, id=id)
-    return platform.rollout_store.say(told)
+    return _warned(platform, platform.rollout_store.say(told), told)
+
+
+def _warned(platform: Platform, heard: Heard, told: Feedback) -> Heard:
+    """Say when a rollout counts words, and this one for nothing: it may be a slip of the pen."""
+    if not heard.counts:
+        return heard
+    terms = platform.rollout_store.get(heard.rollout).terms.analysis
+    return replace(heard, warning=unheard(terms, told.name, told.value))
 
 
 def _refuse_unheard(run_id: str, name: str, value: Json) -> None:

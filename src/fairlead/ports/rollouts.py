@@ -124,11 +124,13 @@ class Said:
         number: Its number.
         name: What it is about: `outcome`, or the name of a metric of feedback.
         value: `good`, `bad`, or a number.
+        unread: Why the value cannot be read; empty when it can.
     """
 
     number: int
     name: str
     value: Json
+    unread: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,6 +150,8 @@ class Sample:
         ended: How it ended; None while it goes on.
         said: What was said of it and is not counted yet.
         breaches: What it did that must never happen, as the record shows.
+        waited_s: Seconds for which it, or one of its children, waited for an approval or a signal.
+        waits: Whether it does so now.
     """
 
     number: int
@@ -161,6 +165,8 @@ class Sample:
     ended: Ended | None
     said: tuple[Said, ...] = ()
     breaches: tuple[Invariant, ...] = ()
+    waited_s: float = 0.0
+    waits: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -259,12 +265,14 @@ class Heard:
         run_id: The run that it is on; for a child's its root.
         rollout: The rollout that this run is in; empty for none.
         counts: Whether that rollout goes on, and counts words.
+        warning: Why it counts this one for nothing all the same, in words; empty when it does not.
     """
 
     new: bool
     run_id: str
     rollout: str = ""
     counts: bool = False
+    warning: str = ""
 
 
 class RolloutStore(Protocol):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -11,14 +11,14 @@ import sqlalchemy as sa
 from fairlead.adapters.sql.blobs import get_json
 from fairlead.adapters.sql.references import chunks
 from fairlead.adapters.sql.rollout_breaches import read_breaches
+from fairlead.adapters.sql.rollout_waits import read_waited
 from fairlead.adapters.sql.rollout_words import read_words
 from fairlead.adapters.sql.schema import runs
 from fairlead.adapters.sql.schema_delivery import assignments, feedback, observed, rollouts
-from fairlead.core.analysis import Invariant
 from fairlead.core.errors import StoreCorrupt
 from fairlead.core.outcome import FINAL_STATES, OPEN_STATES
 from fairlead.core.rollout import Rollout
-from fairlead.ports.rollouts import Counted, Ended, Said, Sample, Tally
+from fairlead.ports.rollouts import Counted, Ended, Sample, Tally
 
 SAMPLES_MAX = 500
 """Runs of which something is counted at one look; the next look goes on with the others."""
@@ -63,19 +63,21 @@ def read_look(
         if which is fresh and len(found) == SAMPLES_MAX:
             # Places follow admission: a run that has ended gets none before one that is older.
             reached = assignments.c.place.is_not(None) | (assignments.c.number <= max(found))
+    waited = read_waited(connection, [row.run_id for row in found.values()], now)
     samples = tuple(
-        _sample(connection, row, said.get(row.run_id, ()), found_out.get(row.run_id, ()))
+        replace(
+            _sample(connection, row),
+            said=tuple(said.get(row.run_id, ())),
+            breaches=tuple(found_out.get(row.run_id, ())),
+            waited_s=waited[row.run_id].seconds if row.run_id in waited else 0.0,
+            waits=row.run_id in waited and waited[row.run_id].now,
+        )
         for _, row in sorted(found.items())
     )
     return samples, _counted(connection, rollout, {one.unit or one.run_id for one in samples})
 
 
-def _sample(
-    connection: sa.Connection,
-    row: sa.Row[Any],
-    said: Sequence[Said],
-    breaches: Sequence[Invariant],
-) -> Sample:
+def _sample(connection: sa.Connection, row: sa.Row[Any]) -> Sample:
     ended = _ended(connection, row) if row.state in FINAL_STATES else None
     return Sample(
         number=row.number,
@@ -87,8 +89,6 @@ def _sample(
         place=row.place,
         was_counted=row.ended,
         ended=ended,
-        said=tuple(said),
-        breaches=tuple(breaches),
     )
 
 

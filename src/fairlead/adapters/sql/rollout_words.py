@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -86,9 +87,17 @@ def read_words(
     query = sa.select(feedback).where(~feedback.c.counted, _of(rollout.id))
     found: dict[str, list[Said]] = {}
     for row in connection.execute(query.order_by(feedback.c.number).limit(limit)):
-        word = Said(number=row.number, name=row.name, value=json.loads(row.value))
-        found.setdefault(row.run_id, []).append(word)
+        found.setdefault(row.run_id, []).append(_word(row))
     return found
+
+
+def _word(row: sa.Row[Any]) -> Said:
+    try:
+        return Said(number=row.number, name=str(row.name), value=json.loads(row.value))
+    except (RecursionError, TypeError, ValueError) as error:
+        # Of one run: all other words, and what else is known, are counted all the same.
+        why = f"it is no JSON: {error}"
+        return Said(number=row.number, name=str(row.name), value=None, unread=why)
 
 
 def drop_words(connection: sa.Connection, rollout: Rollout) -> None:

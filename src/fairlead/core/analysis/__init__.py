@@ -1,17 +1,14 @@
 """Analysis: is a candidate worse than what runs beside it, or good enough, valid at every look."""
 
 from fairlead.core.analysis.evidence import (
-    Action,
     Arm,
     Assigned,
     Counted,
     Evidence,
     Observation,
     Result,
-    action_for,
     is_open,
     observe,
-    overdue,
 )
 from fairlead.core.analysis.expected import Expected, expected
 from fairlead.core.analysis.state import (
@@ -20,11 +17,13 @@ from fairlead.core.analysis.state import (
     admit,
     begin,
     breach,
+    came_late,
     learn,
     outcomes_since,
     state_from_json,
     state_to_json,
     unmeasured,
+    unread,
 )
 from fairlead.core.analysis.terms import (
     INVARIANTS,
@@ -34,6 +33,7 @@ from fairlead.core.analysis.terms import (
     terms_from_json,
     terms_to_json,
 )
+from fairlead.core.analysis.units import Action, action_for, overdue
 from fairlead.core.analysis.verdict import AnalysisVerdict, MetricVerdict, Status, verdict
 
 __all__ = [
@@ -58,6 +58,7 @@ __all__ = [
     "admit",
     "begin",
     "breach",
+    "came_late",
     "expected",
     "is_open",
     "learn",
@@ -69,5 +70,6 @@ __all__ = [
     "terms_from_json",
     "terms_to_json",
     "unmeasured",
+    "unread",
     "verdict",
 ]

@@ -16,7 +16,7 @@ import math
 import sys
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from fairlead.core.analysis.bets import (
@@ -40,7 +40,6 @@ Arm: TypeAlias = Literal["canary", "baseline"]
 Result: TypeAlias = Literal["good", "bad", "excluded"] | float
 """What a unit turned out to be: for numbers the number, or `bad` for one that never came."""
 Counted: TypeAlias = Literal["good", "bad", "number", "excluded"]
-Action: TypeAlias = Literal["count", "correct", "skip"]
 
 WINDOW = 200
 """A number is ranked among so many earlier ones of both arms."""
@@ -115,6 +114,9 @@ class Evidence:
         window: The last numbers, the oldest first.
         errors: Failed measurements since the last one that did not.
         error: Why the last of them failed, and of which run; empty for none.
+        unread: Words of people that cannot be read, and so were left aside.
+        unread_why: Why the last of them cannot, and of which run; empty for none.
+        late: Outcomes that came when their unit was left out already.
     """
 
     harm: Logs
@@ -130,6 +132,9 @@ class Evidence:
     window: tuple[float, ...] = ()
     errors: int = 0
     error: str = ""
+    unread: int = 0
+    unread_why: str = ""
+    late: int = 0
 
 
 def no_evidence(terms: MetricTerms) -> Evidence:
@@ -157,41 +162,6 @@ def observe(
     for one in observations:
         fold.take(one)
     return fold.done()
-
-
-def action_for(terms: MetricTerms, before: Counted | None, result: Result) -> Action:
-    """Say what to do with word of a unit, so that each metric counts each unit once.
-
-    Whoever stores observations keeps a row for each metric and unit, with what it was counted as. A
-    unit is a run, or the key where runs are assigned by key. Then only its first failure counts,
-    with the arm and the probability of the run that failed, and of numbers the first one.
-
-    Args:
-        terms: The metric.
-        before: What the unit was counted as before; None when it was not.
-        result: What is said of it now.
-    """
-    if before is None:
-        return "count"
-    # A number stays what it was: its rank was looked at, and nothing can be taken back.
-    if terms.kind == "binary" and before == "good" and result == "bad":
-        return "correct"
-    return "skip"
-
-
-def overdue(terms: MetricTerms, age_s: float) -> Result | None:
-    """Return what a unit without an outcome counts as; None while it may still come.
-
-    Where word may come late, as with feedback, a run is `good` only by this, at the deadline: it
-    must not be counted as good before, or safety is shown by runs of which nobody has spoken yet.
-
-    Args:
-        terms: The metric.
-        age_s: Seconds since the run was admitted.
-    """
-    if age_s < terms.deadline_s:
-        return None
-    return terms.absent_as
 
 
 def is_open(evidence: Evidence, place: int) -> bool:
@@ -268,7 +238,8 @@ class _Fold:
         self._errors, self._error = evidence.errors, evidence.error
 
     def done(self) -> Evidence:
-        return Evidence(
+        return replace(
+            self._before,
             harm=self._harm,
             harm_peak=self._harm_peak,
             safe=self._safe,

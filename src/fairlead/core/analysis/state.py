@@ -130,6 +130,42 @@ def unmeasured(terms: AnalysisTerms, analysis: Analysis, name: str, why: str) ->
     return replace(analysis, metrics={**analysis.metrics, name: after})
 
 
+def unread(terms: AnalysisTerms, analysis: Analysis, name: str, why: str) -> Analysis:
+    """Take into account that somebody said something of a run, and that it cannot be read.
+
+    It is an error of the metric's source, and stays known when the next word can be read.
+
+    Args:
+        terms: The terms.
+        analysis: The state.
+        name: The metric's name.
+        why: What is wrong, and with which run.
+
+    Raises:
+        ValueError: there is no such metric.
+    """
+    analysis = unmeasured(terms, analysis, name, why)
+    before = analysis.metrics[name]
+    after = replace(before, unread=before.unread + 1, unread_why=why[:ERROR_CHARS_MAX])
+    return replace(analysis, metrics={**analysis.metrics, name: after})
+
+
+def came_late(terms: AnalysisTerms, analysis: Analysis, name: str) -> Analysis:
+    """Take into account that an outcome came when its unit was left out already.
+
+    Args:
+        terms: The terms.
+        analysis: The state.
+        name: The metric's name.
+
+    Raises:
+        ValueError: there is no such metric.
+    """
+    terms.metric(name)
+    after = replace(analysis.metrics[name], late=analysis.metrics[name].late + 1)
+    return replace(analysis, metrics={**analysis.metrics, name: after})
+
+
 def outcomes_since(terms: AnalysisTerms, analysis: Analysis, place: int) -> int:
     """Return of how many of the canary's runs from a place on every guardrail knows the outcome.
 

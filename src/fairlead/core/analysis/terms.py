@@ -59,7 +59,7 @@ class MetricTerms:
             candidate is promoted when its share is shown to be lower. None: it promotes nothing.
         limit: A run whose number is beyond it is bad; only for numbers, and only with `p_max`.
         margin: How many times as many bad runs as the baseline are still no harm; only for binary.
-        deadline_s: Seconds from a run's admission until its outcome is overdue.
+        deadline_s: Seconds from a run's admission until its outcome is overdue; see `bears_waits`.
         absent: What a run without an outcome is after that: `bad`, `good`, or `excluded`, which is
             right only where being without one has nothing to do with the release. None for the
             usual of its source; see `absent_as`.
@@ -136,6 +136,14 @@ class MetricTerms:
         whose end never came is bad.
         """
         return self.absent or ("excluded" if self.source.startswith(FEEDBACK) else "bad")
+
+    @property
+    def bears_waits(self) -> bool:
+        """Whether time in which a run waits for an approval or a signal is a part of its deadline.
+
+        It is not the release's time, so it is none; but latency is what passed until the answer.
+        """
+        return self.source == "latency"
 
     @property
     def ranks(self) -> bool:

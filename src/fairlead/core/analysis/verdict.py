@@ -27,6 +27,9 @@ class MetricVerdict:
         safety: Evidence that few enough of the canary's runs are bad.
         safety_needed: So much is enough; None when the metric promotes nothing.
         words: Both, for a person.
+        unread: Words of people that cannot be read, and so were left aside.
+        unread_why: Why the last of them cannot, and of which run; empty for none.
+        late: Outcomes that came when their unit was left out already.
     """
 
     name: str
@@ -36,6 +39,9 @@ class MetricVerdict:
     safety: float
     safety_needed: float | None
     words: str
+    unread: int = 0
+    unread_why: str = ""
+    late: int = 0
 
     @property
     def harmful(self) -> bool:
@@ -119,6 +125,9 @@ def metric_verdict(terms: AnalysisTerms, analysis: Analysis, metric: MetricTerms
         safety=safety,
         safety_needed=safety_needed,
         words=words,
+        unread=evidence.unread,
+        unread_why=evidence.unread_why,
+        late=evidence.late,
     )
 
 

@@ -61,6 +61,26 @@ def test_a_word_counts_while_its_rollout_goes_on(stage: Rolling) -> None:
     assert uncounted(stage) == 0
 
 
+@pytest.mark.parametrize("value", ["{", "", "[" * 100_000, '{"a": 1}', '"maybe"', "NaN", "null"])
+def test_a_word_that_was_damaged_stops_no_look(stage: Rolling, value: str) -> None:
+    rollout = stage.ramp()
+    first, second = stage.begin(), stage.begin()
+    for run in (first, second):
+        stage.end(run)
+    stage.tick(rollout)
+    for run in (first, second):
+        say(stage, run)
+    mine = feedback.c.run_id == first.id
+    with stage.database.transaction() as connection:
+        connection.execute(sa.update(feedback).where(mine).values(value=value))
+    success = stage.tick(rollout).analysis.metrics["success"]
+    assert (success.canary_bad, success.unread) == (1, 1)
+    assert success.unread_why.startswith(f"run {first.id}: word 1 on it cannot be read: it is n")
+    # It is read once.
+    assert uncounted(stage) == 0
+    assert stage.tick(rollout).analysis.metrics["success"].unread == 1
+
+
 def test_a_word_on_a_child_counts_for_its_root(stage: Rolling) -> None:
     rollout = stage.ramp()
     run = stage.begin()

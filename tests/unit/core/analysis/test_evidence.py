@@ -18,14 +18,13 @@ from fairlead.core.analysis.evidence import (
     Evidence,
     Observation,
     Result,
-    action_for,
     log_harm,
     log_safety,
     no_evidence,
     observe,
-    overdue,
 )
 from fairlead.core.analysis.terms import RUNS_MAX, MetricTerms
+from fairlead.core.analysis.units import action_for, overdue
 
 ERRORS = MetricTerms(name="errors", p_max=0.05)
 BOUND = replace(ERRORS, against="bound")
@@ -266,9 +265,17 @@ def test_what_a_second_word_of_a_unit_means() -> None:
     assert action_for(ERRORS, "good", "bad") == "correct"
     assert action_for(ERRORS, "good", "good") == "skip"
     assert action_for(ERRORS, "bad", "good") == "skip"
-    assert action_for(ERRORS, "excluded", "bad") == "skip"
     assert action_for(LATENCY, "number", "bad") == "skip"
     assert action_for(LATENCY, "good", "bad") == "skip"
+
+
+def test_a_unit_that_was_left_out_still_bets_on_whose_it_is_and_does_nothing_else() -> None:
+    bound = replace(ERRORS, against="bound", p_max=0.1)
+    assert action_for(ERRORS, "excluded", "bad") == "harm"
+    assert action_for(LATENCY, "excluded", 2.0) == "harm"
+    assert action_for(ERRORS, "excluded", "good") == "late"
+    assert action_for(bound, "excluded", "bad") == "late"
+    assert action_for(ERRORS, "excluded", "excluded") == "skip"
 
 
 # ----------------------------------------------------------------------------------- what is amiss

@@ -12,6 +12,7 @@ import typer
 from fairlead.core.errors import FeedbackUnfit
 from fairlead.entrypoints.cli.interruption import INTERRUPTION
 from fairlead.entrypoints.cli.options import HERE, App, AsJson, Env, Limit
+from fairlead.entrypoints.cli.texts import safe
 from fairlead.entrypoints.cli.workplace import at_work
 
 if TYPE_CHECKING:
@@ -203,7 +204,7 @@ def abort(rollout: Meant = None, *, reason: Reason = "", env: Env = None, app: A
         screen.line(_said(abort_rollout(platform, order, rollout_id=rollout)))
 
 
-def feedback(
+def feedback(  # noqa: PLR0913 - each is an option of the command line
     run: Run,
     value: Value,
     *,
@@ -211,14 +212,23 @@ def feedback(
     reason: Reason = "",
     id: SaidId = "",
     app: App = HERE,
+    as_json: AsJson = False,
 ) -> None:
-    """Say how good a run was, after its end: it counts in a rollout that goes on."""
-    with at_work(app) as (platform, screen):
+    """Say how good a run was, after its end: it counts in a rollout that goes on.
+
+    A name that no metric of that rollout has is kept as well, and a warning says so.
+    """
+    with at_work(app, as_json=as_json) as (platform, screen):
         from fairlead.operations import Order, give_feedback, operator
 
         order = Order(by=operator(platform), reason=reason)
         heard = give_feedback(platform, run, _value(value), name=name, order=order, id=id)
+        if screen.as_json:
+            screen.json(asdict(heard))
+            return
         screen.line(_heard(heard) if heard.new else "it was said before; nothing was changed")
+        if heard.warning:
+            typer.echo(f"warning: rollout {heard.rollout}: {safe(heard.warning)}", err=True)
 
 
 def _heard(heard: Heard) -> str:

@@ -197,6 +197,7 @@ def _words(found: RolloutStatus) -> Iterator[tuple[str, str]]:
         yield "Verdict", f"{verdict.status}: {verdict.reasons[0]}" if more else verdict.status
     if rollout.reason:
         yield "Why", rollout.reason
+    yield from _aside(found)
     if rollout.phase in ("aborting", "aborted", "rolled_back") and rollout.decided_at:
         traffic_s = max((rollout.traffic_safe_at or 0.0) - rollout.decided_at, 0.0)
         yield (
@@ -214,6 +215,19 @@ def _words(found: RolloutStatus) -> Iterator[tuple[str, str]]:
         yield "Expected", found.expected.words
         for one in found.expected.shorter:
             yield "Shorter", one
+
+
+def _aside(found: RolloutStatus) -> Iterator[tuple[str, str]]:
+    """Say what did not count, or not for all that it might have: nobody would look for it."""
+    for one in found.verdict.metrics:
+        if one.unread:
+            what = "1 word" if one.unread == 1 else f"{one.unread:,} words"
+            last = one.unread_why if one.unread == 1 else f"the last: {one.unread_why}"
+            yield "Unread", f"{one.name}: {what} left aside; {last}"
+        if one.late:
+            what = "1 outcome" if one.late == 1 else f"{one.late:,} outcomes"
+            said = f"{what} came when the run was left out already; harm at most follows from that"
+            yield "Late", f"{one.name}: {said}"
 
 
 def _fold(said: tuple[str, str], drawing: Drawing) -> Iterator[Text]:

@@ -14,8 +14,10 @@ from fairlead.core.analysis import (
     Observation,
     admit,
     begin,
+    came_late,
     expected,
     learn,
+    unread,
     verdict,
 )
 from fairlead.core.rollout import Rollout, RolloutTerms, Step, abort, pause, promote
@@ -83,6 +85,26 @@ def test_lines_fit_and_hang_together_below_their_name(columns: int, bad: int) ->
     for line in lines[named[0] :]:
         assert line[:10].strip() in ("", "Verdict", "Why", "Expected", "Shorter")
         assert line[9:10] == " "
+
+
+@pytest.mark.parametrize("columns", [40, 100])
+def test_what_did_not_count_is_said(columns: int) -> None:
+    one = rollout(bad=2)
+    assert not [line for line in drawn(one, columns) if line.startswith(("Unread", "Late"))]
+    for number in (1, 2):
+        one = replace(
+            one,
+            analysis=came_late(
+                TERMS.analysis,
+                unread(TERMS.analysis, one.analysis, "success", f"run r{number}: no JSON"),
+                "success",
+            ),
+        )
+        said = " ".join(" ".join(drawn(one, columns)).split())
+        last = "1 word left aside;" if number == 1 else "2 words left aside; the last:"
+        assert f"Unread success: {last} run r{number}: no JSON" in said
+        came = "1 outcome came" if number == 1 else "2 outcomes came"
+        assert f"Late success: {came} when the run was left out already" in said
 
 
 def test_evidence_of_harm_grows_up_to_what_is_needed() -> None:
