@@ -35,6 +35,18 @@ def test_a_run_that_is_named_twice_is_one(platform: Platform) -> None:
     assert [one.id for one in select_runs(platform, "cancel", twice)] == [run.id]
 
 
+def test_runs_are_described_by_their_environment(platform: Platform) -> None:
+    activate_release(platform, made(platform, "a").id, override="a try")
+    [run] = started(platform, 1)
+    assert run.environment == platform.settings.environment
+    here = Selection(workflow="echo", environment=platform.settings.environment)
+    assert [one.id for one in select_runs(platform, "cancel", here)] == [run.id]
+    assert select_runs(platform, "cancel", Selection(environment="staging")) == []
+    both = Selection(ids=(run.id,), environment=platform.settings.environment)
+    with pytest.raises(InvalidInput, match="or environment"):
+        select_runs(platform, "cancel", both)
+
+
 @pytest.mark.parametrize("verb", ["move", "fork"])
 def test_a_verb_with_a_function_of_its_own_names_it(platform: Platform, verb: Any) -> None:
     with pytest.raises(InvalidInput, match=f"call {verb}_runs"):
