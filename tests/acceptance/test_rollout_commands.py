@@ -60,6 +60,20 @@ def test_each_order_of_delivery_says_for_which_environment_it_is(cli: Cli) -> No
     assert [one["active"] for one in cli.json("release", "list")] == [False, True]
 
 
+def test_runs_are_told_apart_by_their_environment(cli: Cli) -> None:
+    staging = cli.with_environment(FAIRLEAD_ENVIRONMENT="staging")
+    release = candidate(cli)
+    staging("release", "activate", release)
+    here, there = cli.ask(), staging.ask()
+    [listed] = cli.json("runs", "list", "--env", "staging")
+    assert (listed["id"], listed["environment"]) == (there, "staging")
+    assert "environment staging  user " in cli("runs", "show", there).stdout
+    standing = cli.json("release", "list", "--env", "staging")
+    assert {one["release"]: one["in_flight"] for one in standing}[release] == 1
+    said = cli("runs", "cancel", "--env", "staging", "--reason", "not there").stdout
+    assert (there in said, here in said) == (True, False)
+
+
 def test_a_rollout_is_started_drawn_held_and_given_up(cli: Cli) -> None:
     release = candidate(cli)
     plan = cli.folder / "rollout.yaml"

@@ -189,15 +189,15 @@ class Platform:
     @property
     def admission(self) -> Admission:
         """The way in for requests."""
-        room = Room(backlog=self.settings.backlog, waiting_turns=self.settings.waiting_turns)
         return Admission(
             runs=self.runs,
             clock=self.clock,
             kills=self.kills,
-            room=room,
+            room=Room(backlog=self.settings.backlog, waiting_turns=self.settings.waiting_turns),
             verified=self.settings.identity.required,
             routes=lambda: self.rollout_store.routes(self.settings.environment),
             release=self.release_store.get,
+            environment=self.settings.environment,
         )
 
     @property

@@ -43,12 +43,15 @@ class Selection:
         workflow: Only runs of this workflow; None for any.
         state: Only runs in this state; None for any in which the verb can be done.
         release: Only runs of this release, by digest; None for any.
+        environment: Only runs of this environment, and those of which it is not known; None for
+            any.
     """
 
     ids: tuple[str, ...] = ()
     workflow: str | None = None
     state: str | None = None
     release: str | None = None
+    environment: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,9 +94,10 @@ def select_runs(platform: Platform, verb: Verb, selection: Selection) -> Sequenc
         RoleMissing: The principal's roles do not allow it.
     """
     allow(platform, f"runs {verb}")
-    described = (selection.workflow, selection.state, selection.release) != (None, None, None)
+    described = selection != Selection(ids=selection.ids)
     if bool(selection.ids) == described:
-        raise InvalidInput("name runs by their ids, or describe them by workflow, state or release")
+        ways = "workflow, state, release or environment"
+        raise InvalidInput(f"name runs by their ids, or describe them by {ways}")
     if selection.ids:
         named = (reached_run(platform, run_id) for run_id in selection.ids)
         return list({run.id: run for run in named}.values())
@@ -105,6 +109,7 @@ def select_runs(platform: Platform, verb: Verb, selection: Selection) -> Sequenc
             release=selection.release,
             workflow=selection.workflow,
             tenant=reach(platform),
+            environment=selection.environment,
             limit=SELECTED_MAX,
         )
     ]

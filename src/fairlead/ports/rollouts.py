@@ -31,7 +31,7 @@ class Deployment:
         weight: Share of new runs that start on it; above 0 for a draining one as well, while its
             successor is observed.
         since: Seconds since 1970.
-        in_flight: Runs of it that have not ended.
+        in_flight: Runs of it in the environment that have not ended.
     """
 
     environment: str
@@ -50,7 +50,7 @@ class LiveCode:
     Attributes:
         code_digest: Its digest.
         release: A release of it, the newest.
-        in_flight: Runs that have not ended.
+        in_flight: Runs in the environment that have not ended.
         oldest_at: When the oldest of them was admitted; None for none.
         routed: Whether new runs start on it, or will once it has a worker.
         served: Whether a worker of it lives.
@@ -72,7 +72,12 @@ class DeploymentStore(Protocol):
         ...
 
     def live_code(self, environment: str, lease_s: float) -> Sequence[LiveCode]:
-        """Return the code that must have a worker: new runs start on it, or some have not ended."""
+        """Return the code that must have a worker: new runs start on it, or some have not ended.
+
+        Args:
+            environment: The environment whose runs count; one of no environment counts in each.
+            lease_s: Seconds without a heartbeat after which a worker counts as dead.
+        """
         ...
 
     def sweep(self, environment: str, retire_after_s: float) -> int:
@@ -81,6 +86,8 @@ class DeploymentStore(Protocol):
 
     def strand(self, lease_s: float, after_s: float) -> Sequence[str]:
         """Note, once, which releases have runs that no worker can take, or have not any more.
+
+        Runs of all environments count: a worker takes those of its code, wherever they began.
 
         Args:
             lease_s: Seconds without a heartbeat after which a worker counts as dead.

@@ -49,6 +49,8 @@ class RunRecord:
         turn: Its place there, from 1, which the store gives; None without a conversation.
         aside: True for a fork of a turn: it reads what its origin read, and is no turn itself.
         label: What is known of its input when another run gave it; None for the principal's own.
+        environment: Where it was admitted, as its children, retries and moves are; None when that
+            is not known: it counts in each environment.
         assignment: On which side of a rollout it is; given at its admission, and not read again.
     """
 
@@ -82,6 +84,7 @@ class RunRecord:
     turn: int | None = None
     aside: bool = False
     label: Label | None = None
+    environment: str | None = None
     assignment: Assignment | None = None
 
 
@@ -188,9 +191,19 @@ class RunStore(Protocol):
         release: str | None = None,
         workflow: str | None = None,
         tenant: str | None = None,
+        environment: str | None = None,
         limit: int = 50,
     ) -> Sequence[RunRecord]:
-        """Return runs, newest first, without inputs and outcomes."""
+        """Return runs, newest first, without inputs and outcomes.
+
+        Args:
+            state: Only in this state; None for any, as with all that follow.
+            release: Only of this release, by digest.
+            workflow: Only of this workflow.
+            tenant: Only of this tenant.
+            environment: Only those that count in this environment.
+            limit: Most runs.
+        """
         ...
 
 

@@ -103,6 +103,7 @@ class Admission:
         verified: Whether whoever asks must be named by a verified token.
         routes: Tells where new runs start; None where nobody decides that.
         release: Reads a release by its digest.
+        environment: Where runs are admitted whose release nobody drew; None when nobody says.
     """
 
     runs: RunStore
@@ -112,6 +113,7 @@ class Admission:
     verified: bool = False
     routes: Callable[[], Routes | None] = lambda: None
     release: Callable[[str], Release] | None = None
+    environment: str | None = None
 
     def route(
         self, principal: Principal, conversation: str | None = None
@@ -236,6 +238,7 @@ class Admission:
             priority=options.priority,
             start_key=options.key,
             conversation=options.conversation,
+            environment=self.environment if assignment is None else assignment.environment,
             assignment=assignment,
         )
         return self.runs.admit(run, room=self.room)

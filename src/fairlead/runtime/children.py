@@ -87,6 +87,7 @@ class Children:
                 created_at=services.clock.now(),
                 queue=self.parent.queue,
                 priority=self.parent.priority,
+                environment=self.parent.environment,
                 parent_id=self.parent.id,
                 parent_call=number,
                 root_id=scope.family.root_id,

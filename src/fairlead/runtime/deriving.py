@@ -64,6 +64,7 @@ async def derive(
             created_at=services.clock.now(),
             queue=workflows[name].queue,
             priority=begun.priority,
+            environment=begun.environment,
             start_key=f"{DERIVED}{begun.id}",
             # Ids are the store's own words; what the items say has labels of its own.
             label=own_label(begun.principal),

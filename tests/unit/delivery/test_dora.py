@@ -238,6 +238,9 @@ def test_environments_and_apps_are_told_apart(log: LogBook) -> None:
     assert [one.release for one in told(log, environment="stage").deployments] == ["x"]
     assert [one.environment for one in told(log, environment="stage").readiness] == ["stage"]
     assert [one.release for one in told(log, app="shop").deployments] == ["b"]
+    log.activate(T0 + 300, "b", "x", env="stage")
+    log.run(T0 + 350, "r3", "b", environment="stage")
+    assert [one.runs for one in told(log).deployments if one.release == "b"] == [1, 1]
 
 
 def test_what_was_harmed_without_a_failed_state(log: LogBook) -> None:

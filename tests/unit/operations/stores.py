@@ -82,6 +82,7 @@ def admit(platform: Platform, id: str) -> None:
         state="queued",
         input={"text": "tab\t, \\N, ünïcode and \n a line"},
         created_at=1.0,
+        environment="live",
     )
     platform.runs.admit(run, room=Room())
     with platform.database.transaction() as connection:

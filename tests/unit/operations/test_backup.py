@@ -47,6 +47,7 @@ def test_a_restored_store_holds_what_was_backed_up(site: Site) -> None:
         with site.open(settings) as platform:
             run = platform.runs.get("r2")
             assert run.input == {"text": "tab\t, \\N, ünïcode and \n a line"}
+            assert run.environment == "live"
             assert platform.runs.get("r1").reason == "a\tb\\c\n\\."
             assert [run.id for run in platform.runs.list(limit=9)] == ["r2", "r1"]
             query = Query(text="leave", tenant="default", collections=("notes",), top_k=3)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from fairlead import Principal
 from fairlead.core.errors import InvalidInput
 from fairlead.operations import Platform, Selection, activate_release, control, control_runs
 from fairlead.operations.control import select_runs
@@ -33,6 +34,19 @@ def test_a_run_that_is_named_twice_is_one(platform: Platform) -> None:
     [run] = started(platform, 1)
     twice = Selection(ids=(run.id, run.id[:-1]))
     assert [one.id for one in select_runs(platform, "cancel", twice)] == [run.id]
+
+
+def test_runs_are_described_by_their_environment(platform: Platform) -> None:
+    release = activate_release(platform, made(platform, "a").id, override="a try")
+    # Nobody draws the release of this one.
+    run = platform.admission.start(release, "echo", "hi", principal=Principal(user="eve"))
+    assert run.environment == platform.settings.environment
+    here = Selection(workflow="echo", environment=platform.settings.environment)
+    assert [one.id for one in select_runs(platform, "cancel", here)] == [run.id]
+    assert select_runs(platform, "cancel", Selection(environment="staging")) == []
+    both = Selection(ids=(run.id,), environment=platform.settings.environment)
+    with pytest.raises(InvalidInput, match="or environment"):
+        select_runs(platform, "cancel", both)
 
 
 @pytest.mark.parametrize("verb", ["move", "fork"])

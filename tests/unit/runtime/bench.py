@@ -132,6 +132,7 @@ class FakeRuns:
         release: str | None = None,
         workflow: str | None = None,
         tenant: str | None = None,
+        environment: str | None = None,
         limit: int = 50,
     ) -> Sequence[RunRecord]:
         return list(self.records.values())[:limit]

@@ -18,6 +18,7 @@ from fairlead.core.errors import (
     UnknownWorkflow,
 )
 from fairlead.core.release import Release, manifest_digest
+from fairlead.core.routing import Routes
 from fairlead.ports.dispatch import Fence
 from fairlead.ports.runs import Ending, Order, Room
 from fairlead.runtime.admission import INPUT_BYTES_MAX, Admission, StartOptions
@@ -68,6 +69,15 @@ def test_a_request_is_recorded_queued_and_pinned() -> None:
     assert (run.state, run.purpose, run.input) == ("queued", "user", "hello")
     assert (run.release, run.code_digest) == (RELEASE.digest, MANIFEST.code_digest)
     assert run.principal == fl.Principal(user="ann", tenant="acme")
+
+
+def test_a_run_is_of_the_environment_that_admitted_it_or_that_drew_its_release() -> None:
+    routes = Routes(environment="live", baseline=RELEASE.digest)
+    door = Door(environment="stage", routes=lambda: routes, release=lambda _: RELEASE)
+    assert door.start().environment == "stage"
+    ann = fl.Principal(user="ann", tenant="acme")
+    assert door.admission.start_routed("echo", "x", principal=ann).environment == "live"
+    assert Door().start().environment is None
 
 
 REFUSED = [

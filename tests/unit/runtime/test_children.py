@@ -73,6 +73,7 @@ def test_a_child_is_a_run_of_its_own_under_its_parents_release() -> None:
         purpose="gate",
         queue="slow",
         priority=7,
+        environment="live",
     )
     bench.runs.records["r1"] = parent
     ended = bench.execute()
@@ -81,7 +82,7 @@ def test_a_child_is_a_run_of_its_own_under_its_parents_release() -> None:
     assert (child.workflow, child.input) == ("kid", "item")
     assert (child.release, child.code_digest) == (parent.release, parent.code_digest)
     assert (child.principal, child.purpose) == (parent.principal, "gate")
-    assert (child.queue, child.priority) == ("slow", 7)
+    assert (child.queue, child.priority, child.environment) == ("slow", 7, "live")
     assert (child.parent_id, child.parent_call, child.root_id) == ("r1", 1, "r1")
     assert child.lineage == "r1.1"
     (call,) = bench.journal.of_run("r1")

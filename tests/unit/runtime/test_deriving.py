@@ -54,7 +54,7 @@ def test_a_run_that_remembered_is_followed(shelf: Shelf) -> None:
         return "done"
 
     one = bench(shelf, body)
-    one.change(principal=fl.Principal(user="ann"), purpose="user", priority=7)
+    one.change(principal=fl.Principal(user="ann"), purpose="user", priority=7, environment="live")
     assert one.execute().state == "succeeded"
     (run,) = started(one)
     made = [item.id for item in shelf.items()]
@@ -62,6 +62,7 @@ def test_a_run_that_remembered_is_followed(shelf: Shelf) -> None:
     assert len(made) == 2
     assert (run.release, run.principal.user, run.priority) == (one.release.digest, "ann", 7)
     assert (run.start_key, run.parent_id, run.queue) == (f"derive:{one.run_id}", None, "slow")
+    assert run.environment == "live"
     assert (run.state, run.label.integrity if run.label else "") == ("queued", "trusted")
     calls = [(call.kind, call.name) for call in one.journal.of_run(one.run_id)]
     assert calls[-1] == ("child", "summarise")

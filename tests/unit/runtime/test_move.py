@@ -95,12 +95,14 @@ def test_a_moved_run_takes_its_name_and_its_place_along() -> None:
         wake_at=9.0,
         held_s=3.0,
         lineage="r0",
+        environment="live",
     )
     made(room, LOOK)
     fresh = room.control.move("r1", (OLD, SAME_CODE), ORDER)
     assert (fresh.start_key, fresh.conversation, fresh.priority) == ("k", "talk", 5)
     assert (fresh.state, fresh.worker_id, fresh.wake_at, fresh.held_s) == ("queued", None, None, 0)
     assert (fresh.lineage, fresh.root_id, fresh.created_at) == ("r0", "", room.clock.now())
+    assert fresh.environment == "live"
     assert (fresh.input, fresh.principal) == ("x", room.runs.get("r1").principal)
     with pytest.raises(RunFinished):
         room.control.move("r1", (OLD, SAME_CODE), ORDER)

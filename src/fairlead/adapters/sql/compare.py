@@ -59,6 +59,7 @@ _ADMITTED = """
           AND $user = runs."user"
           AND $purpose = runs.purpose
           AND coalesce($grants, '') = coalesce(runs.grants, '')
+          AND coalesce($environment, '') = coalesce(runs.environment, '')
           AND coalesce($conversation, '') = coalesce(runs.conversation, '')
           AND coalesce(CAST($turn AS TEXT), '')
             = CASE WHEN runs.aside THEN '' ELSE coalesce(CAST(runs.turn AS TEXT), '') END

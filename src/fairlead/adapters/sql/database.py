@@ -15,7 +15,7 @@ from fairlead.adapters.sql.postgres import PREFIXES, PostgresServer
 from fairlead.adapters.sql.sqlite import SqliteServer
 from fairlead.core.errors import StoreTooNew
 
-SCHEMA_VERSION = "0018"
+SCHEMA_VERSION = "0019"
 """The newest migration; a database with a version that is unknown here is refused."""
 
 

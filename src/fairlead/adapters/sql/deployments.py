@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from fairlead.adapters.sql.database import Database, serialize
 from fairlead.adapters.sql.events import append
+from fairlead.adapters.sql.runs import counts_in
 from fairlead.adapters.sql.schema import runs, workers
 from fairlead.adapters.sql.schema_delivery import deployments, rollouts
 from fairlead.adapters.sql.schema_releases import releases
@@ -31,8 +32,10 @@ class SqlDeploymentStore:
 
     def list(self, environment: str) -> Sequence[Deployment]:
         """Return where releases stand, the newest change first."""
+        mine = _OPEN & counts_in(environment) & (runs.c.release == deployments.c.release)
+        in_flight = sa.select(sa.func.count()).where(mine).scalar_subquery().label("in_flight")
         query = (
-            sa.select(deployments, _count_of(deployments.c.release).label("in_flight"))
+            sa.select(deployments, in_flight)
             .where(deployments.c.environment == environment)
             .order_by(deployments.c.since.desc(), deployments.c.release)
         )
@@ -51,7 +54,7 @@ class SqlDeploymentStore:
                 sa.func.count().label("in_flight"),
                 sa.func.min(runs.c.created_at).label("oldest_at"),
             )
-            .where(_OPEN)
+            .where(_OPEN, counts_in(environment))
             .group_by(runs.c.code_digest)
         )
         with self._database.reading() as connection:
@@ -82,7 +85,8 @@ class SqlDeploymentStore:
 
     def sweep(self, environment: str, retire_after_s: float) -> int:
         """Note which releases are drained, and which are retired; return how many changed."""
-        idle = ~sa.exists().where(_OPEN, runs.c.release == deployments.c.release)
+        mine = _OPEN & counts_in(environment) & (runs.c.release == deployments.c.release)
+        idle = ~sa.exists().where(mine)
         quiet = (deployments.c.environment == environment) & (deployments.c.weight == 0.0)
         past = self._clock.now() - retire_after_s
         drained = quiet & (deployments.c.state == "draining") & idle
@@ -102,6 +106,7 @@ class SqlDeploymentStore:
 
     def strand(self, lease_s: float, after_s: float) -> Sequence[str]:
         """Note, once, which releases have runs that no worker can take, and which not any more."""
+        # Of all environments: a worker takes the runs of its code, wherever they were admitted.
         with self._database.glance() as connection:
             served = _served(connection, self._database, lease_s)
             late = (
@@ -156,10 +161,6 @@ def _served(connection: sa.Connection, database: Database, lease_s: float) -> li
     return list(
         connection.execute(sa.select(workers.c.code_digest).distinct().where(alive)).scalars()
     )
-
-
-def _count_of(release: sa.ColumnElement[str]) -> sa.ScalarSelect[int]:
-    return sa.select(sa.func.count()).where(_OPEN, runs.c.release == release).scalar_subquery()
 
 
 def is_served(connection: sa.Connection, database: Database, release: str, lease_s: float) -> bool:

@@ -143,6 +143,7 @@ class SqlRunStore:
         release: str | None = None,
         workflow: str | None = None,
         tenant: str | None = None,
+        environment: str | None = None,
         limit: int = 50,
     ) -> Sequence[RunRecord]:
         """Return runs, newest first, without inputs and outcomes."""
@@ -155,6 +156,8 @@ class SqlRunStore:
         ):
             if value is not None:
                 query = query.where(column == value)
+        if environment is not None:
+            query = query.where(counts_in(environment))
         with self._database.reading() as connection:
             return [_record(row, None, None) for row in connection.execute(query).all()]
 
@@ -194,6 +197,7 @@ def insert(connection: sa.Connection, clock: Clock, run: RunRecord) -> None:
             turn=run.turn,
             aside=run.aside,
             label=None if run.label is None else canonical_json(label_to_json(run.label)),
+            environment=run.environment,
             grants=None if grants is None else canonical_json(grants),
         )
     )
@@ -205,6 +209,8 @@ def insert(connection: sa.Connection, clock: Clock, run: RunRecord) -> None:
         "purpose": run.purpose,
         "input": blob,
     }
+    if run.environment is not None:
+        data["environment"] = run.environment
     if grants is not None:
         # As text: so it stands in the run's row, and the two are compared.
         data["grants"] = canonical_json(grants)
@@ -255,6 +261,11 @@ def end(
     resolve(connection, "child", run_id, answer=answer, now=database.now_sql())
     data: dict[str, Json] = {"state": ending.state, "outcome": blob}
     return data if said is None else {**data, "said": said}
+
+
+def counts_in(environment: str) -> sa.ColumnElement[bool]:
+    """Return what is true of runs of an environment, and of those of which it is not known."""
+    return (runs.c.environment == environment) | runs.c.environment.is_(None)
 
 
 def run_fact(run_id: str, type: str, data: dict[str, Json]) -> Fact:
@@ -355,4 +366,5 @@ def _record(row: sa.Row[Any], input: Json, outcome: Json) -> RunRecord:
         turn=row.turn,
         aside=row.aside,
         label=None if row.label is None else label_from_json(json.loads(row.label)),
+        environment=row.environment,
     )

@@ -76,6 +76,8 @@ runs = sa.Table(
     sa.Column("said_digest", sa.String(64)),
     # How far its input may be trusted, when another run gave it; else it is the principal's own.
     sa.Column("label", sa.Text),
+    # Where it was admitted; empty for one of a time before this was kept, and that counts in each.
+    sa.Column("environment", sa.Text),
     sa.Index(
         "runs_by_conversation",
         "tenant",

@@ -111,6 +111,58 @@ def test_a_candidate_without_traffic_has_no_live_code_yet(stage: Rolling) -> Non
     assert found == ["code-a", "code-b"]
 
 
+def in_environment(stage: Rolling, environment: str | None) -> RunRecord:
+    """Have a run of release `a` that was admitted elsewhere, or nobody knows where."""
+    id = environment or "nowhere"
+    code, release = stage.a.manifest.code_digest, stage.a.digest
+    return stage.admit(
+        id=id, root_id=id, lineage=id, code_digest=code, release=release, environment=environment
+    )
+
+
+def flying(stage: Rolling) -> int:
+    """Return how many runs of release `a` have not ended, as the environment counts them."""
+    (old,) = [one for one in stage.deployments.list("default") if one.release == stage.a.digest]
+    return old.in_flight
+
+
+def test_a_release_is_drained_when_no_run_of_its_environment_is_left(stage: Rolling) -> None:
+    mine = stage.begin()
+    in_environment(stage, "staging")
+    stage.activate(stage.b)
+    assert flying(stage) == 1
+    stage.end(mine)
+    assert flying(stage) == 0
+    assert stage.deployments.sweep("default", 100.0) == 1
+    assert stage.standing()["a"] == ("drained", 0.0)
+
+
+def test_a_run_of_which_no_environment_is_known_counts_in_each(stage: Rolling) -> None:
+    old = in_environment(stage, None)
+    stage.activate(stage.b)
+    assert flying(stage) == 1
+    assert stage.deployments.sweep("default", 100.0) == 0
+    for environment in ("default", "staging"):
+        (code,) = [
+            one
+            for one in stage.deployments.live_code(environment, LEASE_S)
+            if one.code_digest == "code-a"
+        ]
+        assert (code.in_flight, code.oldest_at) == (1, old.created_at)
+    stage.end(old)
+    assert stage.deployments.sweep("default", 100.0) == 1
+
+
+def test_code_is_live_where_its_runs_were_admitted(stage: Rolling) -> None:
+    in_environment(stage, "staging")
+    stage.activate(stage.b)
+    live = {
+        name: [one.code_digest for one in stage.deployments.live_code(name, LEASE_S)]
+        for name in ("default", "staging", "production")
+    }
+    assert live == {"default": ["code-b"], "staging": ["code-a"], "production": []}
+
+
 def told(stage: Rolling, release: Release) -> list[str]:
     """Return what was said of whether its runs are stranded."""
     types = stage.said(f"release:{release.digest}")

@@ -151,6 +151,7 @@ def test_every_end_of_a_run_is_in_its_chain(log: Log, end: str) -> None:
         ("UPDATE calls SET state = 'failed' WHERE run_id = :run", "call 1 of run"),
         ("UPDATE runs SET release = 'x' WHERE id = :run", "not on record as it was admitted"),
         ("UPDATE runs SET tenant = 'x' WHERE id = :run", "not on record as it was admitted"),
+        ("UPDATE runs SET environment = 'x' WHERE id = :run", "not on record as it was admitted"),
         ("UPDATE runs SET state = 'running' WHERE id = :run", "as if it had not"),
         ("UPDATE calls SET finished_at = NULL WHERE run_id = :run", "as if it had not"),
     ],

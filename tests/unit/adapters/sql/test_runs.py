@@ -252,6 +252,18 @@ def test_runs_are_listed_newest_first_without_their_payloads(stores: Stores) -> 
     assert {run.input for run in stores.runs.list()} == {None}
 
 
+def test_a_run_of_no_environment_is_listed_in_each(stores: Stores) -> None:
+    for id, environment in (("live1", "live"), ("stage1", "stage")):
+        stores.admit(id=id, root_id=id, lineage=id, created_at=2.0, environment=environment)
+    assert stores.runs.get("live1").environment == "live"
+    assert [run.id for run in stores.runs.list(environment="live")] == ["live1", "aa11"]
+    assert [run.id for run in stores.runs.list(environment="stage")] == ["stage1", "aa11"]
+    assert [run.id for run in stores.runs.list()] == ["stage1", "live1", "aa11"]
+    assert stores.events.list(chain="run:live1")[0].data["environment"] == "live"
+    assert "environment" not in stores.events.list(chain="run:aa11")[0].data
+    assert list(stores.events.gaps()) == []
+
+
 RESULTS: list[Result] = [
     Done(value={"x": 1}, usage=Usage(input_tokens=3, output_tokens=4, cost_usd=0.25)),
     Refused(code="FL-500", reason="no"),

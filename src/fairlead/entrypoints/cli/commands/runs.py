@@ -4,14 +4,34 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NamedTuple, get_args
+from typing import TYPE_CHECKING, NamedTuple
 
 import typer
 
 from fairlead.core.digests import canonical_json
-from fairlead.core.outcome import RunState
 from fairlead.entrypoints.cli.inputs import json_value
 from fairlead.entrypoints.cli.options import HERE, App, AsJson, Limit
+from fairlead.entrypoints.cli.run_options import (
+    Before,
+    DryRun,
+    Id,
+    Ids,
+    Key,
+    Most,
+    Name,
+    OfEnv,
+    Offset,
+    OfRelease,
+    OfWorkflow,
+    OlderThan,
+    Onto,
+    Payload,
+    Reason,
+    State,
+    Stream,
+    To,
+    Why,
+)
 from fairlead.entrypoints.cli.workplace import at_work
 
 if TYPE_CHECKING:
@@ -21,81 +41,12 @@ if TYPE_CHECKING:
     from fairlead.operations import Controlled, Platform, Selection, Verb
 
 
-def _known_state(value: str | None) -> str | None:
-    if value is not None and value not in get_args(RunState):
-        raise typer.BadParameter(f"{value!r} is none of {', '.join(get_args(RunState))}")
-    return value
-
-
-State = Annotated[
-    str | None,
-    typer.Option("--state", metavar="STATE", callback=_known_state, help="Only in this state."),
-]
-OfRelease = Annotated[
-    str | None, typer.Option("--release", metavar="ID", help="Only of this release.")
-]
-OfWorkflow = Annotated[
-    str | None, typer.Option("--workflow", metavar="NAME", help="Only of this workflow.")
-]
-Ids = Annotated[
-    list[str] | None,
-    typer.Argument(metavar="[ID]...", help="Runs by id, or how it begins; else describe them."),
-]
-DryRun = Annotated[
-    bool, typer.Option("--dry-run", help="Only print which runs it would concern, and how many.")
-]
-Before = Annotated[
-    int,
-    typer.Option("--before", metavar="N", min=1, help="The first call that is made anew."),
-]
-Onto = Annotated[
-    str | None,
-    typer.Option("--to", metavar="ID", help="Pin the new runs to this release of equal code."),
-]
-To = Annotated[str, typer.Option("--to", metavar="ID", help="The release under which they go on.")]
-Name = Annotated[str, typer.Argument(metavar="NAME", help="The signal's name.")]
-Payload = Annotated[
-    str, typer.Argument(metavar="[PAYLOAD]", help="JSON, or plain text; nothing means null.")
-]
-Key = Annotated[
-    str | None,
-    typer.Option("--key", metavar="TEXT", help="A second signal under this key is dropped."),
-]
-Stream = Annotated[str, typer.Option("--name", metavar="NAME", help="The stream.")]
-Offset = Annotated[
-    int, typer.Option("--offset", metavar="N", min=0, help="The first item to print.")
-]
-Id = Annotated[str, typer.Argument(metavar="ID", help="The run's id, or how it begins.")]
-Reason = Annotated[
-    str, typer.Option("--reason", metavar="TEXT", help="Why; it is kept in the event log.")
-]
-
-OlderThan = Annotated[
-    float | None,
-    typer.Option(
-        "--older-than",
-        metavar="DAYS",
-        min=0.0,
-        max=36_500.0,
-        help="Ended so long ago; else as long as each workflow's `retention_days`.",
-    ),
-]
-Most = Annotated[
-    int, typer.Option("--limit", metavar="N", min=1, max=1_000_000, help="Most runs to prune.")
-]
-Why = Annotated[
-    str,
-    typer.Option(
-        "--reason", metavar="TEXT", help="Why; required without --dry-run, kept in the event log."
-    ),
-]
-
-
-def list_all(
+def list_all(  # noqa: PLR0913 - each is an option of the command line
     *,
     state: State = None,
     release: OfRelease = None,
     workflow: OfWorkflow = None,
+    env: OfEnv = None,
     limit: Limit = 20,
     app: App = HERE,
     as_json: AsJson = False,
@@ -106,7 +57,12 @@ def list_all(
         from fairlead.operations import reach
 
         found = platform.runs.list(
-            state=state, release=digest, workflow=workflow, tenant=reach(platform), limit=limit
+            state=state,
+            release=digest,
+            workflow=workflow,
+            tenant=reach(platform),
+            environment=env,
+            limit=limit,
         )
         if screen.as_json:
             screen.json([asdict(run) for run in found])
@@ -142,11 +98,12 @@ def cancel(  # noqa: PLR0913 - each is an option of the command line
     workflow: OfWorkflow = None,
     state: State = None,
     release: OfRelease = None,
+    env: OfEnv = None,
     dry_run: DryRun = False,
     app: App = HERE,
 ) -> None:
     """Cancel runs with their children: none of them makes a further call."""
-    _control("cancel", Chosen(ids, workflow, state, release), reason, dry_run=dry_run, app=app)
+    _control("cancel", Chosen(ids, workflow, state, release, env), reason, dry_run=dry_run, app=app)
 
 
 def pause(  # noqa: PLR0913 - each is an option of the command line
@@ -156,11 +113,12 @@ def pause(  # noqa: PLR0913 - each is an option of the command line
     workflow: OfWorkflow = None,
     state: State = None,
     release: OfRelease = None,
+    env: OfEnv = None,
     dry_run: DryRun = False,
     app: App = HERE,
 ) -> None:
     """Hold runs: the call that is being made ends, and no further one begins."""
-    _control("pause", Chosen(ids, workflow, state, release), reason, dry_run=dry_run, app=app)
+    _control("pause", Chosen(ids, workflow, state, release, env), reason, dry_run=dry_run, app=app)
 
 
 def resume(  # noqa: PLR0913 - each is an option of the command line
@@ -170,11 +128,12 @@ def resume(  # noqa: PLR0913 - each is an option of the command line
     workflow: OfWorkflow = None,
     state: State = None,
     release: OfRelease = None,
+    env: OfEnv = None,
     dry_run: DryRun = False,
     app: App = HERE,
 ) -> None:
     """Let paused runs go on from their record."""
-    _control("resume", Chosen(ids, workflow, state, release), reason, dry_run=dry_run, app=app)
+    _control("resume", Chosen(ids, workflow, state, release, env), reason, dry_run=dry_run, app=app)
 
 
 def retry(  # noqa: PLR0913 - each is an option of the command line
@@ -184,6 +143,7 @@ def retry(  # noqa: PLR0913 - each is an option of the command line
     workflow: OfWorkflow = None,
     state: State = None,
     release: OfRelease = None,
+    env: OfEnv = None,
     dry_run: DryRun = False,
     app: App = HERE,
 ) -> None:
@@ -191,7 +151,7 @@ def retry(  # noqa: PLR0913 - each is an option of the command line
 
     What was done keeps its keys: no effect happens a second time.
     """
-    _control("retry", Chosen(ids, workflow, state, release), reason, dry_run=dry_run, app=app)
+    _control("retry", Chosen(ids, workflow, state, release, env), reason, dry_run=dry_run, app=app)
 
 
 def move(  # noqa: PLR0913 - each is an option of the command line
@@ -202,6 +162,7 @@ def move(  # noqa: PLR0913 - each is an option of the command line
     workflow: OfWorkflow = None,
     state: State = None,
     release: OfRelease = None,
+    env: OfEnv = None,
     dry_run: DryRun = False,
     app: App = HERE,
 ) -> None:
@@ -209,7 +170,7 @@ def move(  # noqa: PLR0913 - each is an option of the command line
 
     One that could repeat an effect is not moved: it stays where it is.
     """
-    chosen = Chosen(ids, workflow, state, release)
+    chosen = Chosen(ids, workflow, state, release, env)
     _control("move", chosen, reason, dry_run=dry_run, app=app, to=to)
 
 
@@ -222,13 +183,14 @@ def fork(  # noqa: PLR0913 - each is an option of the command line
     workflow: OfWorkflow = None,
     state: State = None,
     release: OfRelease = None,
+    env: OfEnv = None,
     dry_run: DryRun = False,
     app: App = HERE,
     as_json: AsJson = False,
 ) -> None:
     """Start new runs from the records of runs, each up to one of its calls."""
     _refuse_silence(reason)
-    chosen = Chosen(ids, workflow, state, release)
+    chosen = Chosen(ids, workflow, state, release, env)
     with at_work(app, as_json=as_json) as (platform, screen):
         from fairlead.operations import Order, fork_runs, operator
 
@@ -276,6 +238,7 @@ class Chosen(NamedTuple):
     workflow: str | None
     state: str | None
     release: str | None
+    env: str | None
 
 
 def _control(
@@ -309,6 +272,7 @@ def _selection(platform: Platform, chosen: Chosen) -> Selection:
         workflow=chosen.workflow,
         state=chosen.state,
         release=platform.release_store.get(release).digest if release else None,
+        environment=chosen.env,
     )
 
 

@@ -63,6 +63,7 @@ def _head(run: RunRecord, drawing: Drawing) -> list[RenderableType]:
     )
     facts = [
         f"release {run.release[:12]}",
+        *([] if run.environment is None else [f"environment {one_line(run.environment)}"]),
         f"user {one_line(run.principal.user)}",
         f"tenant {one_line(run.principal.tenant)}",
     ]
