@@ -83,13 +83,18 @@ def test_the_workers_of_a_drill_that_is_killed_end_with_it(tmp_path: Path) -> No
     release(payer, "one")
     release(payer, "two")
     drill = payer.start("rollback", "--drill", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    workers: set[int] = set()
     try:
         # The first one has runs in flight by now; the second one has hardly begun.
         wait_for(lambda: len(workers_of(drill.pid)) == 2)
         workers = workers_of(drill.pid)
+        drill.kill()
+        drill.wait(30)
+        wait_for(lambda: not living(workers))
     finally:
         drill.kill()
         drill.wait(30)
-    wait_for(lambda: not living(workers))
+        for pid in living(workers):
+            os.kill(pid, signal.SIGKILL)
     [log] = tmp_path.glob("fairlead-drill-*/workers.log")
     assert f"process {drill.pid}, which started this worker, is gone; it ends" in log.read_text()

@@ -75,14 +75,14 @@ def test_without_it_stays_while_its_code_has_work_and_as_long_after_as_it_was_ke
     assert not stage.after(1.0, orphan)
     assert "process 40, which started this worker, is gone" in caplog.text
     assert not stage.after(10_000.0, orphan)
-    # The work of other code is no reason to stay.
-    stage.work = {"other"}
+    stage.work = set()
     assert not stage.after(1.0, orphan)
     assert not stage.after(599.0, orphan)
     # A rollback finds it, and it begins to count anew.
     stage.work = {"code"}
     assert not stage.after(1.0, orphan)
-    stage.work = set()
+    # The work of other code is no reason to stay.
+    stage.work = {"other"}
     assert not stage.after(1.0, orphan)
     assert not stage.after(599.0, orphan)
     assert "its worker stops" not in caplog.text

@@ -99,6 +99,7 @@ def test_environments_and_evidence_fit_and_name_themselves(width: int) -> None:
     assert len(lines) == 2
     assert max(map(len, lines)) <= width
     assert lines[1].startswith("production   production  check, replay, ")
+    assert "1970-01-01 00:00" in lines[1], "a list of names is cut before a column is left out"
     far = replace(ruled, environment=long)
     assert text(*environments_view([far], width), width=width).splitlines()[1].startswith(long)
     one = Evidence(
