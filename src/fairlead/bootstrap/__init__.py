@@ -9,6 +9,7 @@ from fairlead.bootstrap.audit import (
     public_of,
 )
 from fairlead.bootstrap.backup import backup_files, restore_place, restored_platform, snapshot_of
+from fairlead.bootstrap.delivery import make_orphan
 from fairlead.bootstrap.drill import artefact_findings, drilling
 from fairlead.bootstrap.embedding import open_embedder
 from fairlead.bootstrap.gate import make_gate
@@ -31,6 +32,7 @@ __all__ = [
     "load_verifier",
     "make_gate",
     "make_keys",
+    "make_orphan",
     "make_tokens",
     "materialised",
     "open_embedder",

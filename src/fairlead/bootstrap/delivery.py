@@ -14,8 +14,9 @@ from fairlead.ports.clock import Clock
 from fairlead.ports.rollouts import DeploymentStore, RolloutStore
 from fairlead.ports.workers import WorkerStore
 from fairlead.runtime.control import Control
+from fairlead.runtime.orphan import Orphan
 from fairlead.runtime.supervisor import Supervisor, Upkeep
-from fairlead.settings import Settings
+from fairlead.settings import DRILL, Settings
 
 if TYPE_CHECKING:
     from fairlead.adapters.sql.database import Database
@@ -100,13 +101,36 @@ def make_supervisor(platform: Parts, say: Callable[[str], None]) -> Supervisor:
         workers=platform.workers,
         spawner=ChildSpawner(settings.folder, {"FAIRLEAD_DATABASE_URL": settings.database_url}),
         clock=platform.clock,
-        upkeep=Upkeep(
-            environment=settings.environment,
-            host=socket.gethostname(),
-            lease_s=settings.lease_s,
-            keep_s=settings.keep_workers_s,
-            stop_s=settings.drain_s + 20.0,
-            most=settings.workers_max,
-        ),
+        upkeep=_upkeep(settings),
         say=say,
+    )
+
+
+def make_orphan(platform: Parts, parent: int) -> Orphan:
+    """Return what ends this worker's process when its parent is gone.
+
+    Args:
+        platform: The open platform.
+        parent: The process that started this one.
+    """
+    settings = platform.settings
+    return Orphan(
+        parent=parent,
+        # Nothing outside is touched in a drill, and nobody is left whom its runs would serve.
+        bound=settings.environment == DRILL,
+        deployments=platform.deployments,
+        clock=platform.clock,
+        upkeep=_upkeep(settings),
+    )
+
+
+def _upkeep(settings: Settings) -> Upkeep:
+    """Return how processes are kept, by a supervisor and by a worker that has lost it."""
+    return Upkeep(
+        environment=settings.environment,
+        host=socket.gethostname(),
+        lease_s=settings.lease_s,
+        keep_s=settings.keep_workers_s,
+        stop_s=settings.drain_s + 20.0,
+        most=settings.workers_max,
     )

@@ -147,6 +147,7 @@ from fairlead.operations.requests import (
     PolicyContext,
     make_supervisor,
     make_worker,
+    orphaned,
     outcome_of_run,
     route_request,
     working,
@@ -179,6 +180,7 @@ from fairlead.ports.runs import Order, RunRecord
 from fairlead.ports.waits import Signal
 from fairlead.ports.workers import WorkerRecord
 from fairlead.runtime.admission import StartOptions
+from fairlead.runtime.orphan import Orphan
 from fairlead.runtime.supervisor import Supervisor
 from fairlead.runtime.worker import Worker
 from fairlead.settings import Settings, load_settings
@@ -191,8 +193,8 @@ __all__ = [
     "DifferenceGroup", "EffectRecord", "Embedded", "EnvironmentReport", "EnvironmentRules",
     "Erasure", "ErasureReport", "ExportOrder", "ExportScope", "GateReport", "GatesReport", "Grant",
     "Heard", "ImportOrder", "Imported", "Ingested", "Kill", "Live", "MemoryExport", "MemoryFound",
-    "MemoryItem", "MemoryStats", "Order", "PairTerms", "Platform", "PolicyContext", "Pruned",
-    "Pulled", "Reach", "Release", "ReleaseChange", "ReplayOptions", "ReplayReport",
+    "MemoryItem", "MemoryStats", "Order", "Orphan", "PairTerms", "Platform", "PolicyContext",
+    "Pruned", "Pulled", "Reach", "Release", "ReleaseChange", "ReplayOptions", "ReplayReport",
     "ReplaySelection", "ReplayTerms", "RestoreOptions", "Restored", "Retraction", "RollbackDrill",
     "Rollout", "RolloutStatus", "RolloutTerms", "Roots", "Ruled", "RunRecord", "Selection",
     "ServerState", "Settings", "Settled", "Signal", "StartOptions", "Supervisor", "Target",
@@ -207,7 +209,7 @@ __all__ = [
     "list_environments", "list_events", "list_kills", "list_mcp", "list_rollouts",
     "live_releases", "load_settings", "make_checkpoint", "make_supervisor", "make_token_key",
     "make_worker", "measure_delivery", "memory_history", "memory_stats", "move_runs",
-    "open_platform", "operator", "outcome_of_run", "pause_rollout", "pin_mcp",
+    "open_platform", "operator", "orphaned", "outcome_of_run", "pause_rollout", "pin_mcp",
     "policy_differences", "promote_memory", "promote_rollout", "prune_runs", "publish_baseline",
     "pull_kill", "quarantine_memory", "reach", "reached_run", "read_environment_rules",
     "read_rollout_terms", "read_stream", "reapply", "replay_check", "replay_runs",

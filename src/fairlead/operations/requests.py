@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
-from fairlead.bootstrap import Platform, load_app, materialised, read_app_files
+from fairlead.bootstrap import Platform, load_app, make_orphan, materialised, read_app_files
 from fairlead.core.digests import Json
 from fairlead.core.errors import ArchiveDamaged, CodeMismatch, InvalidConfig
 from fairlead.core.grounding import GroundedSource
@@ -22,6 +22,7 @@ from fairlead.operations.identity import asking
 from fairlead.ports.runs import RunRecord
 from fairlead.ports.workers import WorkerRecord
 from fairlead.runtime.admission import StartOptions
+from fairlead.runtime.orphan import Orphan
 from fairlead.runtime.staying import Staying
 from fairlead.runtime.supervisor import Supervisor
 from fairlead.runtime.worker import Worker
@@ -111,6 +112,25 @@ def make_supervisor(platform: Platform, say: Callable[[str], None] = lambda _: N
         say: Is told, in a line, what happens.
     """
     return platform.supervisor(say)
+
+
+@contextmanager
+def orphaned(platform: Platform, parent: int | None) -> Iterator[Orphan | None]:
+    """Look, inside the block, after the process that started this worker's.
+
+    Args:
+        platform: The open platform.
+        parent: That process; None when nobody's end is this worker's concern.
+    """
+    if parent is None:
+        yield None
+        return
+    orphan = make_orphan(platform, parent)
+    orphan.start()
+    try:
+        yield orphan
+    finally:
+        orphan.stop()
 
 
 @contextmanager

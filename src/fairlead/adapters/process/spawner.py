@@ -63,6 +63,8 @@ class ChildSpawner:
             release: Digest of the release.
         """
         command = [sys.executable, "-m", "fairlead", "worker", "--release", release]
+        # So it notices when we are gone, and when we are gone already before it looks.
+        command += ["--parent", str(os.getpid())]
         with ExitStack() as opened:
             log = None if self._log is None else opened.enter_context(self._log.open("ab"))
             process = subprocess.Popen(

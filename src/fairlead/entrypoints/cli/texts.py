@@ -42,6 +42,11 @@ def moment(seconds: float | None) -> str:
         return f"{seconds:g} s"  # no year has it: somebody wrote over the record
 
 
+def minute(seconds: float | None) -> str:
+    """Return a time as `moment` does, to the minute, for a list with little room."""
+    return moment(seconds)[: len("2026-01-31 12:00")]
+
+
 def span(seconds: float | None) -> str:
     """Return a length of time in at most seven characters; a dash for None."""
     if seconds is None:

@@ -22,7 +22,7 @@ from fairlead.entrypoints.cli.workplace import at_work
 from fairlead.settings import database_url, queues_of
 
 if TYPE_CHECKING:
-    from fairlead.operations import Platform, RunRecord, Worker
+    from fairlead.operations import Orphan, Platform, RunRecord, Worker
 
 POLL_S = 0.02
 """Seconds between two looks at whether a run has ended, or a signal has come."""
@@ -70,6 +70,15 @@ Queues = Annotated[
 Database = Annotated[
     str | None,
     typer.Option("--database", metavar="URL", help="Where everything is kept, for this worker."),
+]
+Parent = Annotated[
+    int | None,
+    typer.Option(
+        "--parent",
+        metavar="PID",
+        min=1,
+        help="Its supervisor; once that process is gone it ends when there is no work.",
+    ),
 ]
 StartKey = Annotated[
     str | None,
@@ -241,19 +250,22 @@ def _end_of(
     return None
 
 
-def _wait(worker: Worker) -> None:
-    """Wait for a signal, or for the loss of the worker's lease."""
+def _wait(worker: Worker, orphan: Orphan | None) -> None:
+    """Wait for a signal, for the loss of the worker's lease, or until nobody needs it."""
     while worker.lost is None and not INTERRUPTION.asked:
+        if orphan is not None and orphan.is_over():
+            return
         time.sleep(POLL_S)
 
 
-def worker(
+def worker(  # noqa: PLR0913 - each is an option of the command line
     *,
     release: ForRelease = None,
     concurrency: Concurrency = None,
     parked: Parked = None,
     queues: Queues = None,
     database: Database = None,
+    parent: Parent = None,
     app: App = HERE,
 ) -> None:
     """Execute runs until SIGINT or SIGTERM.
@@ -271,14 +283,18 @@ def worker(
     with (
         INTERRUPTION.gently("stopping when the current runs have ended"),
         at_work(app, **changes) as (platform, screen),
+        ExitStack() as beside,
     ):
-        from fairlead.operations import make_worker
+        from fairlead.operations import make_worker, orphaned
 
+        orphan = beside.enter_context(orphaned(platform, parent))
         made = make_worker(platform, release)
         if INTERRUPTION.asked:
             return
         try:
             made.start()
+            if orphan is not None:
+                orphan.code_digest = made.runner.code_digest
             # The libraries that are loaded by now stay for good. To look through them for garbage
             # again and again would stop every run of the worker, each time for a part of a second.
             gc.collect()
@@ -291,7 +307,7 @@ def worker(
                     f"worker {runner.worker_id} ready: code {runner.code_digest[:12]}, "
                     f"concurrency {settings.concurrency}, pid {os.getpid()}"
                 )
-            _wait(made)
+            _wait(made, orphan)
         finally:
             if made.lost is None:
                 made.stop()

@@ -10,12 +10,13 @@ from rich.text import Text
 
 from fairlead.core.environments import APPROVAL, EnvironmentRules
 from fairlead.delivery.protection import length
-from fairlead.entrypoints.cli.texts import moment, one_line
+from fairlead.entrypoints.cli.texts import minute, moment, one_line
 from fairlead.entrypoints.cli.views.listings import Column, rows_view
 from fairlead.entrypoints.cli.views.style import (
     heading,
     indented,
     mark_of,
+    on_a_line,
     plain,
     state_text,
     style_of,
@@ -32,13 +33,13 @@ def gates_view(report: GatesReport, columns: int) -> list[RenderableType]:
         report: What each gate says.
         columns: Width of the screen.
     """
-    made = table("", "gate", "conclusion", "because")
+    made = table("", "gate", "conclusion", "because", yields="because")
     for run in report.gates:
         made.add_row(
             Text(mark_of(run.conclusion), style=style_of(run.conclusion)),
             run.name,
             state_text(run.conclusion),
-            Text(one_line(run.summary), style="dim"),
+            on_a_line(one_line(run.summary), "dim"),
         )
     parts: list[RenderableType] = [made] if report.gates else [Text("no gate is required")]
     for run in report.gates:
@@ -78,14 +79,14 @@ def evidence_view(evidence: Sequence[Evidence], columns: int) -> list[Renderable
             Text(one.gate),
             state_text(one_line(one.conclusion)),
             Text(one_line(one.environment) or "everywhere"),
-            Text(moment(one.time)),
+            Text(minute(one.time)),
             Text(one_line(one.by) or "-"),
         )
         for one in latest.values()
     ]
-    shown = [
-        Column(name=name) for name in ("evidence", "conclusion", "holds in", "when (UTC)", "by")
-    ]
+    shown = [Column(name="evidence"), Column(name="conclusion")]
+    shown += [Column(name="holds in", most=60, least=16)]
+    shown += [Column(name="when (UTC)"), Column(name="by")]
     return list(rows_view(shown, rows, columns))
 
 
@@ -107,13 +108,14 @@ def environments_view(found: Sequence[Ruled], columns: int) -> list[RenderableTy
             Text(one.rules.tier),
             Text(", ".join(one.rules.gates) or "-"),
             Text(str(len(one.rules.freezes)) if one.rules.freezes else "-"),
-            Text(moment(one.time)),
+            Text(minute(one.time)),
             Text(one_line(one.by)),
         )
         for one in found
     ]
-    names = ("environment", "tier", "gates", "freezes", "since (UTC)", "by")
-    shown = [Column(name=name, most=45) for name in names]
+    shown = [Column(name="environment", most=60), Column(name="tier")]
+    shown += [Column(name="gates", most=45, least=16), Column(name="freezes")]
+    shown += [Column(name="since (UTC)"), Column(name="by")]
     return list(rows_view(shown, rows, columns))
 
 

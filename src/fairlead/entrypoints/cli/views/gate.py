@@ -13,6 +13,7 @@ from fairlead.entrypoints.cli.views.style import (
     heading,
     indented,
     mark_of,
+    on_a_line,
     plain,
     state_text,
     style_of,
@@ -27,13 +28,13 @@ def gate_view(release_id: str, checks: Sequence[CheckRun]) -> list[RenderableTyp
         release_id: Short name of the release that was checked.
         checks: Every check.
     """
-    made = table("", "check", "conclusion", "looked at")
+    made = table("", "check", "conclusion", "looked at", yields="looked at")
     for check in checks:
         made.add_row(
             Text(mark_of(check.conclusion), style=style_of(check.conclusion)),
             check.name,
             state_text(check.conclusion),
-            Text(one_line(check.summary), style="dim"),
+            on_a_line(one_line(check.summary), "dim"),
         )
     parts: list[RenderableType] = [made]
     for check in checks:

@@ -31,17 +31,23 @@ class Column:
         name: Its heading.
         right: Whether its values stand to the right.
         most: Most characters of a value.
+        least: Characters to which it is cut on a narrow screen, such as a list of names; None
+            where a part says nothing, such as of an id or a number.
     """
 
     name: str
     right: bool = False
     most: int = 30
+    least: int | None = None
 
 
 def rows_view(
     columns: Sequence[Column], rows: Sequence[Sequence[str | Text]], width: int
 ) -> list[Text]:
     """Return a table's lines, none wider than the screen; the last column takes what is left.
+
+    Where nothing is left, it is left out; then other columns are cut, and then left out, from the
+    right. The first one, which names the row, stays whole, whatever the screen.
 
     Args:
         columns: The columns.
@@ -54,10 +60,29 @@ def rows_view(
         for column, cells in zip(columns[:-1], zip(*texts, strict=True), strict=False)
     ]
     rest = width - sum(widths) - len(_GAP) * len(widths)
-    shown = len(columns) if rest >= _REST_MIN else len(columns) - 1
-    widths.append(rest)
+    widths = [*widths, rest] if rest >= _REST_MIN else _narrowed(columns, widths, width)
+    shown = len(widths)
     lines = [_line([Text(c.name, style="bold") for c in columns[:shown]], columns, widths)]
     return lines + [_line(row[:shown], columns, widths) for row in texts]
+
+
+def _narrowed(columns: Sequence[Column], widths: Sequence[int], width: int) -> list[int]:
+    """Return the widths of as many columns, from the left, as the screen has room for."""
+    kept = list(widths)
+    while True:
+        over = sum(kept) + len(_GAP) * (len(kept) - 1) - width
+        spare = [
+            0 if column.least is None else max(had - max(column.least, len(column.name)), 0)
+            for column, had in zip(columns, kept, strict=False)
+        ]
+        if len(kept) <= 1 or over <= sum(spare):
+            break
+        kept.pop()
+    for place in reversed(range(len(kept))):
+        cut = min(spare[place], max(over, 0))
+        kept[place] -= cut
+        over -= cut
+    return kept
 
 
 def runs_view(runs: Sequence[RunRecord], width: int) -> list[Text]:

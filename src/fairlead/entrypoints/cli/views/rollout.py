@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from fairlead.core.rollout import Rollout, Step
-from fairlead.entrypoints.cli.texts import moment, one_line, span
+from fairlead.entrypoints.cli.texts import minute, moment, one_line, span
 from fairlead.entrypoints.cli.views.listings import Column, rows_view
 from fairlead.entrypoints.cli.views.style import fit, heading, mark_of
 from fairlead.entrypoints.cli.views.waterfall import Drawing
@@ -255,7 +255,7 @@ def rollouts_view(found: Sequence[Rollout], width: int) -> list[Text]:
             one.candidate[:12],
             Text(one.phase.replace("_", " "), style=_PHASE_STYLES[one.phase]),
             f"{one.weight:.0%}",
-            moment(one.began_at),
+            minute(one.began_at),
             one_line(one.reason),
         )
         for one in found

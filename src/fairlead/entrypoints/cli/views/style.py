@@ -78,19 +78,27 @@ def indented(item: Text | Table, by: int = 2) -> Padding:
     return Padding(item, (0, 0, 0, by))
 
 
-def table(*columns: str, right: tuple[str, ...] = ()) -> Table:
+def on_a_line(text: str, style: str = "") -> Text:
+    """Return a text that is cut rather than wrapped, for the column of a table that yields."""
+    return Text(text, style=style, no_wrap=True, overflow="ellipsis")
+
+
+def table(*columns: str, right: tuple[str, ...] = (), yields: str = "") -> Table:
     """Return an empty table: headings in bold, no lines, each row on one line.
 
     Args:
         columns: The headings.
         right: Those whose values stand to the right.
+        yields: The one that is narrowed before all others where the screen is too narrow; its
+            values are made by `on_a_line`. Empty for all of them evenly.
     """
     made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for name in columns:
         made.add_column(
-            name,
+            on_a_line(name),
             justify="right" if name in right else "left",
-            no_wrap=True,
+            # Only what may wrap is narrowed first; its values say themselves that they do not.
+            no_wrap=name != yields,
             overflow="ellipsis",
         )
     return made

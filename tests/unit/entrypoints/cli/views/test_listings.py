@@ -35,6 +35,23 @@ def test_a_last_column_without_room_is_left_out() -> None:
     assert plain(rows_view(columns, [("a" * 10, "x" * 50)], 20)) == ["id", "a" * 10]
 
 
+def test_columns_yield_from_the_right_and_the_first_one_stays_whole() -> None:
+    columns = [Column(name="id"), Column(name="gates", least=8), Column(name="n", right=True)]
+    columns.append(Column(name="said"))
+    row = ("i" * 10, "g" * 20, "12345", "x" * 50)
+    for width in range(1, 80):
+        lines = plain(rows_view(columns, [row], width))
+        assert lines[1].startswith(row[0])
+        assert max(map(cell_len, lines)) <= max(width, 10)
+    shown = {
+        width: plain(rows_view(columns, [row], width))[1].split() for width in (39, 38, 27, 26)
+    }
+    assert shown[39] == [*row[:3]]
+    assert shown[38] == [row[0], "g" * 18 + "…", row[2]]
+    assert shown[27] == [row[0], "g" * 7 + "…", row[2]]
+    assert shown[26] == [row[0], "g" * 13 + "…"]
+
+
 def test_wide_characters_keep_the_columns() -> None:
     columns = [Column(name="id", most=6), Column(name="said")]
     lines = plain(rows_view(columns, [("日本語日本語", "x")], 40))

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from rich.console import Console, RenderableType
 
+from fairlead.core.environments import EnvironmentRules
 from fairlead.core.guarding import Check
 from fairlead.core.identity import Principal
 from fairlead.core.intent import IntentPage
@@ -14,10 +18,18 @@ from fairlead.core.outcome import Outcome
 from fairlead.core.release_changes import ReleaseChange
 from fairlead.delivery.gate import CheckRun
 from fairlead.entrypoints.cli.views.changes import changes_view
+from fairlead.entrypoints.cli.views.environments import (
+    environments_view,
+    evidence_view,
+    gates_view,
+)
 from fairlead.entrypoints.cli.views.gate import gate_view
 from fairlead.entrypoints.cli.views.intent import intent_view
 from fairlead.entrypoints.cli.views.outcome import answer_text, outcome_view
 from fairlead.entrypoints.cli.views.release import diff_view, remembered_text
+from fairlead.operations import GatesReport
+from fairlead.ports.environments import Ruled
+from fairlead.ports.releases import Evidence
 from fairlead.ports.runs import RunRecord
 
 RUN = RunRecord(
@@ -55,6 +67,56 @@ def test_findings_stand_below_and_keep_their_indent() -> None:
     assert "\npolicy\n  ✗ policy [bold]x[/bold] word" in said
     assert "\n  word" in said
     assert "release abc does not pass" in said
+
+
+@pytest.mark.parametrize("width", [60, 80, 90])
+def test_the_gates_of_a_release_fit_and_only_what_was_looked_at_is_cut(width: int) -> None:
+    summary = "many words " * 12
+    checks = [
+        CheckRun(name="guardrail_tests", conclusion="action_required", summary=summary),
+        CheckRun(name="check", conclusion="success", summary="2"),
+    ]
+    release: Any = SimpleNamespace(id="abc", bad=False)
+    report = GatesReport(
+        gates=tuple(checks), evidence=[], release=release, environment="production"
+    )
+    for parts in (gate_view("abc", checks), gates_view(report, width)):
+        lines = text(*parts, width=width).splitlines()
+        assert max(map(len, lines)) <= width
+        assert lines[1].startswith("·  guardrail_tests  action_required  many words")
+        assert lines[1].endswith("…")
+        assert lines[2] == "✓  check            success          2"
+
+
+@pytest.mark.parametrize("width", [80, 90, 120])
+def test_environments_and_evidence_fit_and_name_themselves(width: int) -> None:
+    long = "e" * 60
+    rules = EnvironmentRules(
+        tier="production", gates=("check", "replay", "rollback_drill", "approval")
+    )
+    ruled = Ruled(environment="production", rules=rules, time=0.0, by="root", reason="", number=1)
+    lines = text(*environments_view([ruled], width), width=width).splitlines()
+    assert len(lines) == 2
+    assert max(map(len, lines)) <= width
+    assert lines[1].startswith("production   production  check, replay, ")
+    assert "1970-01-01 00:00" in lines[1], "a list of names is cut before a column is left out"
+    far = replace(ruled, environment=long)
+    assert text(*environments_view([far], width), width=width).splitlines()[1].startswith(long)
+    one = Evidence(
+        release="r",
+        conclusion="action_required",
+        checks=[],
+        time=0.0,
+        gate="rollback_drill",
+        environment="production",
+        by="anna",
+    )
+    shown = text(*evidence_view([one], width), width=width).splitlines()
+    named = "rollback_drill  action_required  production  1970-01-01 00:00  anna"
+    assert shown[1] == named, "an approval without a name says nothing"
+    elsewhere = text(*evidence_view([replace(one, environment=long)], width), width=width)
+    assert len(elsewhere.splitlines()) == 2
+    assert max(map(len, elsewhere.splitlines())) <= width
 
 
 def test_an_intent_page_says_what_is_missing() -> None:

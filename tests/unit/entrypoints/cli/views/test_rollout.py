@@ -161,6 +161,19 @@ def test_a_list_has_one_line_for_each_rollout() -> None:
         assert all("\n" not in line.plain and line.cell_len <= width for line in lines)
 
 
+@pytest.mark.parametrize("width", [80, 90, 120])
+def test_a_list_names_each_rollout_on_any_screen(width: int) -> None:
+    phases = ("rolled_back", "progressing")
+    found = [replace(rollout(), phase=one, weight=1.0, reason="many words " * 9) for one in phases]
+    lines = rollouts_view(found, width)
+    assert max(line.cell_len for line in lines) <= width
+    for line, phase in zip(lines[1:], ("rolled back", "progressing"), strict=True):
+        said = line.plain
+        assert said.startswith(f"ro-01a22b482461a81bc48082ad  {'c' * 12}  {phase}")
+        assert "  100%  1970-01-01 00:16" in said
+        assert ("many" in said) == (width == 120)
+
+
 def test_a_signal_promotes_nothing() -> None:
     [line] = [line for line in drawn(rollout()) if line.startswith("  latency")]
     assert line.endswith("signal: it only pauses")
