@@ -70,6 +70,14 @@ def test_a_release_goes_to_production_by_its_gates_and_two_people(cli: Cli) -> N
         "approval", "production", "bob",
     )  # fmt: skip
     assert "approval" in maker("release", "show", release).stdout
+    # Of one environment: what holds there, and what holds everywhere.
+    there, elsewhere = (
+        maker.json("release", "show", release, "--env", name) for name in ("production", "staging")
+    )
+    assert {one["environment"] for one in there["gates"]} == {"", "production"}
+    assert [one["gate"] for one in elsewhere["gates"]] == ["check"]
+    assert (there["state"], elsewhere["state"]) == ("current", "inactive")
+    assert elsewhere["rollback"]["environment"] == "staging"
     cli("events", "verify")
 
 
