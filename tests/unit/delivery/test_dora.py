@@ -394,24 +394,3 @@ def test_the_numbers_agree_with_each_other(log: LogBook) -> None:
         assert one.runs > 0
         assert one.harmed <= one.runs
         assert (one.end == "failed") == (one.caught is not None)
-
-
-def test_a_rollback_passes_over_what_no_accepted_baseline_was_above(log: LogBook) -> None:
-    """As `fairlead rollback` does: so a drill to such a release shows nothing."""
-    log.enforced(T0, "old", 1)
-    log.release(T0 + HOUR, "b", baseline="old")
-    log.activate(T0 + 2 * HOUR, "b", "a")
-    log.enforced(T0 + DAY, "new", 2, window_s=HOUR)
-    log.release(T0 + 25 * HOUR, "c", baseline="new")
-    log.activate(T0 + 26 * HOUR, "c", "b")
-    read = Log.of(log.events)
-    assert read.standing("live", T0 + DAY + HOUR - 1.0) == ("c", "b")
-    # Nothing says with which baseline `a` was made, so it may be accepted.
-    assert read.standing("live", T0 + DAY + HOUR) == ("c", "a")
-    log.release(T0 - 9 * DAY, "a", baseline=None)
-    read = Log.of(log.events)
-    assert read.standing("live", T0 + DAY + HOUR) == ("c", "")
-    assert readiness_of(read, "live", T0 + DAY + HOUR).readiness == "nothing before"
-    # What is enforced changes nothing for users: only the release that brings it is a deployment.
-    log.run(T0 + 27 * HOUR, "r", "c")
-    assert [one.release for one in told(log).deployments] == ["c"]
