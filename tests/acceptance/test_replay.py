@@ -13,16 +13,17 @@ import sqlalchemy as sa
 from pydantic_ai.messages import ModelResponse
 
 from fairlead import Principal
+from fairlead.adapters.pydantic_ai.prices import KnownPrices
 from fairlead.adapters.sql.schema import blobs, calls
 from fairlead.adapters.sql.schema_memory import erased_blobs
 from fairlead.core.errors import (
     ReplayInvalid,
     ReplayOtherCode,
+    ReplayUnpriced,
     ReplayUnsafe,
     RoleMissing,
     UnknownWorkflow,
 )
-from fairlead.delivery.replay import AT_ONCE
 from fairlead.operations import (
     Order,
     ReplayOptions,
@@ -164,13 +165,13 @@ def test_invariant_11_live_models_cost_no_more_than_was_allowed(
 ) -> None:
     played(stage, *(("reply", f"letter {number}") for number in range(10)))
     digest = candidate(stage, prompt=("Reply kindly.", "Reply very kindly."))
-    monkeypatch.setattr(ModelResponse, "cost", lambda _: SimpleNamespace(total_price=1.0))
+    monkeypatch.setattr(ModelResponse, "cost", lambda _: SimpleNamespace(total_price=0.25))
+    monkeypatch.setattr(KnownPrices, "cost_usd", lambda *_, **__: 0.5)
     written = lines(stage.folder)
     report = replayed(stage, digest, cost_usd=1.0)
     paid = len(lines(stage.folder)) - len(written)
-    # Those that are under way side by side are not stopped; all after them are undecided.
-    assert 1 <= paid <= AT_ONCE
-    assert (report.cost_usd, report.pairs.decided) == (paid, paid)
+    # Each was expected to cost 0.5: so a third one was asked once the first had cost less.
+    assert (paid, report.cost_usd, report.pairs.decided) == (3, 0.75, 3)
     left = [one for one in report.runs if one.after is None]
     assert {one.why for one in left} == {
         "the replays may cost 1 USD, and no more is left for a live model"
@@ -179,6 +180,25 @@ def test_invariant_11_live_models_cost_no_more_than_was_allowed(
     assert replayed(stage, digest, cost_usd=0.0).cost_usd == 0.0
     with pytest.raises(ReplayInvalid, match="cannot cost at most nan USD"):
         replayed(stage, digest, cost_usd=float("nan"))
+    with pytest.raises(ReplayInvalid, match="not -1"):
+        replayed(stage, digest, unpriced_calls=-1)
+
+
+def test_invariant_11_a_bound_that_cannot_be_kept_is_refused_at_the_start(stage: Scene) -> None:
+    played(stage, ("reply", "a kind letter"), ("reply", "another letter"))
+    digest = candidate(stage, prompt=("Reply kindly.", "Reply very kindly."))
+    written = lines(stage.folder)
+    with pytest.raises(ReplayUnpriced, match="models without a known price: function:s; a bound"):
+        replayed(stage, digest, cost_usd=1.0)
+    assert lines(stage.folder) == written
+    # Where no model is asked, there is nothing to bound.
+    assert replayed(stage, digest, cost_usd=1.0, model="recorded").unpriced == {}
+    report = replayed(stage, digest, cost_usd=1.0, unpriced_calls=1)
+    assert (report.unpriced, report.pairs.decided) == ({"function:s": 1}, 1)
+    assert "1 are undecided as the bound of 1 turns of models without a known" in report.reason
+    assert lines(stage.folder) == [*written, "model"]
+    # What nobody bounded in money is asked, and named.
+    assert replayed(stage, digest).unpriced == {"function:s": 2}
 
 
 def test_a_model_that_is_away_says_nothing_of_the_candidate(stage: Scene) -> None:

@@ -39,6 +39,13 @@ WALL_S = 600.0
 COST_USD = 10.0
 """US dollars that live models may cost in all replays together unless more are allowed."""
 
+UNPRICED_CALLS = 1000
+"""Turns that live models without a known price may be asked for in all replays together, unless
+more are allowed: no bound in US dollars can be kept for them."""
+
+UNPRICED_CALLS_MAX = 1_000_000
+"""Most such turns that may be allowed."""
+
 DIFFERENCES_MAX = 20
 """Most differences that are kept of one run."""
 
@@ -67,8 +74,12 @@ class ReplayTerms:
             asks them otherwise: another prompt, model or setting, or other tools.
         run_wall_s: Seconds that one replay may take.
         wall_s: Seconds that all replays may take together; while somebody is asked, none pass.
-        cost_usd: US dollars that live models may cost in all replays together. It is looked at
-            before each of their calls, so those that are under way side by side may go beyond it.
+        cost_usd: US dollars that live models may cost in all replays together; None for
+            `COST_USD`. What a turn is expected to cost is held before it, so they go beyond it
+            only by what turns cost more than was expected.
+        unpriced_calls: Turns that live models without a known price may be asked for in all
+            replays together; None for `UNPRICED_CALLS`, unless `cost_usd` is given: then such
+            models are not asked.
     """
 
     tools: Mapping[str, ToolPolicy] = field(default_factory=dict)
@@ -76,7 +87,20 @@ class ReplayTerms:
     model: ModelMode | None = None
     run_wall_s: float = RUN_WALL_S
     wall_s: float = WALL_S
-    cost_usd: float = COST_USD
+    cost_usd: float | None = None
+    unpriced_calls: int | None = None
+
+    @property
+    def most_usd(self) -> float:
+        """US dollars that live models may cost."""
+        return COST_USD if self.cost_usd is None else self.cost_usd
+
+    @property
+    def most_unpriced(self) -> int:
+        """Turns of live models without a known price: no bound in money holds for them."""
+        if self.unpriced_calls is not None:
+            return self.unpriced_calls
+        return UNPRICED_CALLS if self.cost_usd is None else 0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from fairlead.core.baseline import Enforcement, Standing
 from fairlead.core.errors import LogTooLong
 from fairlead.core.event import Event
 from fairlead.delivery.deployment import Deployment, Run, began_on, give_up, hotfixed, with_runs
@@ -30,6 +31,7 @@ DELIVERY_TYPES = (
     "rollout.promoted",
     "rollout.rolled_back",
     "rollout.ended",
+    "baseline.enforced",
 )
 """What says how releases came to users: few events, read from the beginning of the log."""
 
@@ -54,11 +56,15 @@ class Origin:
         created_at: When it was made, in seconds since 1970; None when the log does not say.
         commit_at: When the first commit was made that the release before did not have, or else
             its own commit; None when nobody knows.
+        baseline: Digest of the baseline that it was made with; None for none.
+        baseline_known: Whether the log says so.
     """
 
     app: str = ""
     created_at: float | None = None
     commit_at: float | None = None
+    baseline: str | None = None
+    baseline_known: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,6 +101,7 @@ class Log:
     _moves: dict[tuple[str, int], Event] = field(default_factory=dict)
     _rollouts: dict[str, dict[str, Event]] = field(default_factory=lambda: defaultdict(dict))
     _runs: dict[str, Run] = field(default_factory=lambda: defaultdict(Run))
+    _enforced: dict[int, Enforcement] = field(default_factory=dict)
 
     @classmethod
     def of(cls, events: Iterable[Event]) -> Log:
@@ -114,6 +121,8 @@ class Log:
                 log._moves[name, event.sequence] = event
             elif kind == "release":
                 log._release(name, event)
+            elif event.type == "baseline.enforced":
+                log._enforced[event.sequence] = _enforcement(event)
         return log
 
     def environments(self) -> list[str]:
@@ -122,11 +131,13 @@ class Log:
         named = {str(event.data["environment"]) for event in started}
         return sorted(named | {name for name, _ in self._moves})
 
-    def standing(self, environment: str) -> tuple[str, str]:
+    def standing(self, environment: str, now: float) -> tuple[str, str]:
         """Return the current release of an environment, and the one that a rollback goes to.
 
         Args:
             environment: Its name.
+            now: Seconds since 1970: by then a baseline may be accepted no more, and a rollback
+                passes over the releases that were made with it.
 
         Returns:
             Two digests; each is empty when there is none.
@@ -143,8 +154,20 @@ class Log:
             if given_up is not None and given_up.data.get("bad"):
                 bad.add(str(given_up.data["candidate"]))
         current = history[-1] if history else ""
-        earlier = (one for one in reversed(history) if one != current and one not in bad)
+        accepted = Standing(
+            enforcements=tuple(self._enforced[number] for number in sorted(self._enforced)), now=now
+        )
+        earlier = (
+            one
+            for one in reversed(history)
+            if one != current and one not in bad and self._accepted(one, accepted)
+        )
         return current, next(earlier, "")
+
+    def _accepted(self, release: str, standing: Standing) -> bool:
+        origin = self.origins.get(release, Origin())
+        # Of a release that was made before the log said so, nobody can tell.
+        return not origin.baseline_known or standing.accepts(origin.baseline)
 
     def refused(self, since: float, until: float) -> set[str]:
         """Return the releases that a gate did not let through: the last word of each counts.
@@ -209,7 +232,13 @@ class Log:
             self._gates[name, str(data.get("gate") or "check")] = event
             return
         if event.type == "release.created":
-            known = replace(known, app=str(data.get("app") or ""), created_at=event.time)
+            known = replace(
+                known,
+                app=str(data.get("app") or ""),
+                created_at=event.time,
+                baseline=data.get("baseline"),
+                baseline_known="baseline" in data,
+            )
         origin = _table(data.get("provenance"))
         commit_at = origin.get("first_commit_at", origin.get("committed_at"))
         if isinstance(commit_at, int | float):
@@ -319,6 +348,16 @@ def _safe_at(given_up: Event, ended: Event | None, figure: str) -> float | None:
     """Return when a rollout that was given up was safe, by its own figure."""
     after_s = None if ended is None else ended.data.get(figure)
     return given_up.time + float(after_s) if isinstance(after_s, int | float) else None
+
+
+def _enforcement(event: Event) -> Enforcement:
+    data = event.data
+    return Enforcement(
+        digest=str(data["baseline"]),
+        window_s=float(data["window_s"]),
+        by=str(data.get("by")),
+        time=event.time,
+    )
 
 
 def _table(value: Any) -> Mapping[str, Any]:

@@ -209,7 +209,7 @@ def readiness_of(
         pair: The release, and the one to which a rollback would go; None for those that stand
             there.
     """
-    release, previous = pair or log.standing(environment)
+    release, previous = pair or log.standing(environment, now)
     drills = [one for one in log.drills.values() if one.release == release and one.at <= now]
     same = [one for one in drills if one.previous == previous]
     last = max(same or drills, key=lambda one: one.at, default=None)

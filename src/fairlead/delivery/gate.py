@@ -62,6 +62,27 @@ class CheckRun:
     figures: dict[str, Json] = field(default_factory=dict)
 
 
+class Progress:
+    """Is told what a gate does, as it may hang and be ended from outside; it ignores it."""
+
+    def doing(self, what: str, check: str = "") -> None:
+        """Take note of what is begun.
+
+        Args:
+            what: It in a few words, such as `guardrail kind, sample 2`.
+            check: The check that it is a part of; empty for what comes before all of them.
+        """
+
+    def candidate(self, release: str) -> None:
+        """Take note of the digest of the release that is looked at, stored or not."""
+
+    def ended(self, check: CheckRun) -> None:
+        """Take note of a check that has ended."""
+
+
+NO_PROGRESS = Progress()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Gate:
     """A gate on one candidate.
@@ -81,6 +102,7 @@ class Gate:
         changed: Says what of the candidate's files is not any more as the manifest says.
         flags: Says which flags the code asks for and no file declares, or the other way round.
         asked: The manifest as the app declares it, when a baseline narrowed it; None for the same.
+        progress: Is told what is done.
     """
 
     app: App
@@ -96,6 +118,7 @@ class Gate:
     flags: Callable[[], list[str]] = list
     asked: Manifest | None = None
     embedder: Callable[[str], object] = lambda _: None
+    progress: Progress = NO_PROGRESS
 
     def run(self) -> tuple[CheckRun, ...]:
         """Do every check, in order."""
@@ -123,6 +146,7 @@ class Gate:
         return (*static, *measured, *run, self._check("digest", self._digest))
 
     def _run(self) -> tuple[CheckRun, ...]:
+        self.progress.doing("the datasets are run", "eval")
         try:
             evaluation = self.evaluate()
         except FairleadError as error:
@@ -136,12 +160,15 @@ class Gate:
         )
 
     def _check(self, name: str, body: Callable[[], tuple[str, list[str]]]) -> CheckRun:
+        self.progress.doing("it had begun", name)
         try:
             summary, findings = body()
         except FairleadError as error:
             summary, findings = "could not be decided", [str(error)]
         conclusion: Conclusion = "failure" if findings else "success"
-        return CheckRun(name=name, conclusion=conclusion, summary=summary, findings=tuple(findings))
+        made = CheckRun(name=name, conclusion=conclusion, summary=summary, findings=tuple(findings))
+        self.progress.ended(made)
+        return made
 
     def _schema(self) -> tuple[str, list[str]]:
         findings = []
@@ -213,6 +240,7 @@ class Gate:
         return _count(len(self.decisions), "guardrail test"), findings
 
     def _mutation(self, least: float) -> CheckRun:
+        self.progress.doing("mistakes were put into policies and contracts", "mutation")
         bundle = bundle_of(self.manifest, self.compile(self.manifest.policies))
         found = mutate(bundle, self.decisions)
         findings = []
@@ -228,13 +256,15 @@ class Gate:
             findings += [f"no test notices {one.where}: {one.change}" for one in named]
             more = len(found.survivors) - len(named)
             findings += [f"and {more} more; --json has all of them"] if more else []
-        return CheckRun(
+        made = CheckRun(
             name="mutation",
             conclusion="failure" if findings else "success",
             summary=f"{_count(found.mutants, 'mistake')}, {found.score:.1%} noticed",
             findings=tuple(findings),
             figures=found.as_json(),
         )
+        self.progress.ended(made)
+        return made
 
     def _digest(self) -> tuple[str, list[str]]:
         return f"release {manifest_digest(self.manifest)[:12]}", self.changed()
@@ -262,6 +292,7 @@ class Gate:
                 findings.append(f"guardrail {name} needs a sample that passes and one that fails")
             for number, sample in enumerate(rail.samples, 1):
                 tried += 1
+                self.progress.doing(f"guardrail {name}, sample {number}", "guardrail")
                 verdict = _try(rail, sample)
                 if verdict.passed != sample.passes:
                     said = "passes" if verdict.passed else f"fails ({verdict.reason})"

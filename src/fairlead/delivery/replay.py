@@ -30,7 +30,7 @@ from fairlead.delivery.gate import CheckRun, Conclusion
 from fairlead.ports.recordings import Recording
 from fairlead.runtime.replay import Played, Player, let_go
 from fairlead.runtime.replay.play import recorded_course
-from fairlead.runtime.replay.tape import over_cost
+from fairlead.runtime.replay.purse import over_calls, over_cost
 
 AT_ONCE = 8
 """Replays that are made side by side where somebody is really asked, such as a model."""
@@ -94,6 +94,8 @@ class ReplayReport:
         replays: How many replays were made, those that measure the noise among them.
         seconds: What all of it took.
         cost_usd: US dollars that calls cost which were really executed.
+        unpriced: Turns by model that were really asked for, of models without a known price:
+            `cost_usd` knows nothing of them.
     """
 
     candidate: str
@@ -105,6 +107,7 @@ class ReplayReport:
     replays: int
     seconds: float
     cost_usd: float = 0.0
+    unpriced: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def verdicts(self) -> dict[str, int]:
@@ -185,9 +188,7 @@ class Comparison:
             pairs = observe(pairs, before=bool(made.before), after=made.after, terms=self.evidence)
         conclusion = conclude_pairs(pairs, self.evidence)
         reason = _reason(pairs, self.evidence, conclusion)
-        poor = sum(one.why == over_cost(self.terms.cost_usd) for one in played)
-        if poor:
-            reason += f"; {poor} are undecided as the bound of {self.terms.cost_usd:g} USD is spent"
+        reason += self._poor(played)
         return ReplayReport(
             candidate=self.player.release.digest,
             runs=tuple(runs),
@@ -198,7 +199,19 @@ class Comparison:
             replays=sum(one.made for one in (*noise, *played)),
             seconds=monotonic() - begun,
             cost_usd=sum(one.cost_usd for one in (*noise, *played)),
+            unpriced=dict(sorted(self.player.purse.unpriced.items())),
         )
+
+    def _poor(self, played: Sequence[Played]) -> str:
+        """Say how many runs are undecided because a bound on live models was reached."""
+        usd, calls = self.terms.most_usd, self.terms.most_unpriced
+        found = ""
+        if poor := sum(one.why == over_cost(usd) for one in played):
+            found += f"; {poor} are undecided as the bound of {usd:g} USD is spent"
+        if poor := sum(one.why == over_calls(calls) for one in played):
+            what = f"{calls} turns of models without a known price"
+            found += f"; {poor} are undecided as the bound of {what} is reached"
+        return found
 
     async def _played(
         self, recordings: Sequence[Recording], until: _Until

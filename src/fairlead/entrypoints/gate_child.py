@@ -12,7 +12,7 @@ from typing import Any
 from fairlead.bootstrap import Platform, open_platform
 from fairlead.core.errors import FairleadError
 from fairlead.operations.checking import check_here
-from fairlead.operations.gate_process import GRACE_S, TASK, GateTask
+from fairlead.operations.gate_process import GRACE_S, TASK, GateTask, Told
 from fairlead.operations.gates import measures
 from fairlead.operations.identity import acting
 
@@ -29,20 +29,22 @@ def main() -> None:
     try:
         with open_platform(task.settings) as opened:
             platform = acting(opened, task.principal)
-            answer = _checked(platform, task) if not task.release else _measured(platform, task)
+            told = Told(out)
+            look = _measured if task.release else _checked
+            answer = look(platform, task, told)
     except FairleadError as error:
         answer = {"error": error.to_json()}
-    json.dump(answer, out)
+    out.write(json.dumps({"answer": answer}) + "\n")
     out.flush()
 
 
-def _measured(platform: Platform, task: GateTask) -> dict[str, Any]:
+def _measured(platform: Platform, task: GateTask, told: Told) -> dict[str, Any]:
     release = platform.release_store.get(task.release)
-    return asdict(measures(platform)[task.gate](release, task.settings.environment))
+    return asdict(measures(platform, told)[task.gate](release, task.settings.environment))
 
 
-def _checked(platform: Platform, task: GateTask) -> dict[str, Any]:
-    report = check_here(platform, mutate=task.mutate)
+def _checked(platform: Platform, task: GateTask, told: Told) -> dict[str, Any]:
+    report = check_here(platform, mutate=task.mutate, progress=told)
     checks = [asdict(one) for one in report.checks]
     return {"release": report.release.digest, "checks": checks}
 

@@ -52,11 +52,12 @@ def rollback_readiness(platform: Platform, release: str | None = None) -> Rollba
     allow(platform, "release show")
     log = Log.of(platform.events.of_types(DELIVERY_TYPES))
     place = platform.settings.environment
-    current, _ = log.standing(place)
+    now = platform.clock.now()
+    current, _ = log.standing(place, now)
     chosen = release or current
     # As a rollback itself decides it, by what is accepted now.
     pair = chosen, platform.releases.previous(chosen)
-    return readiness_of(log, place, platform.clock.now(), pair)
+    return readiness_of(log, place, now, pair)
 
 
 def _events(platform: Platform, since: float) -> Iterator[Event]:

@@ -25,10 +25,10 @@ from fairlead.core.errors import (
 )
 from fairlead.core.release import Release, manifest_digest
 from fairlead.delivery.environment_file import read_environment
-from fairlead.delivery.gate import CheckRun
+from fairlead.delivery.gate import NO_PROGRESS, CheckRun, Progress
 from fairlead.delivery.gates import Gates, Measure, as_one
 from fairlead.delivery.replay import replay_check
-from fairlead.operations.gate_process import GATE_S, measured_apart
+from fairlead.operations.gate_process import APP_READ, GATE_S, measured_apart
 from fairlead.operations.identity import allow, operator, ordered
 from fairlead.operations.replay import replay_runs
 from fairlead.operations.rollback_drill import play_drill
@@ -247,22 +247,24 @@ def set_environment(
     return platform.environments.set(name, rules, order)
 
 
-def measures(platform: Platform) -> Mapping[str, Measure]:
+def measures(platform: Platform, progress: Progress = NO_PROGRESS) -> Mapping[str, Measure]:
     """Return the gates that can run here, by name: what is added here can be required.
 
     Args:
         platform: The open platform.
+        progress: Is told what the gate `check` does.
     """
 
     def check(release: Release, environment: str) -> CheckRun:
         del environment
+        progress.doing(APP_READ)
         try:
             gate, manifest, _ = make_gate(platform.settings, platform.baseline)
         except FairleadError as error:
             return _elsewhere(CHECK, f"the app cannot be read here: {error}")
         if manifest_digest(manifest) != release.digest:
             return _elsewhere(CHECK, f"{platform.settings.folder} holds another release")
-        return as_one(gate.run())
+        return as_one(replace(gate, progress=progress).run())
 
     def replay(release: Release, environment: str) -> CheckRun:
         del environment

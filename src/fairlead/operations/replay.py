@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from math import inf
@@ -25,6 +25,7 @@ from fairlead.core.errors import (
     ReleaseDamaged,
     ReplayInvalid,
     ReplayOtherCode,
+    ReplayUnpriced,
     ReplayUnsafe,
     UnknownRelease,
     UnknownWorkflow,
@@ -32,12 +33,22 @@ from fairlead.core.errors import (
 from fairlead.core.event import Fact
 from fairlead.core.pairs import PairTerms
 from fairlead.core.release import Release
-from fairlead.core.replay import MODEL_MODES, ON_MISS, RUNS_LIMIT, RUNS_MAX, TOOL_MODES, ReplayTerms
+from fairlead.core.replay import (
+    MODEL_MODES,
+    ON_MISS,
+    RUNS_LIMIT,
+    RUNS_MAX,
+    TOOL_MODES,
+    UNPRICED_CALLS_MAX,
+    ReplayTerms,
+)
 from fairlead.delivery.replay import Comparison, Passed, ReplayReport, succeeded
 from fairlead.operations.identity import allow, operator, reach, reached_run
 from fairlead.operations.requests import is_here
 from fairlead.ports.recordings import Choice, Recording
 from fairlead.runtime.replay import Player
+from fairlead.runtime.replay.models import live_workflows, models_of
+from fairlead.runtime.replay.purse import Purse
 from fairlead.runtime.replay.tape import Asker
 from fairlead.runtime.tools import result_of
 
@@ -103,6 +114,7 @@ def replay_runs(
         ReleaseUnwritable: The candidate's files cannot be put into a folder.
         ReplayUnsafe: A tool was to be live that is no `read` tool.
         ReplayInvalid: It is asked for what a replay cannot do, or beyond its bounds.
+        ReplayUnpriced: A bound in US dollars is given, and cannot be kept.
     """
     allow(platform, "replay")
     chosen, how = selection or ReplaySelection(), options or ReplayOptions()
@@ -123,6 +135,7 @@ def replay_runs(
         terms=how.terms,
         remote_embedder=is_remote_embedder,
         ask=None if how.ask is None else _asking(app, how.ask),
+        purse=Purse(most_usd=how.terms.most_usd, most_unpriced=how.terms.most_unpriced),
     )
     # What an A/A replay measures is the replay: so models answer from the recording there.
     recorded = replace(player, terms=ReplayTerms(model="recorded", run_wall_s=how.terms.run_wall_s))
@@ -141,6 +154,9 @@ def replay_runs(
         replace(one, unusable=damaged[one.run.release]) if one.run.release in damaged else one
         for one in recordings
     ]
+    if how.terms.cost_usd is not None and how.terms.unpriced_calls is None:
+        workflows = live_workflows(recordings, releases, release, how.terms)
+        _refuse_unpriced(player, workflows, how.terms.cost_usd)
     comparison = Comparison(
         player=player,
         own=own,
@@ -209,8 +225,11 @@ def _check(release: Release, chosen: ReplaySelection, how: ReplayOptions) -> Non
         raise ReplayInvalid(f"there is no way {terms.on_miss!r} or {terms.model!r} to answer calls")
     if terms.run_wall_s <= 0 or terms.wall_s <= 0:
         raise ReplayInvalid("a replay needs more than 0 seconds")
-    if not 0.0 <= terms.cost_usd < inf:
+    if not 0.0 <= terms.most_usd < inf:
         raise ReplayInvalid(f"replays cannot cost at most {terms.cost_usd!r} USD")
+    if not 0 <= terms.most_unpriced <= UNPRICED_CALLS_MAX:
+        most = f"from 0 to {UNPRICED_CALLS_MAX} turns of models without a known price"
+        raise ReplayInvalid(f"{most} can be allowed, not {terms.unpriced_calls!r}")
     if chosen.workflow and chosen.workflow not in manifest.workflows:
         raise UnknownWorkflow(
             f"release {release.id} has no workflow {chosen.workflow!r}", workflow=chosen.workflow
@@ -227,6 +246,24 @@ def _check(release: Release, chosen: ReplaySelection, how: ReplayOptions) -> Non
             raise ReplayUnsafe(
                 f"tool {name} has effect {contract.effect}, and a replay executes none", tool=name
             )
+
+
+def _refuse_unpriced(player: Player, workflows: Iterable[str], most_usd: float) -> None:
+    """Refuse a bound in US dollars that cannot be kept, before a model is asked."""
+    prices = player.runner.services.prices
+    asked = models_of(player.runner, player.release, workflows)
+    found = [
+        name for name in asked if prices.cost_usd(name, input_tokens=1, output_tokens=1) is None
+    ]
+    if found:
+        names = ", ".join(found)
+        what = f"models without a known price: {names}"
+        raise ReplayUnpriced(
+            f"release {player.release.id} would be replayed with {what}; a bound of {most_usd:g} "
+            "USD cannot be kept for them",
+            release=player.release.digest,
+            models=names,
+        )
 
 
 def _fits(app: App, name: str, value: Json) -> bool:

@@ -92,3 +92,24 @@ class Answers(Protocol):
             Suspended: It is not on record, and so the replay cannot be decided.
         """
         ...
+
+    async def hold(self, call: Call, cost_usd: float | None) -> None:
+        """Hold what a model's turn is expected to cost that is really asked; each try anew.
+
+        Args:
+            call: The turn.
+            cost_usd: US dollars at most; None when no price is known.
+
+        Raises:
+            Suspended: So much is not left, and so the replay cannot be decided.
+        """
+        ...
+
+    def stumbled(self, call: Call, *, charged: bool) -> None:
+        """Settle a try that failed, and that may be made again.
+
+        Args:
+            call: The call.
+            charged: Whether the provider may have worked for it.
+        """
+        ...

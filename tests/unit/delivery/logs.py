@@ -28,8 +28,16 @@ class LogBook:
         mine.append(seal(fact, sequence=number, id=f"{chain}-{number}", time=at, previous=previous))
 
     def release(self, at: float, name: str, app: str = "shop", **provenance: Any) -> None:
-        given = {"provenance": provenance} if provenance else {}
+        given: dict[str, Any] = {}
+        if "baseline" in provenance:
+            given["baseline"] = provenance.pop("baseline")
+        if provenance:
+            given["provenance"] = provenance
         self.say(at, f"release:{name}", "release.created", app=app, code=name, **given)
+
+    def enforced(self, at: float, name: str, number: int, window_s: float = DAY) -> None:
+        data = {"number": number, "baseline": name, "window_s": window_s, "by": "ada"}
+        self.say(at, "baselines", "baseline.enforced", **data)
 
     def activate(self, at: float, name: str, before: str = "", **data: Any) -> None:
         data = {"kind": "activate", "by": "ada", "reason": "", "env": "live", **data}

@@ -279,24 +279,24 @@ def test_readiness(log: LogBook, drills: Any, now: float, expected: str) -> None
 
 
 def test_a_rollback_goes_to_the_last_release_that_is_not_bad(log: LogBook) -> None:
-    assert Log.of(log.events).standing("live") == ("a", "")
+    assert Log.of(log.events).standing("live", T0) == ("a", "")
     assert readiness_of(Log.of(log.events), "live", T0).readiness == "nothing before"
     log.activate(T0 + 1, "b", "a")
     log.pointed_back(T0 + 2, "a", "b")
     log.activate(T0 + 3, "c", "a")
-    assert Log.of(log.events).standing("live") == ("c", "a")
+    assert Log.of(log.events).standing("live", T0) == ("c", "a")
     log.rollout(T0 + 4, "ro", ("c", "d"))
     log.given_up(T0 + 5, "ro", ("c", "d"))
-    assert Log.of(log.events).standing("live") == ("c", "a")
+    assert Log.of(log.events).standing("live", T0) == ("c", "a")
 
 
 def test_what_was_rolled_back_elsewhere_is_no_way_back_here(log: LogBook) -> None:
     log.activate(T0 + 1, "b", "a")
     log.activate(T0 + 2, "c", "b")
-    assert Log.of(log.events).standing("live") == ("c", "b")
+    assert Log.of(log.events).standing("live", T0) == ("c", "b")
     log.activate(T0 + 3, "b", "a", env="stage")
     log.pointed_back(T0 + 4, "a", "b", env="stage")
-    assert Log.of(log.events).standing("live") == ("c", "a")
+    assert Log.of(log.events).standing("live", T0) == ("c", "a")
 
 
 def test_invariant_11_runs_of_one_fold_are_bounded(

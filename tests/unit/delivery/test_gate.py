@@ -19,7 +19,7 @@ from fairlead.core.memory_terms import MemoryTerms, RememberTerms
 from fairlead.core.policy import Rule
 from fairlead.core.release import Manifest
 from fairlead.delivery.evaluate import CaseResult, Evaluation
-from fairlead.delivery.gate import CheckRun, Gate, concludes
+from fairlead.delivery.gate import CheckRun, Gate, Progress, concludes
 from fairlead.delivery.resolve import resolve
 from fairlead.testing import FakeAuthorizer
 from tests.unit.delivery.test_resolve import APP, FILES, ask
@@ -281,3 +281,47 @@ def test_a_kind_of_memory_that_no_rule_covers_fails() -> None:
         "memory episodic is covered by no rule",
         "rule old matches nothing: there is no declared kind of memory named procedural",
     ]
+
+
+class Noted(Progress):
+    """Notes all that it is told."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def doing(self, what: str, check: str = "") -> None:
+        self.said.append(f"{check}: {what}")
+
+    def ended(self, check: CheckRun) -> None:
+        self.said.append(f"{check.name} ended: {check.conclusion}")
+
+
+def test_a_gate_tells_what_it_does_before_it_does_it() -> None:
+    noted = Noted()
+
+    def never() -> Evaluation:
+        # Whoever waits outside knows by now where this hangs.
+        assert noted.said[-1] == "eval: the datasets are run"
+        return evaluation(())
+
+    @fl.guardrail(
+        stage="input",
+        on_fail="block",
+        samples=[fl.Sample(question="hello", passes=True), FAILING],
+    )
+    def kind(_: fl.Context, request: fl.Request) -> fl.Verdict:
+        return fl.PASS if request.question else fl.fail("it asks nothing")
+
+    app = fl.App("asks", workflows=[replace(ask, guardrails=(kind,))])
+    gate = gate_of(app=app, evaluate=never)
+    replace(gate, progress=noted, mutation=0.0).run()
+    begun = noted.said.index("guardrail: it had begun")
+    assert noted.said[begun : begun + 4] == [
+        "guardrail: it had begun",
+        "guardrail: guardrail kind, sample 1",
+        "guardrail: guardrail kind, sample 2",
+        "guardrail ended: success",
+    ]
+    assert "mutation: mistakes were put into policies and contracts" in noted.said
+    assert any(one.startswith("mutation ended") for one in noted.said)
+    assert noted.said[-1] == "digest ended: success"

@@ -14,7 +14,7 @@ from fairlead.core.replay import Course, ReplayTerms
 from fairlead.delivery.replay import Comparison, ReplayReport, replay_check
 from fairlead.ports.recordings import Recording
 from fairlead.runtime.replay import Played
-from fairlead.runtime.replay.tape import over_cost
+from fairlead.runtime.replay.purse import Purse, over_calls, over_cost
 from tests.unit.runtime.replay.tapes import call, recording, taped
 
 
@@ -36,7 +36,8 @@ def player(*courses: Course | str) -> Any:
         one = left.pop(0)
         return Played(course=None, why=one) if isinstance(one, str) else Played(course=one)
 
-    return SimpleNamespace(release=SimpleNamespace(digest="b" * 64), play=play)
+    release = SimpleNamespace(digest="b" * 64)
+    return SimpleNamespace(release=release, play=play, purse=Purse(unpriced={"x:m": 2}))
 
 
 def compared(own: Any, candidate: Any, *runs: Recording, **terms: Any) -> ReplayReport:
@@ -148,7 +149,8 @@ def test_the_clock_stands_still_while_somebody_is_asked(monkeypatch: pytest.Monk
         now[0] += 700.0
         return Played(course=course(1), asked_s=699.0)
 
-    asked: Any = SimpleNamespace(release=SimpleNamespace(digest="b" * 64), play=play)
+    asked: Any = player()
+    asked.play = play
     report = compared("other code", asked, *[recorded(1)] * 3, on_miss="ask")
     assert [one.why for one in report.runs] == [""] * 3
 
@@ -175,3 +177,11 @@ def test_runs_for_which_no_money_was_left_are_named() -> None:
         player(course(1), course(2)), player(poor, poor), *map(recorded, (1, 2)), cost_usd=2.0
     )
     assert report.reason.endswith("; 2 are undecided as the bound of 2 USD is spent")
+    assert report.unpriced == {"x:m": 2}
+
+
+def test_runs_for_which_no_turn_without_a_price_was_left_are_named() -> None:
+    none = over_calls(3)
+    report = compared(player(course(1)), player(none), recorded(1), unpriced_calls=3)
+    said = "; 1 are undecided as the bound of 3 turns of models without a known price is reached"
+    assert report.reason.endswith(said)

@@ -81,6 +81,7 @@ class SqlReleaseStore:
                 "code": manifest.code_digest,
                 "bundle": manifest.bundle_digest,
                 "policies": digest(manifest.policies),
+                "baseline": None if manifest.baseline is None else manifest.baseline.digest,
                 **given,
             }
             append(connection, self._clock, _fact(release.digest, "release.created", data))

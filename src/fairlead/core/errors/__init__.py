@@ -182,7 +182,12 @@ from fairlead.core.errors.release import (
     SecretInRelease,
     UnknownRelease,
 )
-from fairlead.core.errors.replay import ReplayInvalid, ReplayOtherCode, ReplayUnsafe
+from fairlead.core.errors.replay import (
+    ReplayInvalid,
+    ReplayOtherCode,
+    ReplayUnpriced,
+    ReplayUnsafe,
+)
 from fairlead.core.errors.run import (
     ApprovalClosed,
     ChildFailed,
@@ -257,10 +262,10 @@ __all__ = [
     "NoPreviousRelease", "NotErased", "NothingToErase", "OtherRollout", "OutsideRun",
     "PromotionRefused", "ProviderBusy", "ProviderFailed", "QueueFull", "QuotaExhausted",
     "RateExceeded", "ReasonMissing", "ReleaseActive", "ReleaseDamaged", "ReleaseUnwritable",
-    "ReplayDiverged", "ReplayInvalid", "ReplayOtherCode", "ReplayUnsafe", "RestoreUnsound",
-    "ResultNotJson", "ResultTooLarge", "ResultWithheld", "RetriedAlready", "RoleMissing",
-    "RolledBackAlready", "RolloutEnded", "RolloutOpen", "RouteClosed", "RunCancelled",
-    "RunFinished", "RunPinned", "RunPruned", "RunQuarantined", "RunTimedOut",
+    "ReplayDiverged", "ReplayInvalid", "ReplayOtherCode", "ReplayUnpriced", "ReplayUnsafe",
+    "RestoreUnsound", "ResultNotJson", "ResultTooLarge", "ResultWithheld", "RetriedAlready",
+    "RoleMissing", "RolledBackAlready", "RolloutEnded", "RolloutOpen", "RouteClosed",
+    "RunCancelled", "RunFinished", "RunPinned", "RunPruned", "RunQuarantined", "RunTimedOut",
     "ScratchUnavailable", "SecretInRelease", "SecretMissing", "SecretOutside",
     "SecretUndeclared", "StartKeyReused", "StepsExceeded", "StoreCorrupt", "StoreFull",
     "StoreLocked", "StoreOccupied", "StoreReadOnly", "StoreTooNew", "StoreUnavailable",

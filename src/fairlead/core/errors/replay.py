@@ -24,3 +24,10 @@ class ReplayInvalid(FairleadError):
 
     code = "FL-912"
     hint = "See `fairlead replay --help` and docs/howto/replay-recorded-runs.md."
+
+
+class ReplayUnpriced(FairleadError):
+    """A bound in US dollars was given, and a model that would be asked has no known price."""
+
+    code = "FL-913"
+    hint = "Bound its turns with `--unpriced-calls N`, or use `--model recorded`."

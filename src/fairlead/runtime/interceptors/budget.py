@@ -7,12 +7,12 @@ transaction that records the outcome. What a failed try used is noted at once.
 from __future__ import annotations
 
 from fairlead.core.amounts import NANO, Amount
-from fairlead.core.budget import CHARGED, OUTPUT_TOKENS, Asker, Charge, charges_of
+from fairlead.core.budget import CHARGED, Asker, Charge, charges_of
 from fairlead.core.calls import Call, Refused, Result, cut
 from fairlead.core.errors import BudgetExhausted
-from fairlead.core.limits import estimated_tokens
 from fairlead.runtime.interceptors.attempt import Attempt, Next
 from fairlead.runtime.interceptors.drive import Stumble
+from fairlead.runtime.interceptors.turn import turn_cost_usd, turn_tokens
 from fairlead.runtime.persist import persist
 from fairlead.runtime.scope import RunScope, Services
 
@@ -54,20 +54,10 @@ def _need(call: Call, scope: RunScope, services: Services) -> Amount:
     ms = round(scope.terms.limits.call_timeout.total_seconds() * 1000)
     if call.kind != "model":
         return Amount(calls=1, ms=ms)
-    going_in, coming_out = estimated_tokens(call.arguments), _output_tokens(call, scope)
-    cost_usd = services.prices.cost_usd(call.name, input_tokens=going_in, output_tokens=coming_out)
+    cost_usd = turn_cost_usd(call, scope, services)
     return Amount(
         calls=1,
-        tokens=going_in + coming_out,
+        tokens=sum(turn_tokens(call, scope)),
         nano_usd=round((cost_usd or 0.0) * NANO),
         ms=ms,
     )
-
-
-def _output_tokens(call: Call, scope: RunScope) -> int:
-    asked = call.arguments.get("settings") if isinstance(call.arguments, dict) else None
-    for settings in (asked, scope.terms.model_settings):
-        most = settings.get("max_tokens") if isinstance(settings, dict) else None
-        if isinstance(most, int) and most > 0:
-            return most
-    return OUTPUT_TOKENS

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
@@ -32,6 +33,8 @@ from fairlead.runtime.execute import Runner, Stores
 from fairlead.runtime.replay.flags import StageFlags
 from fairlead.runtime.replay.held import playing
 from fairlead.runtime.replay.memory import PastMemory
+from fairlead.runtime.replay.models import model_mode
+from fairlead.runtime.replay.purse import Purse
 from fairlead.runtime.replay.stage import (
     StageClock,
     StageEngine,
@@ -44,7 +47,7 @@ from fairlead.runtime.replay.stage import (
     StageWaits,
     step_of,
 )
-from fairlead.runtime.replay.tape import Asker, Modes, Purse, Tape, TapeClock
+from fairlead.runtime.replay.tape import Asker, Modes, Tape, TapeClock
 from fairlead.runtime.scope import MemoryAccess
 
 _NOT_REPEATABLE = frozenset(
@@ -147,7 +150,10 @@ class Player:
         modes = self._modes(recording, recorded, people)
         begun_at = recording.run.started_at or recording.run.created_at
         tape = Tape(recording, modes, TapeClock(at=begun_at))
-        played = await self._executed(recording, tape, people.bound, live=modes.live)
+        try:
+            played = await self._executed(recording, tape, people.bound, live=modes.live)
+        finally:
+            tape.close()
         return replace(played, asked_s=people.asked_s, cost_usd=tape.cost_usd)
 
     async def _executed(
@@ -199,11 +205,8 @@ class Player:
         return Played(course=replace(course, cost_usd=journal.cost_usd))
 
     def _modes(self, recording: Recording, recorded: Release, people: _People) -> Modes:
-        model = self.terms.model
         before, now = recorded.manifest, self.release.manifest
-        if model is None:
-            name = recording.run.workflow
-            model = "live" if asks_otherwise(before, now, name) else "recorded"
+        model = model_mode(self.terms, before, now, recording.run.workflow)
         return Modes(
             terms=self.terms,
             model=model,
@@ -215,6 +218,7 @@ class Player:
             embeds=model == "live" or not self.remote_embedder(now.memory.embedder),
             ask=None if self.ask is None else people.asked,
             purse=self.purse,
+            pause=people.paused,
         )
 
     def _staged(self, recording: Recording, on: Stage, *, live: bool) -> Runner:
@@ -271,16 +275,26 @@ class _People:
 
     async def asked(self, call: Call) -> tuple[Json] | None:
         assert self.ask is not None, "somebody is asked who is there"
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
+        try:
+            with self.paused(), playing(None):
+                return await self.ask(call)
+        finally:
+            self.asked_s += loop.time() - begun
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Stop the clock of the replay, as what takes time is not the candidate's doing."""
         loop, when = asyncio.get_running_loop(), self.bound.when()
         begun = loop.time()
         self.bound.reschedule(None)
         try:
-            with playing(None):
-                return await self.ask(call)
+            yield
         finally:
-            took_s = loop.time() - begun
-            self.asked_s += took_s
-            self.bound.reschedule(None if when is None else when + took_s)
+            # What has left its block by now needs no timeout any more.
+            with suppress(RuntimeError):
+                self.bound.reschedule(None if when is None else when + loop.time() - begun)
 
 
 def recorded_course(recording: Recording) -> Course:
@@ -298,27 +312,6 @@ def recorded_course(recording: Recording) -> Course:
     run = recording.run
     course = _course(run.state, run.outcome or {}, tuple(steps), sent)
     return replace(course, cost_usd=sum(one.usage.cost_usd for one in recording.calls))
-
-
-def asks_otherwise(before: Any, now: Any, workflow: str) -> bool:
-    """Say whether one release asks its models otherwise than another one in a workflow.
-
-    Args:
-        before: A manifest.
-        now: Another one.
-        workflow: The workflow.
-    """
-    return _asked(before, workflow) != _asked(now, workflow)
-
-
-def _asked(manifest: Any, workflow: str) -> tuple[Any, ...] | None:
-    terms = manifest.workflows.get(workflow)
-    if terms is None:
-        return None
-    contracts = [manifest.contracts.get(name) for name in terms.tools]
-    read = [(one.name, one.description, one.parameters) for one in contracts if one is not None]
-    asked = (terms.model, terms.model_settings, terms.fallbacks, terms.prompt, terms.output_schema)
-    return (*asked, read)
 
 
 def _declared_otherwise(before: Any, now: Any, workflow: str) -> frozenset[str]:

@@ -161,7 +161,7 @@ class StageJournal:
         self.steps[call.number] = step_of(call, result, decided)
         if isinstance(result, Done):
             self.cost_usd += result.usage.cost_usd
-            self.tape.paid(call, result.usage.cost_usd)
+        self.tape.ended(call, result)
         return result
 
 

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
+from fairlead.core.budget import CHARGED
 from fairlead.core.calls import Call, Done, Failed, Refused, Result, Unknown
 from fairlead.core.digests import Json
 from fairlead.core.errors import BudgetExhausted, KillSwitchPulled
@@ -20,6 +22,7 @@ from fairlead.core.replay import ModelMode, ReplayTerms, ToolPolicy
 from fairlead.ports.engine import Suspended
 from fairlead.ports.recordings import Recording
 from fairlead.ports.waits import Wait
+from fairlead.runtime.replay.purse import Purse, over_calls, over_cost
 from fairlead.runtime.screening import WRITES
 
 Asker: TypeAlias = Callable[[Call], Awaitable[tuple[Json] | None]]
@@ -51,26 +54,6 @@ class TapeClock:
             self.at = max(self.at, at)
 
 
-@dataclass(kw_only=True)
-class Purse:
-    """What the replays of one candidate spend on calls that are really executed.
-
-    Attributes:
-        spent_usd: US dollars.
-    """
-
-    spent_usd: float = 0.0
-
-
-def over_cost(most_usd: float) -> str:
-    """Say that a replay ended because no money was left.
-
-    Args:
-        most_usd: US dollars that the replays may cost together.
-    """
-    return f"the replays may cost {most_usd:g} USD, and no more is left for a live model"
-
-
 @dataclass(frozen=True, kw_only=True)
 class Modes:
     """What answers a run's calls.
@@ -86,6 +69,7 @@ class Modes:
         flags: Flags that the candidate declares otherwise: they are evaluated anew.
         ask: Asks somebody, where `on_miss` says so.
         purse: What this replay shares with others.
+        pause: Stops the clock of the replay while it waits for others.
     """
 
     terms: ReplayTerms = field(default_factory=ReplayTerms)
@@ -96,6 +80,7 @@ class Modes:
     flags: frozenset[str] = frozenset()
     ask: Asker | None = None
     purse: Purse = field(default_factory=Purse)
+    pause: Callable[[], AbstractContextManager[None]] = nullcontext
 
     @property
     def live(self) -> bool:
@@ -128,6 +113,8 @@ class Tape:
         self._modes = modes
         self._given: dict[int, Result] = {}
         self._unwritten = False
+        self._held: dict[int, float] = {}
+        self._closed = False
         self._calls: dict[tuple[str, str, str], deque[tuple[Result, float | None]]] = defaultdict(
             deque
         )
@@ -161,24 +148,60 @@ class Tape:
             return None
         found = await self._answer(call, undoing=undoing)
         if found is None:
-            most = self._modes.terms.cost_usd
-            if call.kind == "model" and self._modes.purse.spent_usd >= most:
-                self.miss(over_cost(most))
             self.live.add(call.number)
         else:
             self._given[call.number] = found
         return found
 
-    def paid(self, call: Call, cost_usd: float) -> None:
-        """Count what a call cost, if it was executed.
+    async def hold(self, call: Call, cost_usd: float | None) -> None:
+        """Hold what a live model's turn is expected to cost, and wait while others hold it.
+
+        Raises:
+            Missed: So much is not left, and so the replay cannot be decided.
+        """
+        purse = self._modes.purse
+        if cost_usd is None:
+            if not purse.count(call.name):
+                self.miss(over_calls(purse.most_unpriced))
+            return
+        with self._modes.pause():
+            enough = await purse.hold(cost_usd)
+        if not enough:
+            self.miss(over_cost(purse.most_usd))
+        if self._closed:
+            # The replay has ended while this waited.
+            purse.settle(cost_usd, 0.0)
+            self.miss("the replay had ended before a model was asked")
+        self._held[call.number] = cost_usd
+
+    def stumbled(self, call: Call, *, charged: bool) -> None:
+        """Settle a try that failed: one that may have been charged for costs what was held."""
+        held_usd = self._held.pop(call.number, 0.0)
+        self._pay(held_usd, held_usd if charged else 0.0)
+
+    def ended(self, call: Call, result: Result) -> None:
+        """Settle a call that came back, if it was executed.
 
         Args:
             call: The call.
-            cost_usd: US dollars.
+            result: How it came back.
         """
-        if call.number in self.live:
-            self.cost_usd += cost_usd
-            self._modes.purse.spent_usd += cost_usd
+        if isinstance(result, Done):
+            if call.number in self.live and not self._closed:
+                self._pay(self._held.pop(call.number, 0.0), result.usage.cost_usd)
+        else:
+            self.stumbled(call, charged=isinstance(result, Failed) and result.code in CHARGED)
+
+    def close(self) -> None:
+        """End it: a turn that is still under way costs what was held for it."""
+        self._closed = True
+        for held_usd in self._held.values():
+            self._pay(held_usd, held_usd)
+        self._held.clear()
+
+    def _pay(self, held_usd: float, cost_usd: float) -> None:
+        self.cost_usd += cost_usd
+        self._modes.purse.settle(held_usd, cost_usd)
 
     async def _answer(self, call: Call, *, undoing: bool) -> Result | None:
         if call.kind == "tool":

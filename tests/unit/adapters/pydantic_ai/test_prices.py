@@ -16,6 +16,11 @@ def test_a_known_model_has_a_price_that_grows_with_its_tokens() -> None:
     assert one > 0
 
 
-@pytest.mark.parametrize("model", ["fairlead:extractive", "test:recorder", "nothing", ""])
+@pytest.mark.parametrize("model", ["test:recorder", "openai:mine", "nothing", ""])
 def test_an_unknown_model_has_none(model: str) -> None:
     assert KnownPrices().cost_usd(model, input_tokens=1000, output_tokens=1000) is None
+
+
+def test_the_embedded_model_costs_nothing() -> None:
+    cost = KnownPrices().cost_usd("fairlead:extractive", input_tokens=1000, output_tokens=1000)
+    assert cost == 0.0

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from fairlead.core.calls import Call, CallKind, Done, Failed, Refused, Result, Unknown
+from fairlead.core.calls import Call, CallKind, Done, Failed, Refused, Result, Unknown, Usage
 from fairlead.core.digests import Json, digest
 from fairlead.core.errors import BudgetExhausted, Denied, KillSwitchPulled
 from fairlead.core.label import Label
@@ -15,7 +15,8 @@ from fairlead.core.replay import OnMiss, ReplayTerms, ToolPolicy
 from fairlead.ports.recordings import Recording
 from fairlead.ports.waits import Wait
 from fairlead.runtime.replay import Missed, Tape
-from fairlead.runtime.replay.tape import Modes, Purse, TapeClock
+from fairlead.runtime.replay.purse import Purse
+from fairlead.runtime.replay.tape import Modes, TapeClock
 from tests.unit.runtime.replay.tapes import call, recording, taped
 
 ONE, TWO = {"order": 1}, {"order": 2}
@@ -181,13 +182,16 @@ def test_waits_and_steps_answer_in_their_order() -> None:
 
 
 def test_invariant_11_a_live_model_is_asked_while_money_is_left() -> None:
-    purse, terms = Purse(), ReplayTerms(cost_usd=0.5)
-    first, second = (tape(recording(), model="live", terms=terms, purse=purse) for _ in range(2))
+    purse = Purse(most_usd=0.5)
+    first, second = (tape(recording(), model="live", purse=purse) for _ in range(2))
     asked = call("model", "m")
     assert ask(first, asked) is None
-    first.paid(asked, 0.5)
+    asyncio.run(first.hold(asked, 0.25))
+    first.ended(asked, Done(value="said", usage=Usage(cost_usd=0.5)))
     # What came from the recording costs nothing now.
-    first.paid(call(number=2), 9.0)
+    first.ended(call(number=2), Done(value="said", usage=Usage(cost_usd=9.0)))
     assert (first.cost_usd, purse.spent_usd) == (0.5, 0.5)
     assert ask(second, call("memory", "recall")) is None, "which costs nothing"
-    assert "may cost 0.5 USD, and no more is left" in missed(second, call("model", "m", number=2))
+    with pytest.raises(Missed):
+        asyncio.run(second.hold(call("model", "m", number=2), 0.25))
+    assert "may cost 0.5 USD, and no more is left" in second.missed

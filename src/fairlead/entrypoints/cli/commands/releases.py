@@ -79,9 +79,13 @@ def list_all(*, env: Env = None, app: App = HERE, as_json: AsJson = False) -> No
             screen.show(*releases_view(rows, screen.columns))
 
 
-def show(id: Id, *, app: App = HERE, as_json: AsJson = False) -> None:
-    """Print what a release holds, and the evidence of its gates in each environment."""
-    with at_work(app, as_json=as_json) as (platform, screen):
+def show(id: Id, *, env: Env = None, app: App = HERE, as_json: AsJson = False) -> None:
+    """Print what a release holds, and the evidence of its gates in each environment.
+
+    With --env the evidence is what holds in that environment, and so are its state and the
+    readiness to roll back.
+    """
+    with at_work(app, as_json=as_json, environment=env) as (platform, screen):
         from rich.text import Text
 
         from fairlead.core.release import manifest_json
@@ -92,6 +96,10 @@ def show(id: Id, *, app: App = HERE, as_json: AsJson = False) -> None:
         row = _row(platform, release, _standing(platform))
         evidence = platform.release_store.gate(release.digest)
         everywhere = platform.release_store.evidence_on(release.digest)
+        if env is not None:
+            # What was found of the release alone names no environment, and holds in each.
+            here = ("", platform.settings.environment)
+            everywhere = [one for one in everywhere if one.environment in here]
         way_back = rollback_readiness(platform, release.digest)
         if screen.as_json:
             gate = None if evidence is None else asdict(evidence)

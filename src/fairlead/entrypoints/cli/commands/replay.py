@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fairlead.core.errors import ReplayInvalid
-from fairlead.core.replay import COST_USD, RUNS_LIMIT, RUNS_MAX, TOOL_MODES
+from fairlead.core.replay import (
+    COST_USD,
+    RUNS_LIMIT,
+    RUNS_MAX,
+    TOOL_MODES,
+    UNPRICED_CALLS,
+    UNPRICED_CALLS_MAX,
+)
 from fairlead.entrypoints.cli.options import HERE, App, AsJson
 from fairlead.entrypoints.cli.workplace import at_work
 
@@ -58,12 +65,24 @@ Model = Annotated[
     ),
 ]
 Cost = Annotated[
-    float,
+    float | None,
     typer.Option(
         "--cost-usd",
         metavar="USD",
         min=0.0,
-        help="Most US dollars for live models, of all runs; runs beyond it are undecided.",
+        help=f"Most US dollars for live models, of all runs; else {COST_USD:g}. Runs beyond it "
+        "are undecided.",
+    ),
+]
+Unpriced = Annotated[
+    int | None,
+    typer.Option(
+        "--unpriced-calls",
+        metavar="N",
+        min=0,
+        max=UNPRICED_CALLS_MAX,
+        help=f"Most turns of live models without a known price; else {UNPRICED_CALLS}, or with "
+        "--cost-usd none.",
     ),
 ]
 
@@ -77,7 +96,8 @@ def replay(  # noqa: PLR0913 - each is an option of the command line
     tool: Tools = None,
     on_miss: OnMissing = "fail",
     model: Model = None,
-    cost_usd: Cost = COST_USD,
+    cost_usd: Cost = None,
+    unpriced_calls: Unpriced = None,
     app: App = HERE,
     as_json: AsJson = False,
 ) -> None:
@@ -103,6 +123,7 @@ def replay(  # noqa: PLR0913 - each is an option of the command line
             on_miss=on_miss,  # type: ignore[arg-type]
             model=model,  # type: ignore[arg-type]
             cost_usd=cost_usd,
+            unpriced_calls=unpriced_calls,
         )
         chosen = ReplaySelection(run_ids=tuple(run_ids or ()), workflow=workflow, runs=runs)
         report = replay_runs(platform, release, chosen, ReplayOptions(terms=terms, ask=_ask))
@@ -114,6 +135,7 @@ def replay(  # noqa: PLR0913 - each is an option of the command line
                     "replays": report.replays,
                     "seconds": round(report.seconds, 3),
                     "cost_usd": report.cost_usd,
+                    "unpriced": dict(report.unpriced),
                 }
             )
         else:

@@ -63,6 +63,10 @@ def replay_view(report: ReplayReport, width: int, *, unicode: bool = True) -> li
         (f"  {report.replays} replays in {span(report.seconds)}{cost}", "dim"),
     )
     parts += [head, indented(Text(one_line(report.reason)))]
+    if report.unpriced:
+        turns = ", ".join(f"{name} ({count})" for name, count in report.unpriced.items())
+        said = f"models without a known price, with their turns: {one_line(turns)}"
+        parts.append(indented(Text(said, style="yellow")))
     parts.append(Text(_NEXT[report.conclusion].format(id=report.candidate[:12])))
     return parts
 
