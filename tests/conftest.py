@@ -22,7 +22,9 @@ settings.load_profile("ci" if os.environ.get("CI") else "laptop")
 @pytest.fixture(scope="session", autouse=True)
 def _new_files_copied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """The migrations of SQLite run once for all tests of this process."""
-    with new_files_copied(tmp_path_factory.mktemp("template")):
+    template = tmp_path_factory.mktemp("template") / "template.db"
+    make_template(f"sqlite:///{template}")
+    with new_files_copied(template):
         yield
 
 

@@ -39,16 +39,14 @@ def make_template(url: str) -> None:
 
 
 @contextmanager
-def new_files_copied(folder: Path) -> Iterator[None]:
+def new_files_copied(template: Path) -> Iterator[None]:
     """Within the block an SQLite file that is opened and not there is made as a copy.
 
     A file that is there is opened as ever, an empty one too: in that the migrations run.
 
     Args:
-        folder: Where the file that is copied is made.
+        template: The file that is copied.
     """
-    template = folder / "template.db"
-    make_template(f"sqlite:///{template}")
     migrate = Database._migrate
 
     def copy_and_migrate(self: Database) -> None:

@@ -82,7 +82,9 @@ def _second_release(cli: Cli, first: str) -> None:
     rows = {row["release"]: row for row in cli.json("release", "list")}
     assert rows[first]["active"]
     assert rows[second]["bad"]
-    cli.refuses("FL-303", "rollback")
+    # A second operator with the same order takes no good release away; by its name there is none.
+    cli.refuses("FL-975", "rollback")
+    cli.refuses("FL-303", "rollback", "--release", first)
     assert cli.json("release", "show", second[:12])["manifest"]["app"] == "our-handbook"
 
 

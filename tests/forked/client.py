@@ -47,7 +47,7 @@ def main() -> None:
     pid = server.recv(8, socket.MSG_WAITALL)
     if SAYS_PID in os.environ:
         os.write(int(os.environ[SAYS_PID]), pid)
-    said = server.recv(1)
+    said = server.recv(2, socket.MSG_WAITALL)
     if not said:
         sys.exit("the process that forks commands is gone")
     status = int.from_bytes(said, "big", signed=True)

@@ -22,6 +22,7 @@ from typing import Any
 import fairlead
 from fairlead.entrypoints.cli import main
 from fairlead.operations import gate_process
+from tests.databases import make_template, new_files_copied
 from tests.forked import FAIRLEAD, GATE, command_of
 
 POLL_S = 0.005
@@ -58,6 +59,17 @@ def load() -> None:
             importlib.import_module(module.name)
     for name in LOADED_LATE:
         importlib.import_module(name)
+
+
+def make_file(template: Path) -> None:
+    """Make a database in a process of its own: of the engine's threads none may be left here."""
+    pid = os.fork()
+    if not pid:
+        try:
+            make_template(f"sqlite:///{template}")
+        finally:
+            os._exit(0)
+    os.waitpid(pid, 0)
 
 
 def run(asked: dict[str, Any]) -> int:
@@ -115,7 +127,9 @@ class Server:
             for pid, client in list(self.clients.items()):
                 if client in ready:
                     # A client that is gone takes its command with it.
-                    number = client.recv(1)
+                    number = b""
+                    with suppress(ConnectionError):
+                        number = client.recv(1)
                     self._signal(pid, number[0] if number else signal.SIGKILL)
             if self.listener in ready:
                 asked = self._fork()
@@ -156,7 +170,7 @@ class Server:
                 client = self.clients.pop(pid)
                 status = os.waitstatus_to_exitcode(raw)
                 with suppress(OSError):
-                    client.send(status.to_bytes(1, "big", signed=True))
+                    client.send(status.to_bytes(2, "big", signed=True))
                 client.close()
 
     def _signal(self, pid: int, number: int) -> None:
@@ -168,10 +182,13 @@ class Server:
 
 if __name__ == "__main__":
     load()
+    folder = Path(sys.argv[1]).parent
     # A gate of a command that was forked is forked as well.
-    gate_process.COMMAND = (str(command_of(Path(sys.argv[1]).parent, GATE)),)
-    # What is loaded stays: no collection of a child looks at it, and so copies none of it.
-    gc.freeze()
-    asked = Server(sys.argv[1]).serve()
-    if asked is not None:
-        end(run(asked))
+    gate_process.COMMAND = (str(command_of(folder, GATE)),)
+    make_file(folder / "template.db")
+    with new_files_copied(folder / "template.db"):
+        # What is loaded stays: no collection of a child looks at it, and so copies none of it.
+        gc.freeze()
+        asked = Server(sys.argv[1]).serve()
+        if asked is not None:
+            end(run(asked))

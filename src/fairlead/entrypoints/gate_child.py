@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import sys
+import threading
 from dataclasses import asdict
 from typing import Any
 
@@ -16,13 +17,15 @@ from fairlead.operations.gate_process import GRACE_S, TASK, GateTask, Told
 from fairlead.operations.gates import measures
 from fairlead.operations.identity import acting
 
+AGAIN_S = 0.05
+
 
 def main() -> None:
     """Look at one release, or at the app, as stdin says, and write what was found to stdout."""
     # Whatever else is written here, by the app or its libraries, goes to stderr.
     out = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    end_on_sigterm()
     task = TASK.validate_json(sys.stdin.buffer.read())
     # By the system itself, should nobody be left who waits.
     signal.alarm(int(task.timeout_s + 2 * GRACE_S))
@@ -36,6 +39,21 @@ def main() -> None:
         answer = {"error": error.to_json()}
     out.write(json.dumps({"answer": answer}) + "\n")
     out.flush()
+
+
+def end_on_sigterm() -> None:
+    """Let SIGTERM end this process in good order, and without a word."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    sys.unraisablehook = _swallowed
+
+
+def _swallowed(lost: sys.UnraisableHookArgs) -> None:
+    """End again, when the end came where Python lets nothing through, as in a finaliser."""
+    if isinstance(lost.exc_value, SystemExit):
+        # Not at once: nothing is let through here, either.
+        threading.Timer(AGAIN_S, os.kill, (os.getpid(), signal.SIGTERM)).start()
+    else:
+        sys.__unraisablehook__(lost)
 
 
 def _measured(platform: Platform, task: GateTask, told: Told) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.bound import bound
-from tests.forked import forked
+from tests.forked import FAIRLEAD, Started, forked
 
 COMMAND = str(Path(sys.executable).parent / "fairlead")
 SECONDS_MAX = 60
@@ -98,13 +98,21 @@ class Cli:
     @contextmanager
     def worker(self) -> Iterator[subprocess.Popen[str]]:
         """A worker process that is ready; what is left of it is killed at the block's end."""
-        process = self.start("worker", "--concurrency", "2")
+        command = ["worker", "--concurrency", "2"]
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        process: subprocess.Popen[str]
+        if "PYTHONPATH" in self._environment:
+            process = self.start(*command)
+            pid = process.pid
+        else:
+            process = started = Started(FAIRLEAD, command, env=self._environment, **pipes)
+            pid = started.forked_pid
         try:
             assert process.stdout is not None
             line = process.stdout.readline()
             assert line.startswith("worker "), line
             assert "ready: code " in line
-            assert f"concurrency 2, pid {process.pid}" in line
+            assert f"concurrency 2, pid {pid}" in line
             yield process
         finally:
             if process.poll() is None:
