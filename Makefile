@@ -71,7 +71,7 @@ demo: setup ## Show it all on documents: a crash, a bad prompt rolled back, a go
 	@$(BIN)/python -m examples.demo
 
 test: lint $(MINILM) ## Run every check that a change must pass
-	$(BIN)/pytest -n 3 --dist worksteal -m "not soak"
+	TMPDIR=$$($(BIN)/python -m tests.scratch) $(BIN)/pytest -n 3 --dist worksteal -m "not soak"
 
 lint: setup ## Check style, imports between rooms, and types
 	$(BIN)/ruff check .

@@ -87,6 +87,7 @@ class PostgresServer:
             "listen_addresses": "",
             "unix_socket_directories": str(self.folder),
             "shared_buffers": "32MB",
+            "max_wal_size": "256MB",
             "synchronous_commit": "on" if fsync else "off",
             "full_page_writes": "on" if fsync else "off",
             "log_min_messages": "warning",
