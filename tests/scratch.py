@@ -10,7 +10,7 @@ import os
 import tempfile
 from pathlib import Path
 
-MEMORY = Path("/dev/shm")  # noqa: S108 - each test makes a folder of its own below it
+MEMORY = Path("/dev/shm")
 FREE_BYTES_MIN = 4 * 2**30
 """So much must be free in memory; else it is the disk's. A run of all tests needs a part of it."""
 
