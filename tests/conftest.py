@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+from fairlead.adapters.files import importing
+from fairlead.adapters.files.importing import SourceLoader
 from fairlead.adapters.sql.database import Database
 from fairlead.testing.postgres import PostgresServer
 from tests.databases import KINDS, TEMPLATE, make_template, new_files_copied, opened
@@ -26,6 +29,21 @@ def _new_files_copied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
     make_template(f"sqlite:///{template}")
     with new_files_copied(template):
         yield
+
+
+@pytest.fixture(autouse=True)
+def _apps_forgotten() -> Iterator[None]:
+    """A test's app imports its own modules, and none of the same name that is another's."""
+    yield
+    if importing._folders:
+        importing._folders.clear()
+        loaded = [
+            name
+            for name, module in sys.modules.items()
+            if isinstance(getattr(module, "__loader__", None), SourceLoader)
+        ]
+        for name in loaded:
+            del sys.modules[name]
 
 
 @pytest.fixture(scope="session")

@@ -47,7 +47,7 @@ def import_from(folder: Path) -> None:
     Args:
         folder: An app's folder. What a package manager installed below it is left to Python.
     """
-    if not _folders:
+    if _finder not in sys.path_hooks:
         sys.path_hooks.insert(0, _finder)
     _folders.add(folder.absolute())
     for known in [path for path in sys.path_importer_cache if _is_apps(path)]:
