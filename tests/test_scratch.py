@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -26,10 +28,19 @@ def test_what_somebody_says_stands(monkeypatch: pytest.MonkeyPatch) -> None:
     assert scratch.folder() == tempfile.gettempdir()
 
 
-@pytest.mark.skipif(not scratch.MEMORY.is_mount(), reason="this system has no memory there")
-def test_memory_is_taken_when_there_is_room(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scratch, "FREE_BYTES_MIN", 2**60)
-    assert scratch.folder() == tempfile.gettempdir()
-    monkeypatch.setattr(scratch, "FREE_BYTES_MIN", 0)
-    # A system may mount it so that nothing in it can be executed.
-    assert scratch.folder() in (str(scratch.MEMORY), tempfile.gettempdir())
+@pytest.mark.parametrize(
+    ("blocks", "flags", "taken"),
+    [
+        (2**20, 0, True),
+        (2**20 - 1, 0, False),
+        (2**20, os.ST_NOEXEC, False),
+        (2**20, os.ST_RDONLY, False),
+    ],
+)
+def test_memory_is_taken_when_there_is_room_and_programs_may_be_executed_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, blocks: int, flags: int, taken: bool
+) -> None:
+    memory = SimpleNamespace(f_bavail=blocks, f_frsize=4096, f_flag=flags)
+    monkeypatch.setattr(scratch.Path, "is_mount", lambda _: True)
+    monkeypatch.setattr(scratch.os, "statvfs", lambda _: memory)
+    assert scratch.folder(tmp_path) == (str(tmp_path) if taken else tempfile.gettempdir())

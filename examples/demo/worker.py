@@ -21,6 +21,9 @@ from fairlead.operations import load_settings, make_worker, open_platform
 from fairlead.ports.boundary import current_call
 from fairlead.ports.documents import DocumentStore, Hit, Query
 
+LOOK_S = 0.5
+"""Seconds between two looks at whether the demo goes on."""
+
 
 @dataclass(frozen=True)
 class Witness:
@@ -54,13 +57,13 @@ class WitnessedDocuments:
 
 
 def main(folder: str, executions: str) -> None:
-    """Work until SIGTERM.
+    """Work until SIGTERM, or until the demo that started it is gone.
 
     Args:
         folder: The app's folder.
         executions: The file to which bodies append.
     """
-    stop = threading.Event()
+    stop, demo = threading.Event(), os.getppid()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     witness = Witness(Path(executions))
     follow_the_prompt(witness.note)
@@ -68,7 +71,9 @@ def main(folder: str, executions: str) -> None:
         documents: Any = WitnessedDocuments(platform.documents, witness)
         worker = make_worker(replace(platform, documents=documents))
         worker.start()
-        stop.wait()
+        # A demo that was killed stops nobody.
+        while os.getppid() == demo and not stop.wait(LOOK_S):
+            pass
         worker.stop()
 
 

@@ -9,6 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from fairlead.operations import load_settings, open_platform
+from tests.acceptance.support.cli import ready_app
+from tests.acceptance.support.scene import wait_for
+
 ROOT = Path(__file__).parents[2]
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(200)]
@@ -25,6 +29,27 @@ def tell(**variables: str) -> subprocess.CompletedProcess[str]:
         timeout=170,
         check=False,
     )
+
+
+def test_the_worker_of_a_demo_that_was_killed_ends(tmp_path: Path) -> None:
+    cli = ready_app(tmp_path / "app")
+    command = [sys.executable, "-m", "examples.demo.worker", str(cli.folder), str(tmp_path / "w")]
+    owner = demo_of(command)
+    try:
+        with open_platform(load_settings(cli.folder)) as platform:
+            wait_for(lambda: len(platform.workers.living(2.0)) == 1)
+            owner.kill()
+            owner.wait(30)
+            # In good order, so its lease is gone, and does not only lapse.
+            wait_for(lambda: platform.workers.living(3600.0) == [])
+    finally:
+        owner.kill()
+
+
+def demo_of(command: list[str]) -> subprocess.Popen[bytes]:
+    """Start a process that starts a worker and waits, as a demo does."""
+    program = "import subprocess, sys; subprocess.Popen(sys.argv[1:]).wait()"
+    return subprocess.Popen([sys.executable, "-c", program, *command], cwd=ROOT)
 
 
 def test_the_demo_on_the_repositorys_own_documents() -> None:
